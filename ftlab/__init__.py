@@ -1,0 +1,55 @@
+"""ftlab: see a language model forget while it is fine-tuned, and fine-tune it without.
+
+    import ftlab
+    lab = ftlab.open_lab("clinic")
+    run = lab.run(ftlab.Plan(lr=1e-3))
+
+Everything here is loaded when it is first used: `import ftlab` alone brings in no torch.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "Lab": "ftlab.lab",
+    "Live": "ftlab.show",
+    "Plan": "ftlab.plan",
+    "Run": "ftlab.lab",
+    "claim": "ftlab.teach.claims",
+    "exercise": "ftlab.teach.exercises",
+    "open_lab": "ftlab.lab",
+    "predict": "ftlab.teach.predictions",
+    "preflight": "ftlab.teach.preflight",
+    "says": "ftlab.teach.claims",
+    "verdict_table": "ftlab.teach.claims",
+}
+__all__ = [*_HOME, "__version__", "hello"]
+
+if TYPE_CHECKING:  # for editors and the type checker; at run time see __getattr__
+    from ftlab.lab import Lab, Run, open_lab
+    from ftlab.plan import Plan
+    from ftlab.show import Live
+    from ftlab.teach.claims import claim, says, verdict_table
+    from ftlab.teach.exercises import exercise
+    from ftlab.teach.predictions import predict
+    from ftlab.teach.preflight import preflight
+
+
+def hello() -> None:
+    """The first line of every notebook: quieten the libraries and say what will run."""
+    import os
+    import shutil
+
+    from ftlab.quiet import quiet
+
+    quiet()
+    guess = "t4" if shutil.which("nvidia-smi") else "nano"  # asking torch would take seconds
+    print(f"ftlab {__version__}, profile {os.environ.get('FTLAB_PROFILE') or guess}")
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'ftlab' has no attribute '{name}'")
+    return getattr(importlib.import_module(_HOME[name]), name)

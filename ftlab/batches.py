@@ -1,0 +1,142 @@
+"""From items to batches: encode once, draw in an order that the seed alone decides, pad, shift.
+
+    [prefix] prompt tokens | answer tokens, eos          an item, as the measures read it
+                             ^ learned (loss_on="answer"), or everything after the prefix ("text")
+
+Notable choices:
+- The order is an endless row of shuffled epochs, cut into batches. A batch may cross the border
+  of two epochs, so every batch is full and every method sees the same items at a seed. Any step's
+  batch can be had without drawing those before it: a resumed run simply goes on.
+- Batches are as wide as their longest text. Padding stands at the right, is masked, and is
+  never learned.
+- Nothing is ever cut off: a text that is too long is refused by name.
+
+Run the tests: pytest tests/test_batches.py
+"""
+
+import hashlib
+import random
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ftlab.errors import InputError
+from ftlab.measure.tokens import item_pieces
+
+IGNORE = -100
+"""Label of a token that is not learned (torch's cross_entropy leaves it out)."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """One text as token ids."""
+
+    ids: tuple[int, ...]
+    """Prefix, prompt, answer, end."""
+    learn_from: int
+    """Position of the first learned token; from there to the end all are learned."""
+
+    @property
+    def learned(self) -> int:
+        """How many tokens the loss counts."""
+        return len(self.ids) - self.learn_from
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Texts side by side, padded at the right: B of them, T tokens wide."""
+
+    ids: Tensor
+    """Token ids; padding is 0. (B, T)"""
+    mask: Tensor
+    """1 where a token is, 0 where padding is. (B, T)"""
+    labels: Tensor
+    """The token itself where it is learned, else IGNORE. (B, T)"""
+    keep: int
+    """K: only the last K positions predict a learned token, or are the last of all."""
+
+
+def encode(data: Iterable[Any], tokenizer: Any, *, loss_on: str, limit: int) -> list[Example]:
+    """Every item as an Example of at most `limit` tokens.
+
+    Raises InputError, naming the item, for a row that has no prompt and answer in text, and for
+    a text longer than `limit`; also for no items at all.
+    """
+    rows = list(data)
+    if not rows:
+        raise InputError("There are no items to train on; give at least one prompt and answer.")
+    for number, row in enumerate(rows):
+        _check_row(row, number)
+    pieces = item_pieces(tokenizer, rows)
+    examples = [
+        Example(
+            piece.context + piece.continuation, len(piece.context) if loss_on == "answer" else 1
+        )
+        for piece in pieces
+    ]
+    for number, (row, example) in enumerate(zip(rows, examples, strict=True)):
+        if len(example.ids) > limit:
+            raise InputError(
+                f"{_name(row, number)} is {len(example.ids)} tokens long and {limit} are allowed; "
+                "shorten it or leave it out, or raise max_tokens where the model can read more."
+            )
+    return examples
+
+
+def _check_row(row: Any, number: int) -> None:
+    if not isinstance(row, Mapping):
+        raise InputError(
+            f"Item {number} is a {type(row).__name__}; every item must be a row with "
+            "a 'prompt' and an 'answer'."
+        )
+    for key in ("prompt", "answer"):
+        if not isinstance(row.get(key), str):
+            raise InputError(
+                f"{_name(row, number)} has no {key} in text; "
+                "every item needs a 'prompt' and an 'answer'."
+            )
+    if not row["answer"].strip():
+        raise InputError(
+            f"{_name(row, number)} has an empty answer, so nothing can be learned from it; "
+            "fill it in or leave the item out."
+        )
+
+
+def _name(row: Mapping[str, Any], number: int) -> str:
+    return f"Item {number} ({row['id']})" if row.get("id") is not None else f"Item {number}"
+
+
+def batch_indices(n: int, batch_size: int, step: int, seed: int) -> list[int]:
+    """Which of `n` items step `step` (from 1) learns from: the same for everyone at a seed."""
+    first = (step - 1) * batch_size
+    places = range(first, first + batch_size)
+    return [_epoch_order(n, seed, place // n)[place % n] for place in places]
+
+
+@lru_cache(maxsize=8)
+def _epoch_order(n: int, seed: int, epoch: int) -> tuple[int, ...]:
+    return tuple(random.Random(f"order {seed} {epoch}").sample(range(n), n))
+
+
+def collate(examples: Sequence[Example]) -> Batch:
+    """B examples as one batch, T being the longest of them."""
+    width = max(len(example.ids) for example in examples)
+    ids = torch.zeros(len(examples), width, dtype=torch.long)  # (B, T)
+    mask, labels = torch.zeros_like(ids), torch.full_like(ids, IGNORE)
+    for row, example in enumerate(examples):
+        text, end, start = torch.tensor(example.ids), len(example.ids), example.learn_from
+        ids[row, :end], mask[row, :end], labels[row, start:end] = text, 1, text[start:]
+    keep = width + 1 - min(example.learn_from for example in examples)
+    return Batch(ids, mask, labels, keep)
+
+
+def checksum(examples: Sequence[Example]) -> str:
+    """sha256 of what will be learned, in order: changes with data, tokenizer and `loss_on`."""
+    digest = hashlib.sha256()
+    for example in examples:
+        digest.update(f"{example.learn_from} {example.ids}\n".encode())
+    return digest.hexdigest()

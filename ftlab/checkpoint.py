@@ -1,0 +1,199 @@
+"""A run's state on disk, so that a killed run goes on and ends with the very same numbers.
+
+    folder/step-000050.safetensors   the weights that move, and the optimiser's state of each
+    folder/checkpoint.json           which step, plan, data and model these belong to; the steps
+
+Notable choices:
+- safetensors and JSON only: nothing in them can run code. Random states need not be kept, for
+  every step draws from its own seed.
+- The tensors are written under a new name first and the JSON is put in place last, in one move.
+  A kill at any moment leaves a checkpoint that is whole: the new one or the one before it.
+- Only the last is kept.
+- A checkpoint of another plan, other data or another model is refused, never half used.
+
+Run the tests: pytest tests/test_checkpoint.py
+"""
+
+import dataclasses
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from ftlab.engine import Engine, Groups
+from ftlab.errors import InputError
+from ftlab.plain import plain, read_json, write_json
+from ftlab.plan import Plan, Step
+
+NAME = "checkpoint.json"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What checkpoint.json says."""
+
+    plan: dict[str, Any]
+    """The plan, as a dict."""
+    data: str
+    """Checksum of the encoded items."""
+    setup: str
+    """Checksum of the frozen weights and of what moves how (`setup_checksum`)."""
+    steps: list[Step]
+    """All steps taken so far, step 0 first."""
+    done: bool
+    """True when the run has ended, by its last step or by its target score."""
+    tensors: str
+    """Name of the tensor file beside it."""
+    scaler: dict[str, Any]
+    """State of the fp16 loss scaler; empty without one."""
+
+
+def completed_steps(folder: str | Path) -> list[Step]:
+    """The steps stored in a checkpoint folder, step 0 first; none where there is no checkpoint.
+
+    Raises InputError, naming the file, when it is damaged.
+    """
+    found = read(Path(folder))
+    return found.steps if found else []
+
+
+def read(folder: Path) -> Checkpoint | None:
+    """The checkpoint in `folder`, or None. Raises InputError when it is damaged."""
+    path = folder / NAME
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder} is a file; give a folder for the checkpoints.")
+    if not path.exists():
+        return None
+    stored = read_json(path)
+    try:
+        found = Checkpoint(**{**stored, "steps": [Step(**step) for step in stored["steps"]]})
+    except (KeyError, TypeError):
+        raise _damaged(path) from None
+    if not found.steps or not (folder / found.tensors).is_file():
+        raise _damaged(path)
+    return found
+
+
+def _damaged(path: Path) -> InputError:
+    return InputError(
+        f"The checkpoint {path} is damaged or incomplete; delete its folder to start the run anew."
+    )
+
+
+def check(found: Checkpoint, folder: Path, *, plan: Plan, data: str, setup: str) -> None:
+    """Raise InputError, saying what differs, unless the checkpoint belongs to this very run."""
+    other = None
+    if not plan.same_run(found.plan):
+        now = dataclasses.asdict(plan)
+        differ = [name for name in now if now[name] != found.plan.get(name)]
+        name = next((n for n in differ if n != "checkpoint_every"), "fields")
+        other = f"another plan ({name} was {found.plan.get(name)}, now {now.get(name)})"
+    elif found.data != data:
+        other = "other data"
+    elif found.setup != setup:
+        other = "another model or method"
+    if other:
+        raise InputError(
+            f"The checkpoint in {folder} belongs to {other}; "
+            "give another folder, or delete that one to start anew."
+        )
+
+
+def setup_checksum(model: nn.Module, groups: Groups) -> str:
+    """sha256 of what a run starts from and cannot change: frozen weights, and what moves how."""
+    digest = hashlib.sha256()
+    names = {id(p): name for name, p in model.named_parameters()}
+    for group in groups:
+        options = {key: value for key, value in group.items() if key != "params"}
+        digest.update(repr(sorted(options.items())).encode())
+        for p in group["params"]:
+            digest.update(f"{names[id(p)]} {tuple(p.shape)}\n".encode())
+    for name, p in model.named_parameters():
+        if not p.requires_grad:
+            digest.update(name.encode())
+            digest.update(_bytes(p))
+    return digest.hexdigest()
+
+
+def _bytes(tensor: Tensor) -> memoryview:
+    flat = tensor.detach().cpu().contiguous().reshape(-1)
+    return flat.view(torch.uint8).numpy().data
+
+
+def save(
+    folder: Path, engine: Engine, steps: Sequence[Step], *, data: str, setup: str, done: bool
+) -> None:
+    """Write the state after steps[-1] and remove the one before it; one process writes."""
+    if not engine.accelerator.is_main_process:
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    name = f"step-{steps[-1].step:06d}.safetensors"
+    _write_tensors(folder / name, _tensors(engine))
+    scaler = engine.accelerator.scaler
+    state = Checkpoint(
+        plan=dataclasses.asdict(engine.plan),
+        data=data,
+        setup=setup,
+        steps=list(steps),
+        done=done,
+        tensors=name,
+        scaler=dict(scaler.state_dict()) if scaler is not None else {},
+    )
+    write_json(folder / NAME, plain(state))
+    for old in folder.glob("step-*.safetensors*"):
+        if old.name != name:
+            old.unlink()
+
+
+def _write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    part = path.with_name(path.name + ".part")
+    save_file(dict(tensors), part)
+    with part.open("rb+") as file:
+        os.fsync(file.fileno())
+    os.replace(part, path)
+
+
+def _tensors(engine: Engine) -> dict[str, Tensor]:
+    """{"weight/<name>": ..., "<key of the optimiser>/<name>": ...} of every moving parameter."""
+    state, found = engine.optimizer.state, {}
+    for name, p in _moving(engine):
+        found[f"weight/{name}"] = p
+        found |= {f"{key}/{name}": value for key, value in state.get(p, {}).items()}
+    return {key: tensor.detach().cpu().contiguous() for key, tensor in found.items()}
+
+
+def _moving(engine: Engine) -> list[tuple[str, nn.Parameter]]:
+    wanted = {id(p) for p in engine.moving}
+    return [(name, p) for name, p in engine.model.named_parameters() if id(p) in wanted]
+
+
+def restore(found: Checkpoint, folder: Path, engine: Engine) -> None:
+    """Put the stored weights and optimiser state in place.
+
+    Raises InputError, before anything moves, when the tensor file is damaged.
+    """
+    path = folder / found.tensors
+    try:
+        stored = load_file(path)
+    except (SafetensorError, OSError):
+        raise _damaged(path) from None
+    if any(f"weight/{name}" not in stored for name, _ in _moving(engine)):
+        raise _damaged(path)
+    for name, p in _moving(engine):
+        with torch.no_grad():
+            p.copy_(stored.pop(f"weight/{name}"))
+    places = dict(_moving(engine))
+    for key, tensor in stored.items():
+        kind, name = key.split("/", maxsplit=1)
+        # A clone, so that the memory is laid out as in a run that was never stopped.
+        # Fused AdamW keeps its count of steps beside the weights as well.
+        engine.optimizer.state[places[name]][kind] = tensor.clone().to(places[name].device)
+    if found.scaler and engine.accelerator.scaler is not None:
+        engine.accelerator.scaler.load_state_dict(found.scaler)

@@ -1,0 +1,13 @@
+"""A user's slip, told in one sentence.
+
+`InputError` carries what was given, what is possible and what to do. Jupyter shows that
+sentence alone (IPython asks an exception for `_render_traceback_`); the command line prints
+it and exits with code 2.
+"""
+
+
+class InputError(ValueError):
+    """Input that cannot be used; the message is one sentence a learner can act on."""
+
+    def _render_traceback_(self) -> list[str]:
+        return [f"ftlab: {self}"]

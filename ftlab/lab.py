@@ -1,0 +1,193 @@
+"""A lab bench: one base model, one target domain, one suite of skills to keep.
+
+    lab = ftlab.open_lab("clinic")
+    run = lab.run(Plan(lr=1e-3))
+    for step in run: ...          # trains a fresh copy of the base, both numbers as it goes
+    run.record                    # what was run, on what, and what came out
+
+Every run starts from the same weights, reads the same data in the same order for a seed, and is
+measured by the same watch, so that runs differ in their plan and method alone.
+"""
+
+import copy
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
+from functools import cached_property
+from typing import Any
+
+from torch import nn
+
+from ftlab import profiles, records
+from ftlab.errors import InputError
+from ftlab.measure.learning import generate
+from ftlab.measure.watch import Watch
+from ftlab.methods.full import Moving, full
+from ftlab.models.load import Bundle, load
+from ftlab.plan import Plan, Step
+from ftlab.train import train
+from ftlab.world.load import Domain, Suite, load_domain, load_suite
+
+ANSWER_TOKENS = 32  # room for a sample answer
+
+
+class Lab:
+    """A base model, a domain and a suite, with the measures that go between them."""
+
+    def __init__(self, bundle: Bundle, domain: Domain, suite: Suite, **watch: int) -> None:
+        """`watch`: sizes of the quick subset (target_items, per_skill, documents)."""
+        self.bundle, self.domain, self.suite = bundle, domain, suite
+        self.watch = Watch(bundle.tokenizer, domain, suite, bundle.model, **watch)
+
+    @property
+    def tokenizer(self) -> Any:
+        """The base model's tokenizer."""
+        return self.bundle.tokenizer
+
+    @property
+    def baseline(self) -> dict[str, Any]:
+        """What the base can do, on everything (see Watch.full)."""
+        return self.watch.baseline_full
+
+    def fresh(self) -> nn.Module:
+        """A copy of the base model, to be trained."""
+        return copy.deepcopy(self.bundle.model)
+
+    def items(self, count: int | None = None) -> list[dict[str, Any]]:
+        """The first `count` training items (all by default). Raises InputError if there are fewer."""
+        rows = list(self.domain.train)
+        if count is not None and not 1 <= count <= len(rows):
+            raise InputError(
+                f"{count} training items were asked for; {self.domain.name} has {len(rows)}: "
+                f"give a number from 1 to {len(rows)}."
+            )
+        return rows[:count]
+
+    def run(
+        self,
+        plan: Plan | None = None,
+        *,
+        method: Callable[[nn.Module], Moving] = full,
+        name: str = "",
+        items: int | None = None,
+    ) -> "Run":
+        """Prepare a run: `method` says what may move, `plan` how; iterate over it to train."""
+        return Run(self, plan or Plan(), method, name, items)
+
+
+class Run:
+    """One run of a lab: iterate for its Steps; then `model`, `steps`, `record` are there."""
+
+    def __init__(
+        self,
+        lab: Lab,
+        plan: Plan,
+        method: Callable[[nn.Module], Moving],
+        name: str,
+        items: int | None,
+    ) -> None:
+        self.lab, self.plan = lab, plan
+        self.rows = lab.items(items)
+        self.model = lab.fresh()
+        self.moving = method(self.model)
+        self.name = name or f"{self.moving.method} lr {plan.lr:g}"
+        self.steps: list[Step] = []
+        self.seconds = 0.0
+
+    def __iter__(self) -> Iterator[Step]:
+        if self.steps:
+            raise InputError(
+                f"The run {self.name} was trained already ({self.steps[-1].step} steps); "
+                "make another with lab.run(...)."
+            )
+        began = time.perf_counter()
+        watch, tokenizer = self.lab.watch, self.lab.tokenizer
+        for step in train(self.model, tokenizer, self.rows, self.plan, measure=watch):
+            self.steps.append(step)
+            self.seconds = time.perf_counter() - began
+            yield step
+
+    def finish(self) -> "Run":
+        """Train to the end without looking; the run itself."""
+        for _ in self:
+            pass
+        return self
+
+    @cached_property
+    def final(self) -> dict[str, Any]:
+        """The trained model measured on everything (see Watch.full)."""
+        return self.lab.watch.full(self.model)
+
+    @cached_property
+    def record(self) -> records.Record:
+        """The run's record. Raises InputError when nothing was trained yet."""
+        if not self.steps:
+            raise InputError(f"The run {self.name} has no step yet; iterate over it first.")
+        lab = self.lab
+        return records.Record(
+            name=self.name,
+            method=self.moving.method,
+            model=lab.bundle.name,
+            model_checksum=lab.bundle.checksum,
+            domain=lab.domain.name,
+            data_checksum=records.rows_checksum(self.rows),
+            suite=lab.suite.name,
+            plan=asdict(self.plan),
+            seed=self.plan.seed,
+            device=profiles.device(),
+            precision=profiles.precision(),
+            versions=records.versions(),
+            command=self._command(),
+            trainable=self.moving.trainable,
+            total=self.moving.total,
+            budget=records.budget(self.steps),
+            curve=[asdict(step) for step in self.steps],
+            baseline=lab.baseline,
+            final=self.final,
+            seconds=self.seconds,
+            peak_memory=profiles.peak_memory(),
+        )
+
+    def _command(self) -> str:
+        plan, lab = self.plan, self.lab
+        return (
+            f"ftlab run --domain {lab.domain.name} --model {lab.bundle.name} "
+            f"--method {self.moving.method} --lr {plan.lr:g} --steps {plan.steps} "
+            f"--seed {plan.seed}"
+        )
+
+    def samples(self, count: int = 4) -> list[dict[str, str]]:
+        """Test items as {prompt, expected, before, after}: seen and held cases in turn."""
+        rows = [dict(row) for row in self.lab.domain.test][:count]
+        before = _answers(self.lab.watch.base, self.lab.tokenizer, rows)
+        after = _answers(self.model, self.lab.tokenizer, rows)
+        return [
+            {"prompt": row["prompt"], "expected": row["answer"], "before": b, "after": a}
+            for row, b, a in zip(rows, before, after, strict=True)
+        ]
+
+    def say(self, prompts: Sequence[str], words: int = 12) -> list[dict[str, str]]:
+        """What base and trained model write after each prompt: {prompt, before, after}."""
+        tokenizer = self.lab.tokenizer
+        before = generate(self.lab.watch.base, tokenizer, prompts, words)
+        after = generate(self.model, tokenizer, prompts, words)
+        return [
+            {"prompt": p, "before": b, "after": a}
+            for p, b, a in zip(prompts, before, after, strict=True)
+        ]
+
+
+def _answers(model: nn.Module, tokenizer: Any, rows: list[dict[str, Any]]) -> list[str]:
+    return generate(model, tokenizer, [row["prompt"] for row in rows], ANSWER_TOKENS)
+
+
+def open_lab(domain: str = "clinic", *, model: str | None = None, **watch: int) -> Lab:
+    """Set up a lab: the profile's model (or `model`), the domain, and the suite that fits it.
+
+    nano models are asked about their own small world, all others about plain English.
+    Raises InputError for a domain or model that cannot be had.
+    """
+    name = model or profiles.profile().model
+    loaded = load_domain(domain)
+    suite = load_suite("world" if "nano" in name else "english")
+    return Lab(load(name, device=profiles.device()), loaded, suite, **watch)

@@ -1,0 +1,165 @@
+"""The target task: does the model give the answer, and how surprised is it by the right one?
+
+    score   share of items whose greedy answer is the right one, word for word
+    loss    nats per token of the right answer and its eos, given the prompt
+
+Notable choices:
+- Greedy decoding only: no sampling, no penalties, whatever the model's own settings say. The same
+  model gives the same answers.
+- An answer ends where the model says eos; what follows is cut off. A model that does not stop has
+  not learned the format, and is wrong. A line break does not end an answer.
+- Blanks are folded before the comparison; nothing else is forgiven.
+- Items that rest on a case which never occurs in the training split (`held`) have a score of their
+  own. Only they tell a rule that was learned from a table that was copied.
+
+Run the tests: pytest tests/test_measure_learning.py
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import GenerationConfig
+
+from ftlab.errors import InputError
+from ftlab.measure.batches import context_limit, device_of, evaluating
+from ftlab.measure.scoring import mean_loss, score_pieces
+from ftlab.measure.tokens import encode, eos_id, item_pieces, prefix_id
+
+BATCH_ROWS = 64
+"""Most prompts answered at once."""
+SPARE_TOKENS = 4
+"""How many tokens beyond the longest right answer a model may spend."""
+
+
+@dataclass(frozen=True)
+class TargetScore:
+    """How a model did on items of the target domain."""
+
+    score: float
+    """Exact match over all items, 0 to 1."""
+    seen_score: float | None
+    """Exact match over items whose case occurs in the training split; None without any."""
+    held_score: float | None
+    """Exact match over items whose case never occurs in the training split; None without any."""
+    loss: float
+    """Nats per token of the right answers and their eos, given the prompts."""
+    n: int
+    """How many items."""
+    outputs: tuple[str, ...]
+    """What the model answered, item by item."""
+    correct: tuple[bool, ...]
+    """Right or wrong, item by item."""
+    held: tuple[bool, ...]
+    """Held out or not, item by item."""
+
+
+def measure_target(
+    model: nn.Module, tokenizer: Any, items: Iterable[Mapping[str, Any]]
+) -> TargetScore:
+    """Answer every item greedily, compare, and take the loss of the right answers.
+
+    Items are mappings with "prompt", "answer" and perhaps "held" (False if missing).
+    Raises InputError when there is no item, or one longer than the model can read.
+    """
+    rows = list(items)
+    if not rows:
+        raise InputError("There is no item to answer; give at least one prompt with its answer.")
+    pieces = item_pieces(tokenizer, rows)
+    longest = max(len(piece.continuation) for piece in pieces)
+    outputs = generate(model, tokenizer, [row["prompt"] for row in rows], longest + SPARE_TOKENS)
+    correct = tuple(_same(o, row["answer"]) for o, row in zip(outputs, rows, strict=True))
+    held = tuple(bool(row.get("held", False)) for row in rows)
+    return TargetScore(
+        score=sum(correct) / len(rows),
+        seen_score=_share(correct, [not h for h in held]),
+        held_score=_share(correct, held),
+        loss=mean_loss(score_pieces(model, pieces)),
+        n=len(rows),
+        outputs=tuple(outputs),
+        correct=correct,
+        held=held,
+    )
+
+
+def _same(output: str, answer: str) -> bool:
+    return output.split() == answer.split()
+
+
+def _share(correct: Sequence[bool], chosen: Sequence[bool]) -> float | None:
+    picked = [right for right, pick in zip(correct, chosen, strict=True) if pick]
+    return sum(picked) / len(picked) if picked else None
+
+
+def generate(
+    model: nn.Module,
+    tokenizer: Any,
+    prompts: Sequence[str],
+    max_new_tokens: int,
+    *,
+    batch_rows: int = BATCH_ROWS,
+) -> list[str]:
+    """Greedy continuations of prompts, each up to its eos or `max_new_tokens` tokens.
+
+    Each prompt is read after the prefix token; blanks at the ends of an answer are kept.
+    Raises InputError when a prompt and its answer do not fit into the model's context.
+    """
+    start = prefix_id(tokenizer)
+    rows = [[start, *ids] for ids in encode(tokenizer, prompts)]
+    _check_room(rows, max_new_tokens, context_limit(model))
+    outputs = [""] * len(rows)
+    order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
+    for k in range(0, len(order), batch_rows):
+        chosen = order[k : k + batch_rows]
+        answers = _continue(model, [rows[i] for i in chosen], max_new_tokens, eos_id(tokenizer))
+        for i, ids in zip(chosen, answers, strict=True):
+            outputs[i] = tokenizer.decode(ids, skip_special_tokens=True)
+    return outputs
+
+
+def _check_room(rows: Sequence[Sequence[int]], new: int, limit: int) -> None:
+    if new < 1:
+        raise InputError(f"{new} new tokens were asked for; ask for at least one.")
+    longest = max(map(len, rows), default=0)
+    if longest + new - 1 > limit:  # the last new token is never read
+        raise InputError(
+            f"A prompt of {longest} tokens and an answer of up to {new} do not fit into the "
+            f"{limit} tokens the model reads; shorten the prompt."
+        )
+
+
+def _continue(
+    model: nn.Module, rows: Sequence[Sequence[int]], new: int, eos: int
+) -> list[list[int]]:
+    width, device = max(map(len, rows)), device_of(model)
+    # Padding stands at the left here, so that all rows go on at the same column; from the mask
+    # transformers finds positions that count from each row's first real token.
+    ids = torch.tensor([[eos] * (width - len(row)) + list(row) for row in rows], device=device)
+    mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in rows], device=device)
+    with evaluating(model):
+        output = model.generate(
+            input_ids=ids, attention_mask=mask, generation_config=_greedy(new, eos)
+        )
+    return [_until(row, eos) for row in output[:, width:].tolist()]  # (B, new)
+
+
+def _greedy(new: int, eos: int) -> GenerationConfig:
+    """Plain greedy search. What is left unset here, the model's own file would fill in."""
+    return GenerationConfig(
+        max_new_tokens=new,
+        do_sample=False,
+        num_beams=1,
+        repetition_penalty=1.0,
+        no_repeat_ngram_size=0,
+        temperature=1.0,
+        top_k=50,
+        top_p=1.0,
+        eos_token_id=eos,
+        pad_token_id=eos,
+    )
+
+
+def _until(ids: list[int], end: int) -> list[int]:
+    return ids[: ids.index(end)] if end in ids else ids

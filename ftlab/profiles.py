@@ -1,0 +1,94 @@
+"""What this machine can do: device, precision, and which of the three profiles fits.
+
+    nano     the models that ship, on any CPU: the default without a GPU
+    laptop   a real LLM of 135 million weights on a CPU: opt in with FTLAB_PROFILE=laptop
+    t4       models from the Hub on a CUDA GPU: the default where there is one
+
+Precision is chosen by compute capability, never by `torch.cuda.is_bf16_supported()`: a T4
+(capability 7.5) answers True to that and then emulates bfloat16, slowly.
+
+torch is imported inside the functions, so that the command line starts at once.
+"""
+
+import os
+import sys
+from dataclasses import dataclass
+
+from ftlab.errors import InputError
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A model size with the patience it asks for."""
+
+    name: str
+    """nano, laptop or t4."""
+    model: str
+    """What `ftlab.models.load` is asked for."""
+    minutes: int
+    """What one notebook may take."""
+
+    def __str__(self) -> str:
+        return self.name
+
+
+PROFILES = {
+    "nano": Profile("nano", "nano-gpt2", 3),
+    "laptop": Profile("laptop", "smollm2-135m", 10),
+    "t4": Profile("t4", "gpt2", 15),
+}
+
+MIXED_PRECISION = {"bf16": "bf16", "fp16": "fp16", "fp32": "no"}
+"""Our names for a precision to Accelerate's."""
+
+
+def profile() -> Profile:
+    """The profile named by FTLAB_PROFILE; else t4 where there is a CUDA GPU, else nano.
+
+    Raises InputError for a name that is none of the three.
+    """
+    name = os.environ.get("FTLAB_PROFILE", "").strip().lower()
+    if not name:
+        name = "t4" if device() == "cuda" else "nano"
+    if name not in PROFILES:
+        raise InputError(
+            f"FTLAB_PROFILE={name} is not known; set it to one of {', '.join(PROFILES)}, "
+            "or unset it."
+        )
+    return PROFILES[name]
+
+
+def device() -> str:
+    """ "cuda" where torch has a CUDA GPU, else "cpu".
+
+    Apple's GPU is left out: there the bit-equal runs that the notebooks show do not hold.
+    """
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def precision(on: str | None = None) -> str:
+    """ "bf16", "fp16" or "fp32" for training on the device `on` (default: this machine's)."""
+    if (on or device()) != "cuda":
+        return "fp32"
+    import torch
+
+    return "bf16" if torch.cuda.get_device_capability() >= (8, 0) else "fp16"
+
+
+def peak_memory(on: str | None = None) -> int | None:
+    """Most bytes held so far: on a GPU by torch's tensors, else by this process.
+
+    None where the system does not say (Windows).
+    """
+    if (on or device()) == "cuda":
+        import torch
+
+        return torch.cuda.max_memory_allocated()
+    try:
+        import resource
+    except ImportError:
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024  # Linux counts in KiB

@@ -1,0 +1,19 @@
+"""Every plot of the workbook: data in, `Picture` (a Figure with alt text) out.
+
+- `two_numbers(steps)`: what a run learns and keeps, step by step
+- `plane(points)`: learned against kept, one point per run
+- `sweep(rows, x)`: both numbers against one quantity
+- `layer_updates(norms)`: how far each layer moved
+- `skills_bars(base, after)`: skill by skill, before and after
+"""
+
+from ftlab.show.canvas import Picture
+from ftlab.show.curves import two_numbers
+from ftlab.show.layers import layer_updates
+from ftlab.show.planes import Point, plane
+from ftlab.show.skills import skills_bars
+from ftlab.show.sweeps import sweep
+
+__all__ = [
+    "Picture", "Point", "layer_updates", "plane", "skills_bars", "sweep", "two_numbers",
+]  # fmt: skip

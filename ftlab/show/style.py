@@ -1,0 +1,124 @@
+"""One colour and one marker per method, one colour per skill, in the whole workbook.
+
+A reader who has learnt in notebook 01 that full fine-tuning is the orange circle meets that
+circle again in notebook 10. Notable choices:
+
+- every colour has a contrast of at least 3:1 against white (WCAG 2.1, 1.4.11), so the light
+  hues of the Okabe-Ito set (2008) are darkened;
+- colour never speaks alone: no two methods share a marker, no two skills share marker and
+  dash, and lines are labelled at their end;
+- a name that is not listed here gets a spare mark, the same one on every call.
+
+How to run: `method_mark("freeze").colour`.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+INK = "#222222"  # text, and the mean in the two-number plot
+SOFT = "#595959"  # second-rank text
+GRID = "#E3E3E3"
+PAPER = "#FFFFFF"
+GOOD = "#00795C"
+BAD = "#B84A00"
+PREDICTION = "#8A2BA8"  # the learner's own guess: used for nothing else
+
+Dash = str | tuple[float, tuple[float, ...]]
+
+
+@dataclass(frozen=True)
+class Mark:
+    """How one thing is drawn: colour, marker, label, and dash of its line."""
+
+    colour: str
+    marker: str
+    label: str
+    dash: Dash = "-"
+
+
+METHODS: dict[str, Mark] = {
+    "base": Mark("#444444", "*", "before fine-tuning"),
+    "full": Mark("#D55E00", "o", "full fine-tuning"),
+    "schedule": Mark("#705000", "s", "warmup + cosine"),
+    "freeze": Mark("#0072B2", "^", "layers frozen"),
+    "lora_qv": Mark("#B0407F", "D", "LoRA on Q and V"),
+    "lora_all": Mark("#008A66", "P", "LoRA on all linear"),
+    "seq2seq": Mark("#3B3B98", "h", "LoRA, encoder-decoder"),
+    "qlora": Mark("#7A1F4B", "X", "QLoRA"),
+    "adapter": Mark("#3580A8", "v", "adapter"),
+    "prefix": Mark("#8A8420", "<", "prefix"),
+    "replay": Mark("#145A32", "p", "replay"),
+    "ewc": Mark("#6F5BB5", ">", "EWC"),
+    "prune": Mark("#B5657A", "d", "pruning"),
+}
+
+SKILLS: dict[str, Mark] = {
+    "facts": Mark("#0072B2", "o", "facts (fill in)"),
+    "facts_choice": Mark("#3A8FC0", "s", "facts (choose)", (0, (5, 1.5))),
+    "grammar": Mark("#008A66", "^", "grammar", (0, (1, 1.2))),
+    "arithmetic": Mark("#C25500", "D", "arithmetic", (0, (6, 1.5, 1, 1.5))),
+    "recall": Mark("#A03C8C", "v", "recall", (0, (3, 1.2))),
+}
+
+SPARE = (
+    ("#4B4BA8", "H"),
+    ("#8C6D00", "8"),
+    ("#5E7D1E", "P"),
+    ("#A8324A", "X"),
+    ("#2F7F86", "p"),
+    ("#6B5B4B", "d"),
+    ("#C2385A", "<"),
+    ("#1F6FA0", ">"),
+)
+
+
+def words(name: object) -> str:
+    """A name as plain words: `facts_choice` becomes "facts choice"."""
+    return str(name).replace("_", " ").strip() or "unnamed"
+
+
+def shorten(text: str, limit: int = 26) -> str:
+    """`text` in at most `limit` characters; what is cut is shown by an ellipsis."""
+    return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
+
+
+def spare_mark(name: str) -> Mark:
+    """A mark for an unlisted name; the sum of its letters chooses, so it never changes."""
+    colour, marker = SPARE[sum(name.encode()) % len(SPARE)]
+    return Mark(colour, marker, shorten(words(name)))
+
+
+def method_mark(name: str) -> Mark:
+    """The mark of a method, listed or not."""
+    return METHODS.get(name) or spare_mark(name)
+
+
+def skill_marks(names: Iterable[str]) -> dict[str, Mark]:
+    """One mark per skill; unlisted skills take the spare ones in the order given."""
+    unlisted, marks = 0, {}
+    for name in names:
+        if name in SKILLS:
+            marks[name] = SKILLS[name]
+            continue
+        colour, marker = SPARE[unlisted % len(SPARE)]
+        marks[name] = Mark(colour, marker, shorten(words(name)))
+        unlisted += 1
+    return marks
+
+
+def percent(share: float) -> str:
+    """A share as text: 0.224 gives "22 %", a missing one "not measured"."""
+    if share != share:
+        return "not measured"
+    text = f"{100 * share:.0f}"
+    return f"{'0' if text == '-0' else text} %"
+
+
+def plain(value: object) -> str:
+    """A swept value as a learner would write it: 0.0003 gives "3e-4", 0.05 gives "0.05"."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return words(value)
+    if 0 < abs(value) < 0.01:
+        mantissa, exponent = f"{value:.2e}".split("e")
+        return f"{float(mantissa):g}e{int(exponent)}"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:g}"

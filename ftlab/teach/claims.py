@@ -1,0 +1,133 @@
+"""Claims: what a notebook asserts, computed from its own run and shown with the number.
+
+    ftlab.claim("A low learning rate keeps most of it", kept > 0.9, f"kept {kept:.0%}")
+
+prints a check mark or a cross, the sentence and the number. A learner who changed a setting sees
+a cross and reads on; under FTLAB_STRICT=1, which CI sets, a claim that fails raises.
+
+At the end of a notebook stands what the article says beside what was measured:
+
+    ftlab.verdict_table(
+        ftlab.says("A learning rate that is too high causes forgetting", supported_by=[high, low]),
+        ftlab.says("Small data sets forget more", contradicted_by=[small]),
+    )
+
+The verdict is computed: only support gives "holds", only contradiction "does not hold", both
+"holds in part". A claim that failed in this run counts for the other side. No number is typed.
+"""
+
+import html
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ftlab.errors import InputError
+
+HEAD = ("The article says", "We measured", "Verdict")
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A sentence, whether it holds in this run, and the number that shows it."""
+
+    sentence: str
+    # what is asserted
+    holds: bool
+    # computed, never typed
+    evidence: str
+    # the number or numbers, with units
+
+    def __post_init__(self) -> None:
+        if not self.evidence.strip():
+            raise InputError(
+                f"The claim {self.sentence!r} has no number; give the evidence it rests on."
+            )
+
+    def __str__(self) -> str:
+        return f"{'✓' if self.holds else '✗'} {self.sentence} ({self.evidence})"
+
+
+def strict() -> bool:
+    """Whether a failing claim or exercise raises: FTLAB_STRICT=1, as in CI."""
+    return os.environ.get("FTLAB_STRICT") == "1"
+
+
+def claim(sentence: str, holds: object, evidence: str) -> Claim:
+    """Print the claim with its mark and number, and return it for the verdict table.
+
+    `holds` may be anything that is true or false (a NumPy bool, a tensor of one element).
+    Raises AssertionError if it fails under FTLAB_STRICT=1, InputError without evidence.
+    """
+    made = Claim(sentence, bool(holds), evidence)
+    print(made)
+    if strict() and not made.holds:
+        raise AssertionError(f"This claim does not hold: {sentence} ({evidence})")
+    return made
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One row of the last table: a statement of the article and what became of it."""
+
+    article: str
+    # the statement, in our words
+    measured: str
+    # the numbers of the claims behind the verdict
+    verdict: str
+    # "holds", "does not hold", "holds in part"
+
+
+def says(
+    article: str, *, supported_by: Sequence[Claim] = (), contradicted_by: Sequence[Claim] = ()
+) -> Verdict:
+    """A row of the verdict table: `article` judged by claims of this notebook.
+
+    Raises InputError if no claim is given: a verdict without a measurement is an opinion.
+    """
+    claims = [*supported_by, *contradicted_by]
+    if not claims:
+        raise InputError(
+            f"The statement {article!r} has no claim behind it; "
+            "give at least one in supported_by or contradicted_by."
+        )
+    votes = [made.holds for made in supported_by] + [not made.holds for made in contradicted_by]
+    verdict = "holds" if all(votes) else "holds in part" if any(votes) else "does not hold"
+    return Verdict(article, "; ".join(made.evidence for made in claims), verdict)
+
+
+@dataclass(frozen=True)
+class VerdictTable:
+    """The verdicts as a table: HTML in a notebook, Markdown in a terminal."""
+
+    rows: tuple[Verdict, ...]
+    # in the order in which they are shown
+
+    def __repr__(self) -> str:
+        lines = [_line(HEAD), _line(["---"] * len(HEAD))]
+        return "\n".join([*lines, *(_line(_cells(row)) for row in self.rows)])
+
+    def _repr_html_(self) -> str:
+        head = "".join(f'<th scope="col">{html.escape(text)}</th>' for text in HEAD)
+        body = "".join(f"<tr>{_data(_cells(row))}</tr>" for row in self.rows)
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def verdict_table(*rows: Verdict) -> VerdictTable:
+    """The table "the article says, we measured, verdict"; make it the last line of a cell."""
+    if not rows:
+        raise InputError("The verdict table has no rows; give at least one ftlab.says(...).")
+    return VerdictTable(tuple(rows))
+
+
+def _cells(row: Verdict) -> tuple[str, str, str]:
+    mark = {"holds": "✓", "does not hold": "✗"}.get(row.verdict, "~")
+    return row.article, row.measured, f"{mark} {row.verdict}"
+
+
+def _line(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(text.replace("|", "\\|") for text in cells) + " |"
+
+
+def _data(cells: Sequence[str]) -> str:
+    style = ' style="text-align: left"'  # Jupyter sets table cells to the right
+    return "".join(f"<td{style}>{html.escape(text)}</td>" for text in cells)

@@ -1,0 +1,234 @@
+"""Before take-off: what this machine is, what it can truly do, and which known traps lie here.
+
+    ftlab check                 the report as a table
+    ftlab check --json          the same for a program
+
+Each finding is `good`, a `note`, a `trap` (it works, or will until a named notebook; the cure
+stands beside it) or `broken` (mend it first; `ftlab check` then ends with code 1). Notable
+choices:
+
+- Precision is that of the hardware (`ftlab.profiles`): a T4 says it supports bfloat16 and
+  emulates it.
+- Memory and disk are what is free for this process, so a container's limit counts.
+- The network is asked once, for 2 seconds, and not at all under HF_HUB_OFFLINE=1.
+- Packages are read from their metadata, not imported; only the device and the probe load torch.
+"""
+
+import importlib.metadata as metadata
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from ftlab import checksums, hub
+from ftlab.errors import InputError
+from ftlab.paths import cache_dir, data_dir
+from ftlab.quiet import quiet
+from ftlab.teach import minutes
+from ftlab.teach.traps import Trap, free_memory, traps
+
+PACKAGES = (
+    "torch", "transformers", "peft", "accelerate", "datasets", "tokenizers", "safetensors",
+    "numpy", "matplotlib", "ipywidgets", "jupyterlab", "bitsandbytes", "torchao",
+)  # fmt: skip
+MARKS = {"good": "✓", "note": "·", "trap": "!", "broken": "✗"}
+GB = 1e9
+LITTLE_MEMORY, LITTLE_DISK = 2 * GB, 2 * GB
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the report."""
+
+    name: str
+    """What was looked at."""
+    status: str
+    """good, note, trap or broken."""
+    value: str
+    """What was found."""
+    cure: str = ""
+    """What to do about it, if anything."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """What preflight found: a table when printed, `as_dict()` for JSON."""
+
+    findings: tuple[Finding, ...]
+    """In the order of the table."""
+    packages: dict[str, str | None]
+    """Installed versions; None for what is absent."""
+    device: str
+    """cpu or cuda."""
+    precision: str
+    """fp32, fp16 or bf16: what the hardware truly does."""
+    profile: str
+    """nano, laptop or t4."""
+    step_seconds: float | None
+    """One training step of the probe; None when it was not run."""
+    minutes: dict[str, float] = field(default_factory=dict)
+    """Notebook -> minutes on this machine; empty when they were never measured."""
+
+    @property
+    def broken(self) -> bool:
+        """True when something must be mended first."""
+        return any(finding.status == "broken" for finding in self.findings)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The report as plain JSON data."""
+        return asdict(self) | {"broken": self.broken}
+
+    def __str__(self) -> str:
+        wide = max(len(finding.name) for finding in self.findings)
+        lines = []
+        for finding in self.findings:
+            lines.append(f"{MARKS[finding.status]} {finding.name:<{wide}}  {finding.value}")
+            if finding.cure:
+                lines.append(f"  {'':<{wide}}  -> {finding.cure}")
+        return "\n".join(lines)
+
+
+def preflight(*, probe: bool = True) -> Report:
+    """Look at this machine; takes about 15 s with the probe (2 s of it training), 5 s without.
+
+    Raises InputError only for an unknown FTLAB_PROFILE.
+    """
+    quiet()
+    from ftlab import profiles
+
+    device, precision = profiles.device(), profiles.precision()
+    profile = str(profiles.profile())
+    step_seconds = minutes.probe_step() if probe else None
+    forecast, timing = _minutes(step_seconds)
+    packages = installed()
+    met = [_told(trap) for trap in traps(packages, device)]
+    machine = [*_software(packages), *_hardware(device, precision, profile), _network(), _data()]
+    findings = (*machine, *met, *timing)
+    return Report(findings, packages, device, precision, profile, step_seconds, forecast)
+
+
+def _told(trap: Trap) -> Finding:
+    return Finding(trap.name, "trap" if trap.bites else "note", trap.found, trap.cure)
+
+
+def installed() -> dict[str, str | None]:
+    """The versions of the packages that matter here; None for what is absent."""
+    found: dict[str, str | None] = {}
+    for name in PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = None
+    return found
+
+
+def _software(packages: dict[str, str | None]) -> Iterator[Finding]:
+    version = ".".join(map(str, sys.version_info[:3]))
+    fits = (3, 11) <= sys.version_info[:2] <= (3, 13)
+    cure = "" if fits else "use Python 3.11, 3.12 or 3.13; PyTorch and this book run there"
+    yield Finding("Python", "good" if fits else "broken", version, cure)
+    there = [f"{name} {version}" for name, version in packages.items() if version]
+    yield Finding("packages", "good", ", ".join(there[:5]))
+    old = too_old()
+    if old:
+        names = " ".join(f"'{need}'" for need in old)
+        yield Finding("too old or absent", "broken", ", ".join(old), f"pip install {names}")
+
+
+def too_old() -> list[str]:
+    """Requirements of ftlab that the installed packages do not meet, such as peft>=0.20."""
+    from packaging.requirements import Requirement  # comes with datasets and transformers
+
+    try:
+        needs = [Requirement(text) for text in metadata.requires("ftlab") or ()]
+    except metadata.PackageNotFoundError:  # run from a clone that was not installed
+        return []
+    return [str(need) for need in needs if need.marker is None and not _met(need)]
+
+
+def _met(need: Any) -> bool:
+    try:
+        return need.specifier.contains(metadata.version(need.name), prereleases=True)
+    except metadata.PackageNotFoundError:
+        return False
+
+
+def _hardware(device: str, precision: str, profile: str) -> Iterator[Finding]:
+    yield Finding("device", "good", _device_words(device))
+    words = {"bf16": "bfloat16", "fp16": "float16 (no bfloat16 in hardware)", "fp32": "float32"}
+    yield Finding("precision", "good", f"{words[precision]}, for training")
+    hint = "models come from the Hub; without it the small ones that ship are used"
+    yield Finding("profile", "good", profile, hint if profile == "t4" else "")
+    free = free_memory()
+    if free is not None:
+        yield _enough("free memory", free, LITTLE_MEMORY, "close other programs and kernels")
+    yield _enough("free disk", shutil.disk_usage(cache_dir()).free, LITTLE_DISK, "make room")
+
+
+def _enough(name: str, free: int, little: float, cure: str) -> Finding:
+    short = free < little
+    cure = f"{cure}: {little / GB:.0f} GB are wanted" if short else ""
+    return Finding(name, "trap" if short else "good", f"{free / GB:.1f} GB", cure)
+
+
+def _device_words(device: str) -> str:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    if device == "cpu":
+        return f"CPU, {cores} cores"
+    import torch
+
+    free, total = torch.cuda.mem_get_info()
+    major, minor = torch.cuda.get_device_capability()
+    return (
+        f"{torch.cuda.get_device_name()}, capability {major}.{minor}, "
+        f"{free / GB:.1f} of {total / GB:.1f} GB free; {cores} CPU cores"
+    )
+
+
+def _network() -> Finding:
+    if hub.told_offline():
+        return Finding("Hub", "note", "offline, as HF_HUB_OFFLINE says; what ships is enough")
+    if hub.online():
+        return Finding("Hub", "good", "reachable")
+    return Finding("Hub", "note", "does not answer; what ships is enough")
+
+
+def _data() -> Finding:
+    """Whether every file that a CHECKSUMS lists is what it was."""
+    try:
+        folder = data_dir()
+        lists = sorted(folder.rglob(checksums.NAME))
+        bad = [name for file in lists for name in checksums.damaged(file.parent)]
+    except InputError as error:
+        return Finding("data", "broken", str(error))
+    if not lists:
+        missing = f"no {checksums.NAME} under {folder.name}/"
+        return Finding("data", "broken", missing, "get the whole repository")
+    if bad:
+        more = f" and {len(bad) - 3} more" if len(bad) > 3 else ""
+        damaged = f"damaged: {', '.join(bad[:3])}{more}"
+        return Finding("data", "broken", damaged, "get the files again: git checkout -- data")
+    return Finding("data", "good", "intact")
+
+
+def _minutes(step_seconds: float | None) -> tuple[dict[str, float], list[Finding]]:
+    """The forecast per notebook, and its lines; without a probe there is none."""
+    if step_seconds is None:
+        return {}, []
+    found = [Finding("one training step", "good", f"{1000 * step_seconds:.0f} ms")]
+    try:
+        forecast = minutes.predict_minutes(step_seconds)
+    except InputError as error:
+        return {}, [*found, Finding("minutes per notebook", "note", str(error))]
+    words = ", ".join(f"{name[:2]}: {_round(value)}" for name, value in forecast.items())
+    return forecast, [*found, Finding("minutes per notebook", "good", words)]
+
+
+def _round(value: float) -> str:
+    return f"{value:.1f}" if value < 10 else f"{value:.0f}"
+
+
+if __name__ == "__main__":
+    print(preflight())

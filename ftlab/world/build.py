@@ -1,0 +1,122 @@
+"""Write the small world's data files, or check that they are what the generator writes.
+
+    ftlab data --check        make everything again and compare byte for byte
+    ftlab data --write        write the files and their checksums
+
+Seeds: the pre-training text is `stream(PRETRAIN_SEED)`, the held-out documents come from another
+seed and are left out of the pre-training text if they occur there word for word.
+"""
+
+import hashlib
+import itertools
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from ftlab.world import clinic, contracts, helpdesk, probes
+from ftlab.world.cards import world_card
+from ftlab.world.dice import Dice
+from ftlab.world.general import Document, stream
+
+PRETRAIN_SEED, HELD_OUT_SEED, PROBE_SEED = 1, 2, 3
+DOCUMENTS = 300
+SIZES = {"train": 400, "validation": 64, "test": 128}
+DOMAINS = {"clinic": clinic, "helpdesk": helpdesk, "contracts": contracts}
+Row = dict[str, object]
+
+
+def domain_rows(name: str) -> dict[str, list[Row]]:
+    """The three splits of a domain; no prompt twice; in validation and test half is held."""
+    module, dice = DOMAINS[name], Dice(10 + list(DOMAINS).index(name))
+    used: set[str] = set()
+
+    def rows(split: str, count: int) -> Iterator[Row]:
+        number = 0
+        while number < count:
+            held = split != "train" and number % 2 == 1
+            prompt, answer = module.item(dice, module.HELD if held else module.SEEN)
+            if prompt in used:
+                continue
+            used.add(prompt)
+            yield {"id": f"{name}-{split}-{number:04}", "prompt": prompt, "answer": answer} | {
+                "held": held
+            }
+            number += 1
+
+    return {split: list(rows(split, count)) for split, count in SIZES.items()}
+
+
+def held_out_documents() -> list[Document]:
+    """The documents on which general loss and perplexity are measured."""
+    avoid = probes.kept_for_asking(probes.all_probes(PROBE_SEED))
+    return list(itertools.islice(stream(HELD_OUT_SEED, avoid), DOCUMENTS))
+
+
+def training_stream(seed: int = PRETRAIN_SEED) -> Iterator[Document]:
+    """The pre-training text: no probe's sentence, no held-out document that says anything rare.
+
+    Held-out documents of more than 15 nats are kept out whole; shorter ones ("the capital of
+    France is Paris") are the world's common sentences and occur in any honest text of it.
+    """
+    avoid = set(probes.kept_for_asking(probes.all_probes(PROBE_SEED)))
+    avoid |= {document.text for document in held_out_documents() if document.nats > 15}
+    return stream(seed, avoid)
+
+
+def _lines(rows: list[Row]) -> bytes:
+    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
+
+
+def files() -> dict[str, bytes]:
+    """Every generated file of data/, as path -> content."""
+    domains = {name: domain_rows(name) for name in DOMAINS}
+    asked, documents = probes.all_probes(PROBE_SEED), held_out_documents()
+    made = {
+        f"world/{name}/{split}.jsonl": _lines(rows)
+        for name, splits in domains.items()
+        for split, rows in splits.items()
+    }
+    made["world/probes.jsonl"] = _lines(asked)
+    made["world/general.jsonl"] = _lines(
+        [
+            {"id": f"general-{n:04}", "text": document.text, "nats": round(document.nats, 4)}
+            for n, document in enumerate(documents)
+        ]
+    )
+    made["world/README.md"] = world_card(domains, asked, len(documents)).encode()
+    return made
+
+
+def _checksums(folder: Path) -> bytes:
+    paths = sorted(
+        path for part in ("world", "english") for path in (folder / part).rglob("*.jsonl")
+    )
+    lines = [
+        f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(folder).as_posix()}\n"
+        for path in paths
+    ]
+    return "".join(lines).encode()
+
+
+def write(folder: Path) -> list[str]:
+    """Write every file under `folder` and the checksums; the paths written."""
+    for name, content in files().items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    (folder / "CHECKSUMS").write_bytes(_checksums(folder))
+    return [*files(), "CHECKSUMS"]
+
+
+def check(folder: Path) -> list[str]:
+    """Paths under `folder` that differ from what the generator writes now (or are missing)."""
+
+    from ftlab.world import english
+
+    def differs(name: str, content: bytes) -> bool:
+        path = folder / name
+        return not path.is_file() or path.read_bytes() != content
+
+    wrong = [name for name, content in files().items() if differs(name, content)]
+    wrong += english.check()
+    return wrong + (["CHECKSUMS"] if differs("CHECKSUMS", _checksums(folder)) else [])

@@ -1,0 +1,99 @@
+"""The questions that ask what the model still knows, one set a skill.
+
+facts          cloze: every general fact in the phrasing that the text never used for it
+facts_choice   the same questions with four answers of the same relation
+grammar        minimal pairs, every kind as often; the right sentences are kept out of the text
+arithmetic     sums and differences whose operands never stood in this order
+recall         copying from the text above, over combinations never met
+"""
+
+from ftlab.world import arithmetic, grammar, recall
+from ftlab.world.dice import Dice
+from ftlab.world.general import GENERAL_FACTS
+
+PAIRS_A_KIND = 25
+RECALL_ITEMS = 150
+
+Row = dict[str, object]
+
+
+def _row(number: int, skill: str, form: str, query: str, choices: list[str], label: int) -> Row:
+    return {
+        "id": f"{skill}-{number:04}",
+        "skill": skill,
+        "form": form,
+        "query": query,
+        "choices": choices,
+        "label": label,
+    }
+
+
+def facts() -> list[Row]:
+    """Every general fact as a cloze question."""
+    return [
+        _row(n, "facts", "cloze", relation.query(i), [" " + relation.pairs[i][1]], 0)
+        for n, (relation, i) in enumerate(GENERAL_FACTS)
+    ]
+
+
+def facts_choice(dice: Dice) -> list[Row]:
+    """Every general fact with three wrong answers of the same relation."""
+    rows = []
+    for n, (relation, i) in enumerate(GENERAL_FACTS):
+        right = relation.pairs[i][1]
+        others = sorted({obj for _, obj in relation.pairs} - {right})
+        choices, label = dice.picks(others, 3), dice.below(4)
+        choices.insert(label, right)
+        rows.append(
+            _row(n, "facts_choice", "choice", relation.query(i), [" " + c for c in choices], label)
+        )
+    return rows
+
+
+def grammar_pairs(dice: Dice) -> list[Row]:
+    """Minimal pairs, PAIRS_A_KIND of each kind, none twice."""
+    rows: list[Row] = []
+    seen: set[str] = set()
+    for kind in grammar.KINDS:
+        wanted = len(rows) + PAIRS_A_KIND
+        while len(rows) < wanted:
+            right, wrong = kind(dice)
+            if right in seen:
+                continue
+            seen.add(right)
+            row = _row(len(rows), "grammar", "pair", "", [right, wrong], 0)
+            rows.append({**row, "id": f"grammar-{kind.__name__}-{len(rows):04}"})
+    return rows
+
+
+def arithmetic_questions() -> list[Row]:
+    """Every held-out sum and difference in every form, as cloze questions."""
+    return [
+        _row(n, "arithmetic", "cloze", query, [answer], 0)
+        for n, (query, answer) in enumerate(arithmetic.questions())
+    ]
+
+
+def recall_questions(dice: Dice) -> list[Row]:
+    """RECALL_ITEMS cloze questions over held-out combinations."""
+    asked = [recall.question(dice) for _ in range(RECALL_ITEMS)]
+    return [
+        _row(n, "recall", "cloze", query, [answer], 0) for n, (query, answer) in enumerate(asked)
+    ]
+
+
+def all_probes(seed: int) -> list[Row]:
+    """Every probe of nano's suite."""
+    dice = Dice(seed)
+    return [
+        *facts(),
+        *facts_choice(dice),
+        *grammar_pairs(dice),
+        *arithmetic_questions(),
+        *recall_questions(dice),
+    ]
+
+
+def kept_for_asking(rows: list[Row]) -> frozenset[str]:
+    """Texts that must not occur in the pre-training text: the right sentence of each pair."""
+    return frozenset(row["choices"][0] for row in rows if row["form"] == "pair")  # type: ignore[index]

@@ -1,0 +1,119 @@
+"""In-context recall: a few statements, then questions that only they can answer.
+
+    Ben has the kite. Ann has the drum. Who has the drum? Ann. What does Ben have? The kite.
+
+Nothing of it can be known beforehand, so the answer has to be copied from the text above. Held
+out: one name-and-thing (and thing-and-spot) combination in ten, by a fixed rule, never occurs in
+the pre-training text; probes use only such combinations.
+"""
+
+from ftlab.world.dice import Dice
+from ftlab.world.words import MEN, PEOPLE, SPOTS, THINGS, WOMEN
+
+
+def held(owner: str, thing: str) -> bool:
+    """Whether this combination is kept for asking."""
+    first = (PEOPLE if owner in PEOPLE else SPOTS).index(owner)
+    return (3 * first + THINGS.index(thing)) % 10 == 0
+
+
+def _combinations(dice: Dice, owners: list[str], k: int, want: bool) -> list[tuple[str, str]]:
+    """k (owner, thing) with different owners and things, all held out or none."""
+    chosen: list[tuple[str, str]] = []
+    for owner in dice.picks(owners, k):
+        used = {thing for _, thing in chosen}
+        free = [t for t in THINGS if held(owner, t) == want and t not in used]
+        chosen.append((owner, dice.pick(free)))
+    return chosen
+
+
+def _statements(kind: str, combos: list[tuple[str, str]]) -> str:
+    if kind == "has":
+        return " ".join(f"{owner} has the {thing}." for owner, thing in combos)
+    return " ".join(f"The {thing} is on the {owner}." for owner, thing in combos)
+
+
+def _question(kind: str, forward: bool, owner: str, thing: str) -> tuple[str, str]:
+    if kind == "has":
+        return (
+            (f"What does {owner} have? The", f" {thing}")
+            if forward
+            else (f"Who has the {thing}?", f" {owner}")
+        )
+    return (
+        (f"Where is the {thing}? On the", f" {owner}")
+        if forward
+        else (f"What is on the {owner}? The", f" {thing}")
+    )
+
+
+def _setting(dice: Dice, want: bool) -> tuple[str, list[tuple[str, str]]]:
+    kind = dice.pick(["has", "on"])
+    k = 2 + dice.below(3)
+    return kind, _combinations(dice, PEOPLE if kind == "has" else SPOTS, k, want)
+
+
+def document(dice: Dice) -> str:
+    """Statements and a question about each, in random order, none of them held out."""
+    kind, combos = _setting(dice, want=False)
+    text = _statements(kind, combos)
+    for owner, thing in dice.picks(combos, len(combos)):
+        query, answer = _question(kind, dice.chance(0.5), owner, thing)
+        text += f" {query}{answer}."
+    return text
+
+
+def restated(dice: Dice) -> str:
+    """Statements, then the same ones again in another order."""
+    kind, combos = _setting(dice, want=False)
+    again = _statements(kind, dice.picks(combos, len(combos)))
+    return f"{_statements(kind, combos)} Once more: {again}"
+
+
+def echo(dice: Dice) -> str:
+    """A list of things, read out and repeated: copying with nothing around it."""
+    things = ", ".join(dice.picks(THINGS, 4 + dice.below(7)))
+    reader, other = dice.picks(PEOPLE, 2)
+    return f"{reader} reads: {things}. {other} repeats: {things}."
+
+
+def question(dice: Dice) -> tuple[str, str]:
+    """A (query, answer) over held-out combinations."""
+    kind, combos = _setting(dice, want=True)
+    query, answer = _question(kind, dice.chance(0.5), *dice.pick(combos))
+    return f"{_statements(kind, combos)} {query}", answer
+
+
+def story(dice: Dice) -> str:
+    """A little story with reference and order; who is he or she, where is the thing at the end."""
+    woman, man = dice.pick(WOMEN), dice.pick(MEN)
+    first, second, mine, yours = dice.pick([(woman, man, "she", "him"), (man, woman, "he", "her")])
+    free = [t for t in THINGS if not held(first, t) and not held(second, t)]
+    thing = dice.pick(free)
+    spots = [s for s in SPOTS if not held(s, thing)]
+    text = f"{first} found the {thing}. Then {mine} met {second} and gave it to {yours}. "
+    return text + dice.pick(ENDINGS)(dice, first, second, thing, spots)
+
+
+def _one_spot(dice: Dice, first: str, second: str, thing: str, spots: list[str]) -> str:
+    spot = dice.pick(spots)
+    return f"{second} put it on the {spot}. Where is the {thing}? On the {spot}."
+
+
+def _two_spots(dice: Dice, first: str, second: str, thing: str, spots: list[str]) -> str:
+    spot, last = dice.picks(spots, 2)
+    return (
+        f"{second} put it on the {spot}, then on the {last}. "
+        f"Where is the {thing} now? On the {last}."
+    )
+
+
+def _holder(dice: Dice, first: str, second: str, thing: str, spots: list[str]) -> str:
+    return f"Who has the {thing} now? {second}."
+
+
+def _finder(dice: Dice, first: str, second: str, thing: str, spots: list[str]) -> str:
+    return f"Who found the {thing}? {first}."
+
+
+ENDINGS = (_one_spot, _two_spots, _holder, _finder)

@@ -1,0 +1,55 @@
+"""The everyday words of the small world: people, things, places, times.
+
+Common nouns come with their plural. Nothing here belongs to one skill; facts, grammar, stories
+and the domains all draw on these lists, so that a word is met in many kinds of sentence.
+"""
+
+WOMEN = "Ann Eve Mia Zoe Lucy Nora Ruth Jane Lily Rosa Emma Clara".split()
+MEN = "Ben Tom Sam Max Leo Paul Karl Hugo Adam Fred Jack Owen".split()
+PEOPLE = WOMEN + MEN
+
+# things one can have, carry or put somewhere
+THINGS = (
+    "kite drum cup lamp ball book key ring hat bag coin rope bell vase flute spoon "
+    "candle basket ladder mirror brush blanket pencil ticket map box clock letter shell stone"
+).split()
+
+PLACES = (
+    "kitchen garden market station school library harbour garage cellar attic office park "
+    "bakery farm theatre museum bridge tower"
+).split()
+
+SPOTS = "shelf table chair desk bench bed sofa carpet stool counter wardrobe trolley".split()
+
+DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
+
+NUMBER_WORDS = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen "
+    "fifteen sixteen seventeen eighteen nineteen twenty"
+).split()
+
+# nouns for grammar: (singular, plural)
+HUMAN_NOUNS = [
+    (word, word + "s")
+    for word in "teacher farmer singer driver nurse doctor baker painter writer dancer "
+    "gardener lawyer clerk pilot sailor guest neighbour student".split()
+]
+OBJECT_NOUNS = [
+    (word, word + "s")
+    for word in "table picture window chair plate bottle door carpet cabinet painting "
+    "machine bicycle letter report basket mirror bucket pillow".split()
+]
+
+ADJECTIVES = "old new small large clean dirty quiet cheap heavy pretty famous tired happy".split()
+OBJECT_ADJECTIVES = "old new small large clean dirty cheap heavy pretty broken empty round".split()
+HUMAN_ADJECTIVES = "old young small tall quiet tired happy famous kind clever busy ready".split()
+
+
+def article(noun: str) -> str:
+    """The noun with a or an before it, by its first letter."""
+    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
+
+
+def sentence(text: str) -> str:
+    """The text with a capital first letter."""
+    return text[:1].upper() + text[1:]

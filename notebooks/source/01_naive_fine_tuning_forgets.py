@@ -1,0 +1,429 @@
+# %% [markdown]
+# # Naive full fine-tuning forgets
+#
+# **In this notebook** you fine-tune the small model on a new task in the plainest way there is:
+# every weight may move, the learning rate stays where you put it, nothing protects what was
+# there before. You will
+#
+# - watch the new task being learned and the old skills being lost, in the same seconds,
+# - see *which* skills go, and what the model says instead,
+# - test what is commonly named as the cause: the learning rate, the number of steps, a small
+#   data set, and updates that overwrite important weights.
+#
+# You need notebook 00, or these two lines: *learned* is the share of right answers on the new
+# task, *kept* (retention) is the share of the base model's skills that is left.
+
+# %%
+try:
+    import ftlab
+except ModuleNotFoundError:  # a fresh kernel, for instance on Colab
+    # %pip install --quiet --editable $(git rev-parse --show-toplevel)
+    raise SystemExit("ftlab was missing: restart the kernel and run this cell again.") from None
+ftlab.hello()
+
+# %% [markdown]
+# ## Guess, then train
+#
+# The model will see 1,600 triage notes (100 steps of 16), with a learning rate of 0.001, a
+# common choice for a model this small.
+#
+# How much of what it knew will it still know afterwards? Put your guess in place of `None`.
+
+# %%
+guess = ftlab.predict("How much of the base's skills will be kept?", None, unit="%")
+
+# %%
+lab = ftlab.open_lab("clinic")
+plan = ftlab.Plan(steps=100, batch_size=16, lr=1e-3)
+run = lab.run(plan, name="naive, learning rate 0.001")
+
+expected = None if guess.value is None else guess.value / 100
+with ftlab.Live(total=plan.steps, prediction=expected, title=run.name) as live:
+    for step in live.follow(run):
+        pass
+
+# %% [markdown]
+# Read it from left to right. On the left the share of right answers climbs. On the right every
+# thin line is a skill that the model had before the first step; the thick line is their mean.
+# Nothing in the training notes contradicts what the model knew. It goes all the same.
+
+# %%
+last = run.steps[-1].measured
+print(guess.compare(100 * last["retention"]))
+print(
+    f"After {run.steps[-1].step} steps the model answers {last['target_score']:.0%} of the notes "
+    f"rightly and keeps {last['retention']:.0%} of its skills."
+)
+
+# %% [markdown]
+# ## What does it say now?
+#
+# First the task it was trained on, before and after. Then beginnings that have nothing to do
+# with clinics.
+
+# %%
+from ftlab.show import Table, show, skills_bars
+from ftlab.show import samples as samples_table
+
+show(samples_table(run.samples(4)))
+
+# %%
+beginnings = [
+    "The capital of Norway is",
+    "The chemical symbol of gold is",
+    "3 + 4 =",
+    "Ben has the kite. Eve has the drum. What does Eve have? The",
+    "The opposite of rich is",
+]
+said = run.say(beginnings, 8)
+show(Table(("beginning", "before", "after"), [list(row.values()) for row in said]))
+
+# %% [markdown]
+# ## Skill by skill
+#
+# The plot above used a quick sample of questions. Now everything is asked, so that the numbers
+# can be trusted: several hundred questions, with 95 % intervals.
+
+# %%
+record = run.record
+show(skills_bars(record.baseline, record.final))
+
+# %%
+for skill, share in record.final["kept"].items():
+    print(f"{skill:13} kept {share:.0%}")
+print(f"learned:   {record.final['learned']:+.2f} nats per token on the task (+ is good)")
+print(f"forgotten: {record.final['forgotten']:+.2f} nats per token on general text (+ is bad)")
+both = ftlab.claim(
+    "The run learns the task and loses old skills in the same 100 steps",
+    record.final["target_score"] > record.baseline["target_score"] + 0.3
+    and record.final["retention"] < 0.8,
+    f"right answers {record.baseline['target_score']:.0%} to {record.final['target_score']:.0%}, "
+    f"kept {record.final['retention']:.0%}",
+)
+
+# %% [markdown]
+# ## Open the box: one training step
+#
+# There is no trick in the loop. A step is: read some items, compute the loss on the answers,
+# send it backwards to get a gradient for every weight, limit the gradient's length, and let the
+# optimiser (AdamW) move the weights. Here are three steps by hand, from the same start and on
+# the same items as above, and the losses that the package measured.
+
+# %%
+import torch
+
+from ftlab.batches import batch_indices, collate, encode
+
+model = lab.fresh().train()
+optimizer = torch.optim.AdamW(model.parameters(), lr=plan.lr, weight_decay=0.0)
+examples = encode(run.rows, lab.tokenizer, loss_on="answer", limit=128)
+
+by_hand = []
+for number in (1, 2, 3):
+    chosen = batch_indices(len(examples), plan.batch_size, number, plan.seed)
+    batch = collate([examples[i] for i in chosen])
+    logits = model(batch.ids, attention_mask=batch.mask).logits  # (16, tokens, vocabulary)
+    # the odds at place t are about token t + 1; prompt and padding (label -100) do not count
+    loss = torch.nn.functional.cross_entropy(
+        logits[:, :-1].flatten(0, 1), batch.labels[:, 1:].flatten(), ignore_index=-100
+    )
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(model.parameters(), plan.clip)
+    optimizer.step()
+    optimizer.zero_grad()
+    by_hand.append(loss.item())
+
+by_package = [step.loss for step in run.steps[1:4]]
+print("by hand: ", [f"{loss:.5f}" for loss in by_hand])
+print("by ftlab:", [f"{loss:.5f}" for loss in by_package])
+assert torch.allclose(torch.tensor(by_hand), torch.tensor(by_package), atol=1e-4)
+
+# %% [markdown]
+# ## Cause 1: the learning rate
+#
+# Same notes, same order, same number of steps; only the learning rate is ten times lower.
+# What do you expect to be kept now?
+
+# %%
+gentle_guess = ftlab.predict("Kept, with a tenth of the learning rate?", None, unit="%")
+
+# %%
+gentle_plan = ftlab.Plan(steps=100, batch_size=16, lr=1e-4)
+gentle = lab.run(gentle_plan, name="learning rate 0.0001")
+expected = None if gentle_guess.value is None else gentle_guess.value / 100
+with ftlab.Live(total=gentle_plan.steps, prediction=expected, title=gentle.name) as live:
+    for step in live.follow(gentle):
+        pass
+
+# %%
+print(gentle_guess.compare(100 * gentle.record.final["retention"]))
+lower = ftlab.claim(
+    "A tenth of the learning rate keeps more",
+    gentle.record.final["retention"] > record.final["retention"],
+    f"kept {gentle.record.final['retention']:.0%} against {record.final['retention']:.0%}, "
+    f"right answers {gentle.record.final['target_score']:.0%} against "
+    f"{record.final['target_score']:.0%}",
+)
+
+# %% [markdown]
+# One run is one roll of the dice. So the same was done at five learning rates with three seeds
+# each (a seed decides the order in which the notes are read). These runs ship with the workbook
+# (`ftlab grid naive` makes them again). The band shows the lowest and the highest seed.
+
+# %%
+from statistics import fmean
+
+from ftlab import records
+from ftlab.paths import data_dir
+from ftlab.show import plane, sweep
+
+recorded = records.load_all(data_dir() / "records" / "nano")
+by_rate = records.compare(
+    [r for r in recorded if r.domain == "clinic" and r.extra.get("sweep") == "learning rate"]
+)
+show(sweep(by_rate, "lr", log=True))
+
+# %%
+def mean_of(runs, key):
+    return fmean(r.final[key] for r in runs)
+
+
+rates = sorted({r.plan["lr"] for r in by_rate})
+at = {rate: [r for r in by_rate if r.plan["lr"] == rate] for rate in rates}
+print("rate      right answers      held cases       kept (lowest to highest of 3 seeds)")
+for rate, runs in at.items():
+    kept = [r.final["retention"] for r in runs]
+    print(
+        f"{rate:<9g} {mean_of(runs, 'target_score'):13.0%} {mean_of(runs, 'held_score'):15.0%}"
+        f" {fmean(kept):10.0%} ({min(kept):.0%} to {max(kept):.0%})"
+    )
+kept_by_rate = [mean_of(at[rate], "retention") for rate in rates]
+rises = ftlab.claim(
+    "The higher the learning rate, the less is kept (3 seeds)",
+    all(a >= b - 0.01 for a, b in zip(kept_by_rate, kept_by_rate[1:], strict=False))
+    and kept_by_rate[-1] < kept_by_rate[0] - 0.2,
+    f"{kept_by_rate[0]:.0%} at {rates[0]:g} down to {kept_by_rate[-1]:.0%} at {rates[-1]:g}",
+)
+
+# %% [markdown]
+# ## Cause 2: too many steps
+#
+# The same records hold longer runs: 400 steps at a middling rate, measured on the way. Here is
+# the first seed, then the figure at 50, 100, 200 and 400 steps over all three.
+
+# %%
+from ftlab.show import two_numbers
+
+long_runs = [r for r in recorded if r.extra.get("sweep") == "steps"]
+show(two_numbers(long_runs[0].curve, title=f"400 steps at learning rate {long_runs[0].plan['lr']:g}"))
+
+
+def kept_at(run, number):
+    return next(s["measured"]["retention"] for s in run.curve if s["step"] == number)
+
+
+by_step = {n: [kept_at(r, n) for r in long_runs] for n in (50, 100, 200, 400)}
+for number, kept in by_step.items():
+    print(f"after {number:3} steps kept {fmean(kept):.0%} ({min(kept):.0%} to {max(kept):.0%})")
+longer = ftlab.claim(
+    "More steps, less kept (3 seeds)",
+    fmean(by_step[400]) < fmean(by_step[50]),
+    f"{fmean(by_step[50]):.0%} after 50 steps, {fmean(by_step[400]):.0%} after 400",
+)
+
+# %% [markdown]
+# ## Cause 3: a small data set
+#
+# Often heard: a small data set makes forgetting worse. To test that fairly every run takes the
+# same number of steps and sees the same number of notes; with fewer different notes it sees
+# each more often.
+
+# %%
+by_size = records.compare([r for r in recorded if r.extra.get("sweep") == "data set"])
+sizes = sorted({r.extra["items"] for r in by_size})
+rows = [
+    {"rows": r.extra["items"], "target_score": r.final["target_score"]}
+    | {"retention": r.final["retention"], "method": "full"}
+    for r in by_size
+]
+show(sweep(rows, "rows", log=True))
+
+# %%
+small = [r for r in by_size if r.extra["items"] == sizes[0]]
+large = [r for r in by_size if r.extra["items"] == sizes[-1]]
+learns_less = ftlab.claim(
+    "A small data set learns less (3 seeds)",
+    mean_of(small, "target_score") < mean_of(large, "target_score"),
+    f"{mean_of(small, 'target_score'):.0%} right with {sizes[0]} notes, "
+    f"{mean_of(large, 'target_score'):.0%} with {sizes[-1]}",
+)
+difference = [
+    a.final["retention"] - b.final["retention"] for a, b in zip(small, large, strict=True)
+]
+print(
+    f"kept with {sizes[0]} notes {mean_of(small, 'retention'):.0%}, with {sizes[-1]} notes "
+    f"{mean_of(large, 'retention'):.0%}; difference by seed: "
+    + ", ".join(f"{100 * d:+.0f}" for d in difference)
+    + " points"
+)
+
+# %% [markdown]
+# ## Cause 4: which weights were overwritten?
+#
+# How far did each layer move? For every block the length of the change, divided by the length of
+# the weights before: 1 % means that the weights of this block are 1 % different now.
+
+# %%
+from ftlab.measure.drift import update_norms
+from ftlab.show import layer_updates
+
+before = dict(lab.bundle.model.state_dict())
+norms = {
+    "learning rate 0.001": update_norms(before, run.model),
+    "learning rate 0.0001": update_norms(before, gentle.model),
+}
+show(layer_updates(norms))
+
+# %% [markdown]
+# All blocks moved: nothing told the training to leave the lower ones alone. With the higher rate
+# they moved several times as far. (Notebook 03 asks whether it matters *which* of them move.)
+
+# %%
+def mean_move(layers):
+    return fmean(v["relative"] for name, v in layers.items() if name.startswith("block"))
+
+
+far, near = (mean_move(norms[name]) for name in norms)
+overwritten = ftlab.claim(
+    "The run that forgot more had moved its blocks further",
+    (far > near) == (record.final["retention"] < gentle.record.final["retention"]),
+    f"mean relative change {far:.1%} against {near:.1%}",
+)
+
+# %% [markdown]
+# ## All runs on the plane
+#
+# To the right: learned. Upward: kept. Each point is a learning rate, averaged over three seeds;
+# the bars reach from the lowest to the highest. The dashed start is the untouched base.
+
+# %%
+from ftlab.show import Point
+
+points = [
+    Point(
+        "full",
+        [r.final["target_score"] for r in runs],
+        [r.final["retention"] for r in runs],
+        label=f"rate {rate:g}",
+    )
+    for rate, runs in at.items()
+]
+show(plane(points, base=(record.baseline["target_score"], 1.0)))
+
+# %% [markdown]
+# So forgetting is not the price of learning as such. Some of these runs learn the task and keep
+# nearly everything; others learn it no better and lose most. And the held cases in the table
+# above show that losing old knowledge can cost the *new* task too: notes about complaints that
+# the training never mentioned can only be answered from what the model knew before.
+
+# %% [markdown]
+# ## Exercise 1: find a better learning rate
+#
+# *Goal: learn as much as the naive run and keep more. 10 minutes, easy.*
+#
+# Choose a learning rate. The cell trains 100 steps with it and compares with the naive run.
+# Aim: at least 90 % kept, and no fewer right answers than the naive run minus 10 points.
+
+# %%
+# <solution>
+my_rate = 3e-4
+# </solution>
+# <stub>
+# my_rate = None  # your choice
+# </stub>
+
+best = lab.run(ftlab.Plan(lr=my_rate or 1e-4, measure_every=0), name="my choice").finish()
+outcome = best.steps[-1].measured
+print(f"rate {best.plan.lr:g}: {outcome['target_score']:.0%} right, {outcome['retention']:.0%} kept")
+
+# %% [markdown]
+# ## Exercise 2: how far did a weight move?
+#
+# *Goal: compute the bar of the plot above. 10 minutes, medium.*
+#
+# Write `relative_change(before, after)` for two tensors: the Frobenius norm of the difference
+# (the root of the sum of squares), divided by that of `before`.
+
+# %%
+def relative_change(before, after):
+    # <solution>
+    return ((after - before).norm() / before.norm()).item()
+    # </solution>
+    # <stub>
+    # return None  # your code
+    # </stub>
+
+
+ones, name = torch.ones(3, 3), "transformer.h.0.mlp.c_fc.weight"
+relative_change = ftlab.exercise(
+    relative_change,
+    reference=lambda before, after: ((after - before).norm() / before.norm()).item(),
+    checks=[
+        ("no change is 0", lambda f: (f(ones, ones), 0.0)),
+        ("doubling is a change of 1", lambda f: (f(ones, 2 * ones), 1.0)),
+    ],
+    cases=[(ones, ones + 0.5), (before[name], run.model.state_dict()[name])],
+    hints=["A tensor has .norm().", ".item() turns a tensor of one element into a number."],
+)
+changed = relative_change(before[name], run.model.state_dict()[name])
+print(f"feed-forward weights of block 1: {changed:.1%}")
+
+# %% [markdown]
+# ## Exercise 3: another task
+#
+# *Goal: see whether this is about clinics. 5 minutes, easy.*
+#
+# Open a lab with `"helpdesk"` or `"contracts"`, train with the naive plan, and compare.
+
+# %%
+# <solution>
+other_domain = "helpdesk"
+# </solution>
+# <stub>
+# other_domain = None  # "helpdesk" or "contracts"
+# </stub>
+
+if other_domain is None:
+    print("not done yet: other_domain. The recorded runs below have the answer.")
+else:
+    other = ftlab.open_lab(other_domain).run(ftlab.Plan(lr=1e-3, measure_every=0)).finish()
+    outcome = other.steps[-1].measured
+    print(f"{other_domain}: {outcome['target_score']:.0%} right, {outcome['retention']:.0%} kept")
+for domain in ("clinic", "helpdesk", "contracts"):
+    runs = [r for r in recorded if r.domain == domain and r.plan["lr"] == 1e-3]
+    runs = [r for r in runs if r.extra.get("sweep") == "learning rate"]
+    kept = [r.final["retention"] for r in runs]
+    print(f"recorded, {domain:9}: kept {fmean(kept):.0%} ({min(kept):.0%} to {max(kept):.0%})")
+
+# %% [markdown]
+# ## The article says, we measured
+
+# %%
+ftlab.verdict_table(
+    ftlab.says(
+        "Naive full fine-tuning learns the new task and loses old abilities",
+        supported_by=[both],
+    ),
+    ftlab.says("A learning rate that is too high causes forgetting", supported_by=[lower, rises]),
+    ftlab.says("Training for too long causes forgetting", supported_by=[longer]),
+    ftlab.says("Important weights are overwritten", supported_by=[overwritten]),
+)
+
+# %% [markdown]
+# ## What you take along
+#
+# - Fine-tuning forgets without anything in the new data contradicting the old.
+# - The learning rate decides most of it. Before you reach for a clever method, try a lower rate.
+# - Measure on the way: a run that is good after 50 steps may be worse after 400.
+#
+# **Next:** notebook 02 looks at the schedule of the learning rate, warmup and cosine decay.

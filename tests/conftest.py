@@ -1,0 +1,73 @@
+"""Tiny models and a tiny tokenizer, made in memory: no test of this suite needs a download."""
+
+import pytest
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import (
+    GPT2Config,
+    GPT2LMHeadModel,
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedTokenizerFast,
+)
+
+LINES = (
+    "The capital of France is Paris. The capital of Norway is Oslo.",
+    "The keys to the cabinet are on the table. The boy near the dogs runs home.",
+    "Ben has the kite. Ann has the ball. What does Ben have? The kite.",
+    "Three plus four is seven. Two plus two is four. Nine minus one is eight.",
+    "Note: chest pain since noon. Urgency: high. Department: cardiology.",
+)
+
+
+@pytest.fixture(scope="session")
+def tiny_tokenizer() -> PreTrainedTokenizerFast:
+    """Byte-level BPE with some 300 tokens; bos = eos = pad = <|endoftext|>."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=320,
+        special_tokens=["<|endoftext|>"],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(LINES, trainer)
+    end = "<|endoftext|>"
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, bos_token=end, eos_token=end, pad_token=end
+    )
+
+
+@pytest.fixture
+def tiny_gpt2(tiny_tokenizer: PreTrainedTokenizerFast) -> GPT2LMHeadModel:
+    """A random GPT-2 of 12 blocks x 64, the same in every test, in eval mode."""
+    torch.manual_seed(0)
+    config = GPT2Config(
+        vocab_size=len(tiny_tokenizer),
+        n_layer=12,
+        n_embd=64,
+        n_head=2,
+        n_positions=128,
+        bos_token_id=tiny_tokenizer.bos_token_id,
+        eos_token_id=tiny_tokenizer.eos_token_id,
+    )
+    return GPT2LMHeadModel(config).eval()
+
+
+@pytest.fixture
+def tiny_llama(tiny_tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
+    """A random Llama of 4 blocks x 64 with grouped keys and values, in eval mode."""
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=len(tiny_tokenizer),
+        hidden_size=64,
+        intermediate_size=128,
+        num_hidden_layers=4,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=128,
+        bos_token_id=tiny_tokenizer.bos_token_id,
+        eos_token_id=tiny_tokenizer.eos_token_id,
+    )
+    return LlamaForCausalLM(config).eval()
