@@ -12,22 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
-_HOME = {
-    "Lab": "ftlab.lab",
-    "Live": "ftlab.show",
-    "Plan": "ftlab.plan",
-    "Run": "ftlab.lab",
-    "claim": "ftlab.teach.claims",
-    "exercise": "ftlab.teach.exercises",
-    "open_lab": "ftlab.lab",
-    "predict": "ftlab.teach.predictions",
-    "preflight": "ftlab.teach.preflight",
-    "says": "ftlab.teach.claims",
-    "verdict_table": "ftlab.teach.claims",
-}
-__all__ = [*_HOME, "__version__", "hello"]
-
-if TYPE_CHECKING:  # for editors and the type checker; at run time see __getattr__
+if TYPE_CHECKING:  # for editors and the type checker; at run time __getattr__ does it
     from ftlab.lab import Lab, Run, open_lab
     from ftlab.plan import Plan
     from ftlab.show import Live
@@ -35,6 +20,20 @@ if TYPE_CHECKING:  # for editors and the type checker; at run time see __getattr
     from ftlab.teach.exercises import exercise
     from ftlab.teach.predictions import predict
     from ftlab.teach.preflight import preflight
+
+__all__ = [
+    "Lab", "Live", "Plan", "Run", "__version__", "claim", "exercise", "hello", "open_lab",
+    "predict", "preflight", "says", "verdict_table",
+]  # fmt: skip
+_HOME = {
+    "Lab": "lab", "Run": "lab", "open_lab": "lab",
+    "Plan": "plan",
+    "Live": "show",
+    "claim": "teach.claims", "says": "teach.claims", "verdict_table": "teach.claims",
+    "exercise": "teach.exercises",
+    "predict": "teach.predictions",
+    "preflight": "teach.preflight",
+}  # fmt: skip
 
 
 def hello() -> None:
@@ -52,4 +51,4 @@ def hello() -> None:
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'ftlab' has no attribute '{name}'")
-    return getattr(importlib.import_module(_HOME[name]), name)
+    return getattr(importlib.import_module(f"ftlab.{_HOME[name]}"), name)

@@ -76,7 +76,8 @@ def read(folder: Path) -> Checkpoint | None:
         found = Checkpoint(**{**stored, "steps": [Step(**step) for step in stored["steps"]]})
     except (KeyError, TypeError):
         raise _damaged(path) from None
-    if not found.steps or not (folder / found.tensors).is_file():
+    whole = found.steps and isinstance(found.plan, dict) and isinstance(found.tensors, str)
+    if not whole or not (folder / found.tensors).is_file():
         raise _damaged(path)
     return found
 
@@ -91,10 +92,7 @@ def check(found: Checkpoint, folder: Path, *, plan: Plan, data: str, setup: str)
     """Raise InputError, saying what differs, unless the checkpoint belongs to this very run."""
     other = None
     if not plan.same_run(found.plan):
-        now = dataclasses.asdict(plan)
-        differ = [name for name in now if now[name] != found.plan.get(name)]
-        name = next((n for n in differ if n != "checkpoint_every"), "fields")
-        other = f"another plan ({name} was {found.plan.get(name)}, now {now.get(name)})"
+        other = f"another plan ({_difference(found.plan, dataclasses.asdict(plan))})"
     elif found.data != data:
         other = "other data"
     elif found.setup != setup:
@@ -106,8 +104,17 @@ def check(found: Checkpoint, folder: Path, *, plan: Plan, data: str, setup: str)
         )
 
 
+def _difference(before: dict[str, Any], now: dict[str, Any]) -> str:
+    names = sorted(before.keys() | now.keys())
+    first = next(n for n in names if n != "checkpoint_every" and before.get(n) != now.get(n))
+    return f"{first} was {before.get(first)}, now {now.get(first)}"
+
+
 def setup_checksum(model: nn.Module, groups: Groups) -> str:
-    """sha256 of what a run starts from and cannot change: frozen weights, and what moves how."""
+    """sha256 of what a run starts from and cannot change: frozen weights, and what moves how.
+
+    The weights that move are put back from the checkpoint, so their values are not asked.
+    """
     digest = hashlib.sha256()
     names = {id(p): name for name, p in model.named_parameters()}
     for group in groups:

@@ -113,6 +113,7 @@ class Engine:
         batch = _on(self.device, collate(chosen[rank :: accelerator.num_processes]))
         learned = sum(example.learned for example in chosen)
         self.model.train()
+        # accumulate() also undoes what a Trainer before may have left in Accelerate's shared state
         with accelerator.accumulate(self.wrapped):
             with self._randomness(number):
                 loss = summed_loss(self.wrapped, batch) / learned

@@ -45,7 +45,7 @@ def naive() -> Iterator[Point]:
     """Full fine-tuning with nothing to protect the base: notebook 01's four causes."""
     for seed in SEEDS:
         for domain in ("clinic", "helpdesk", "contracts"):
-            for rate in RATES:
+            for rate in RATES if domain == "clinic" else (1e-4, 1e-3):
                 yield Point("learning rate", domain, Plan(lr=rate, seed=seed))
         yield Point("steps", "clinic", Plan(lr=3e-4, steps=400, measure_every=25, seed=seed))
         for items in (16, 64, 400):

@@ -54,7 +54,7 @@ class Lab:
         return copy.deepcopy(self.bundle.model)
 
     def items(self, count: int | None = None) -> list[dict[str, Any]]:
-        """The first `count` training items (all by default). Raises InputError if there are fewer."""
+        """The first `count` training items, or all. Raises InputError if there are fewer."""
         rows = list(self.domain.train)
         if count is not None and not 1 <= count <= len(rows):
             raise InputError(

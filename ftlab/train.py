@@ -21,6 +21,7 @@ Run the tests: pytest tests/test_train.py
 """
 
 import dataclasses
+import sys
 from collections.abc import Callable, Generator, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -92,7 +93,8 @@ def _run(
                 memory.add(last, engine, done=done)
             yield last
     finally:
-        engine.release()
+        if not sys.is_finalizing():  # a stream left open when Python ends: torch is half gone
+            engine.release()
 
 
 _START = Step(step=0, loss=None, lr=0.0, tokens=0, examples=0, grad_norm=None, seconds=0.0)

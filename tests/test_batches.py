@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ftlab.batches import IGNORE, Example, batch_indices, checksum, collate, encode
@@ -24,6 +24,7 @@ def test_answer_and_end_are_learned(tiny_tokenizer):
     assert text.ids == answer.ids and text.learned == len(text.ids) - 1
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(st.integers(1, 40), st.integers(1, 17), st.integers(0, 5))
 def test_every_epoch_holds_every_item_once(n: int, batch_size: int, seed: int):
     batches = [batch_indices(n, batch_size, step, seed) for step in range(1, 3 * n + 1)]
@@ -41,6 +42,7 @@ def test_seed_alone_decides_the_order():
     assert first == one[:16], "the order must not depend on the batch size"
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(st.lists(st.tuples(st.integers(2, 9), st.integers(1, 8)), min_size=1, max_size=6))
 def test_collate_pads_and_masks(sizes: list[tuple[int, int]]):
     examples = [Example(tuple(range(1, n + 1)), min(k, n - 1)) for n, k in sizes]

@@ -34,6 +34,7 @@ def test_all_is_kept_at_the_base_and_nothing_at_chance(base, chance):
 def test_kept_rises_with_accuracy_and_is_never_negative(worse, better, base, chance):
     assume(base >= chance + MARGIN and worse <= better)
     low, high = kept(worse, base, chance), kept(better, base, chance)
+    assert low is not None and high is not None
     assert 0 <= low <= high
     assert (high > 1) == (better > base and (better - chance) / (base - chance) > 1)
 

@@ -46,9 +46,17 @@ def domain():
 
 
 @pytest.fixture
-def suite(tiny_gpt2, tiny_tokenizer):
+def base(tiny_gpt2):
+    """Two blocks do here, and are six times as fast."""
+    tiny_gpt2.transformer.h = tiny_gpt2.transformer.h[:2]
+    tiny_gpt2.config.n_layer = 2
+    return tiny_gpt2
+
+
+@pytest.fixture
+def suite(base, tiny_tokenizer):
     """Two skills: one the random base is perfect in by construction, one it guesses."""
-    known = tuple(cloze_probes(tiny_gpt2, tiny_tokenizer, WORDS, right=True))
+    known = tuple(cloze_probes(base, tiny_tokenizer, WORDS, right=True))
     pairs = [(f"The {a} runs.", f"The {a} run.") for a in WORDS]
     guessed = [
         Probe(f"g{i}", "grammar", "pair", "", pair, label)
@@ -62,8 +70,8 @@ def suite(tiny_gpt2, tiny_tokenizer):
 
 
 @pytest.fixture
-def watch(tiny_tokenizer, domain, suite, tiny_gpt2):
-    return Watch(tiny_tokenizer, domain, suite, tiny_gpt2, target_items=8, per_skill=4, documents=3)
+def watch(tiny_tokenizer, domain, suite, base):
+    return Watch(tiny_tokenizer, domain, suite, base, target_items=8, per_skill=4, documents=3)
 
 
 def damaged(model, size=0.05):
@@ -75,45 +83,45 @@ def damaged(model, size=0.05):
     return model
 
 
-def test_before_training_nothing_is_forgotten(watch, tiny_gpt2):
-    for measured in (watch.baseline, watch(tiny_gpt2), watch.full(tiny_gpt2), watch.baseline_full):
+def test_before_training_nothing_is_forgotten(watch, base):
+    for measured in (watch.baseline, watch(base), watch.full(base), watch.baseline_full):
         assert measured["learned"] == measured["forgotten"] == 0
         assert measured["retention"] == 1
     assert set(watch.baseline) == KEYS
-    assert watch(tiny_gpt2) == watch.baseline
+    assert watch(base) == watch.baseline
     assert watch.baseline_full["kl_target"] == watch.baseline_full["kl_general"] == 0
 
 
-def test_a_fresh_lora_has_forgotten_nothing(watch, tiny_gpt2):
+def test_a_fresh_lora_has_forgotten_nothing(watch, base):
     config = LoraConfig(r=4, target_modules=["c_attn"], fan_in_fan_out=True, lora_dropout=0.5)
-    assert watch(get_peft_model(tiny_gpt2, config).train()) == watch.baseline
+    assert watch(get_peft_model(base, config).train()) == watch.baseline
 
 
-def test_damage_is_seen(watch, tiny_gpt2):
-    quick, full = watch(damaged(tiny_gpt2)), watch.full(damaged(tiny_gpt2))
+def test_damage_is_seen(watch, base):
+    quick, full = watch(damaged(base)), watch.full(damaged(base))
     for measured in (quick, full):
         assert measured["retention"] < 1
-        assert measured["forgotten"] == pytest.approx(
-            measured["general_loss"]
-            - (watch.baseline if measured is quick else watch.baseline_full)["general_loss"]
-        )
         assert measured["forgotten"] != 0
         assert measured["learned"] != 0
+    rise = quick["general_loss"] - watch.baseline["general_loss"]
+    fall = watch.baseline_full["target_loss"] - full["target_loss"]
+    assert quick["forgotten"] == pytest.approx(rise)
+    assert full["learned"] == pytest.approx(fall)
     assert full["kl_target"] > 0
     assert full["kl_general"] > 0
 
 
-def test_training_in_place_does_not_move_the_base(watch, tiny_gpt2):
+def test_training_in_place_does_not_move_the_base(watch, base):
     """Nor does wrapping: the watch has a copy, though nothing was measured before."""
     with torch.no_grad():
-        tiny_gpt2.transformer.wte.weight.mul_(3)
-    assert watch(tiny_gpt2)["forgotten"] != 0
+        base.transformer.wte.weight.mul_(3)
+    assert watch(base)["forgotten"] != 0
     assert watch.baseline["forgotten"] == 0
-    assert watch.full(tiny_gpt2)["kl_general"] > 0
+    assert watch.full(base)["kl_general"] > 0
 
 
-def test_full_says_how_sure_it_is(watch, domain, suite, tiny_gpt2):
-    full = watch.full(damaged(tiny_gpt2))
+def test_full_says_how_sure_it_is(watch, domain, suite, base):
+    full = watch.full(damaged(base))
     assert set(full) == KEYS | {
         "bits_per_byte", "kl_target", "kl_general", "kept", "left_out", "n", "intervals"
     }  # fmt: skip
@@ -131,32 +139,32 @@ def test_full_says_how_sure_it_is(watch, domain, suite, tiny_gpt2):
         assert low <= full["skills"][name] <= high
 
 
-def test_everything_goes_into_json_and_back(watch, tiny_gpt2):
-    for measured in (watch(tiny_gpt2), watch.full(tiny_gpt2)):
+def test_everything_goes_into_json_and_back(watch, base):
+    for measured in (watch(base), watch.full(base)):
         assert json.loads(json.dumps(measured, allow_nan=False)) == measured
 
 
-def test_a_model_that_blew_up_is_none_not_a_crash(watch, tiny_gpt2):
+def test_a_model_that_blew_up_is_none_not_a_crash(watch, base):
     with torch.no_grad():
-        tiny_gpt2.transformer.wte.weight.fill_(float("nan"))
-    full = watch.full(tiny_gpt2)
+        base.transformer.wte.weight.fill_(float("nan"))
+    full = watch.full(base)
     assert json.dumps(full, allow_nan=False)
     assert full["general_loss"] is full["forgotten"] is full["kl_target"] is None
     assert full["retention"] == 0
     assert full["target_score"] == 0
 
 
-def test_a_base_that_knows_nothing(tiny_tokenizer, domain, suite, tiny_gpt2):
+def test_a_base_that_knows_nothing(tiny_tokenizer, domain, suite, base):
     guessing = Suite(
         "guessing", tuple(p for p in suite.probes if p.form == "pair"), suite.documents
     )
-    watch = Watch(tiny_tokenizer, domain, guessing, tiny_gpt2, documents=2)
+    watch = Watch(tiny_tokenizer, domain, guessing, base, documents=2)
     assert watch.baseline["retention"] is None
     assert watch.baseline_full["left_out"]
 
 
 def test_the_quick_subset_is_seeded_even_and_never_from_the_test_split(
-    watch, domain, suite, tiny_gpt2, tiny_tokenizer
+    watch, domain, suite, base, tiny_tokenizer
 ):
     drawn = watch.quick_items
     assert len(drawn) == 8
@@ -170,9 +178,9 @@ def test_the_quick_subset_is_seeded_even_and_never_from_the_test_split(
     assert draw_items(domain.validation, 99, seed=0) == list(domain.validation)
 
 
-def test_bad_input(tiny_tokenizer, domain, suite, tiny_gpt2):
+def test_bad_input(tiny_tokenizer, domain, suite, base):
     with pytest.raises(InputError, match="target_items is 0"):
-        Watch(tiny_tokenizer, domain, suite, tiny_gpt2, target_items=0)
+        Watch(tiny_tokenizer, domain, suite, base, target_items=0)
     empty = Domain("notes", domain.train, domain.train.select([]), domain.test)
     with pytest.raises(InputError, match="validation split of notes is empty"):
-        Watch(tiny_tokenizer, empty, suite, tiny_gpt2)
+        Watch(tiny_tokenizer, empty, suite, base)

@@ -78,3 +78,9 @@ def test_the_citation_names_this_version():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     found = re.search(r"version\s*=\s*\{(.+?)\}", README)
     assert found and found[1] == project["version"]
+
+
+def test_its_figures_are_those_of_the_records():
+    from ftlab.teach.readme import between, measured
+
+    assert between(README) == measured(), "run: python -m ftlab.teach.readme"

@@ -64,7 +64,11 @@ FIELDS = {
 
 
 @given(st.fixed_dictionaries(FIELDS))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture],  # each example clears up
+    max_examples=60,
+    deadline=None,  # a busy machine is no failure
+)
 def test_round_trip(tmp_path: Path, changes: dict):
     record = dataclasses.replace(RECORD, **changes)
     path = save(record, tmp_path)

@@ -99,7 +99,7 @@ def test_recall_probes_rest_on_combinations_never_met():
     for row in owners:
         for statement in str(row["query"]).split(". ")[:-1]:
             owner, thing = statement.split(" has the ")
-            assert recall.held(owner, thing)
+            assert recall.held(owner, thing), row
     assert not any("Ann has the kite." in t for t in TRAINING if recall.held("Ann", "kite"))
 
 
@@ -160,7 +160,7 @@ def test_a_rule_decides_every_answer():
 
 
 def test_the_stream_is_its_seed():
-    first = [d for d in itertools.islice(stream(7), 50)]
+    first = list(itertools.islice(stream(7), 50))
     assert first == list(itertools.islice(stream(7), 50))
     assert first != list(itertools.islice(stream(8), 50))
     assert all(document.nats > 0 for document in first)

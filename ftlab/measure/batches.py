@@ -18,6 +18,7 @@ Run the tests: pytest tests/test_measure_scoring.py
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -107,9 +108,9 @@ def batches(
     _check_lengths(pieces, context_limit(model))
     rows, members = _share_rows(pieces)
     order = sorted(range(len(rows)), key=lambda r: (len(rows[r]), _first(pieces, members[r])))
-    device = device_of(model)
+    device, config = device_of(model), cast(Any, model.config)
     tokens = batch_tokens or (CPU_TOKENS if device.type == "cpu" else GPU_TOKENS)
-    budget = min(tokens, BATCH_LOGITS // int(model.config.vocab_size))
+    budget = min(tokens, BATCH_LOGITS // config.vocab_size)
     for group in _groups([len(rows[r]) for r in order], budget):
         chosen = [order[i] for i in group]
         yield _build(pieces, [rows[r] for r in chosen], [members[r] for r in chosen], device)

@@ -43,7 +43,7 @@ def wilson(right: int, n: int, *, confidence: float = 0.95) -> Interval:
     z, p = NormalDist().inv_cdf((1 + _checked(confidence)) / 2), right / n
     centre = (p + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-    return Interval(p, min(p, centre - half), max(p, centre + half))
+    return Interval(p, max(0.0, min(p, centre - half)), min(1.0, max(p, centre + half)))
 
 
 def bootstrap_mean(

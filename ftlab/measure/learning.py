@@ -130,9 +130,7 @@ def _check_room(rows: Sequence[Sequence[int]], new: int, limit: int) -> None:
         )
 
 
-def _continue(
-    model: nn.Module, rows: Sequence[Sequence[int]], new: int, eos: int
-) -> list[list[int]]:
+def _continue(model: Any, rows: Sequence[Sequence[int]], new: int, eos: int) -> list[list[int]]:
     width, device = max(map(len, rows)), device_of(model)
     # Padding stands at the left here, so that all rows go on at the same column; from the mask
     # transformers finds positions that count from each row's first real token.

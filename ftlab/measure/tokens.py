@@ -11,7 +11,7 @@ What stands before the bar is given, what stands after it is scored. Notable cho
   across the cut; blanks at the end of the query belong to the choice.
 - A prompt and its answer are encoded apart, since generation starts from the prompt alone. For
   a byte-level tokenizer and an answer that begins with a blank both ways give the same tokens.
-- A document longer than the model's context is scored in windows that do not overlap.
+- A document longer than the model's context is scored in windows, no token of it twice.
 
 Source: EleutherAI/lm-evaluation-harness 0.4.13, `TemplateLM._encode_pair` and
 `get_rolling_token_windows`. Checked against it by: pytest tests/test_lm_eval.py
@@ -19,6 +19,7 @@ Source: EleutherAI/lm-evaluation-harness 0.4.13, `TemplateLM._encode_pair` and
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from ftlab.errors import InputError
@@ -118,14 +119,16 @@ def item_pieces(tokenizer: Any, items: Iterable[Mapping[str, Any]]) -> list[Piec
 def document_pieces(tokenizer: Any, texts: Sequence[str], limit: int) -> list[list[Piece]]:
     """For every text its windows of at most `limit` input tokens; an empty text has none.
 
-    The first window begins with the prefix, each later one with the last token of the window
-    before it, so every token of the text is scored exactly once.
+    Every token is scored once. A window that is not full of tokens to score (the last) is filled
+    up from the left with tokens that were scored before.
     """
     start = prefix_id(tokenizer)
     return [_windows([start, *ids], limit) for ids in encode(tokenizer, texts)]
 
 
 def _windows(ids: list[int], limit: int) -> list[Piece]:
+    cuts = [*range(0, len(ids) - 1, limit), len(ids) - 1]  # tokens cut+1 .. next cut are scored
     return [
-        Piece((ids[i],), tuple(ids[i + 1 : i + 1 + limit])) for i in range(0, len(ids) - 1, limit)
+        Piece(tuple(ids[max(0, end - limit) : start + 1]), tuple(ids[start + 1 : end + 1]))
+        for start, end in pairwise(cuts)
     ]

@@ -1,6 +1,6 @@
 """The model card of a nano model: data, recipe, loss curve, scores, all read back or measured.
 
-    ftlab pretrain nano-gpt2        writes it last
+ftlab pretrain nano-gpt2        writes it last
 """
 
 import json
@@ -48,9 +48,9 @@ Held-out probes, with 95 % Wilson intervals:
 |---|---|---|---|---|
 {scores}
 
-Held-out text, closing tokens included: {loss:.4f} nats per token; the generator's own surprisal of the same text is
-{entropy:.4f}, so the model is {gap:.4f} nats per token ({ratio:.1%} in perplexity) from the best
-that is possible.
+Held-out text, closing tokens included: {loss:.4f} nats per token. The generator's own surprisal
+of the same text is {entropy:.4f}, so the model is {gap:.4f} nats per token ({ratio:.1%} in
+perplexity) from the best that is possible.
 """
 
 
@@ -79,8 +79,8 @@ def write_card(
         blocks=recipe["blocks"],
         width=recipe["width"],
         weights=sum(p.numel() for p in model.parameters()),
-        tokens=recipe["steps"] * recipe["rows"] * recipe["length"],
-        recipe=", ".join(f"{key} {value:g}" for key, value in recipe.items()),
+        tokens=int(curve[-1][0]) * recipe["rows"] * recipe["length"],
+        recipe=_recipe(recipe),
         steps=" | ".join(f"{step:.0f}" for step, _ in curve),
         rules="|".join("---" for _ in curve),
         losses=" | ".join(f"{loss:.3f}" for _, loss in curve),
@@ -92,6 +92,12 @@ def write_card(
     )
     (folder / "README.md").write_text(text)
     return folder / "README.md"
+
+
+def _recipe(recipe: dict[str, Any]) -> str:
+    stages = ", then ".join(f"{steps} steps of '{name}'" for name, steps in recipe["stages"])
+    rest = ", ".join(f"{key} {value:g}" for key, value in recipe.items() if key != "stages")
+    return f"{stages}; {rest}"
 
 
 def _row(score: SkillScore) -> str:

@@ -18,7 +18,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,14 +28,19 @@ from torch import Tensor, nn
 
 from ftlab.errors import InputError
 from ftlab.models.tokenizer import train_tokenizer
-from ftlab.world.build import training_stream
+from ftlab.world.build import PRETRAIN_SEED, training_stream
+from ftlab.world.general import Document
 
 
 @dataclass(frozen=True)
 class Recipe:
     """Everything that decides the weights."""
 
-    steps: int = 4500
+    stages: tuple[tuple[str, int], ...] = (
+        ("general", 2750),
+        ("looking back", 350),
+        ("slow skills", 1400),
+    )  # mixtures of the text (world/general.py) and the steps on each
     rows: int = 16  # sequences a step
     length: int = 128  # tokens a sequence
     width: int = 128
@@ -47,6 +52,17 @@ class Recipe:
     decay: float = 0.1  # weight decay, matrices only
     clip: float = 1.0
     seed: int = 0
+
+    @property
+    def steps(self) -> int:
+        """Steps of all stages together."""
+        return sum(steps for _, steps in self.stages)
+
+    def scaled(self, steps: int) -> "Recipe":
+        """A rehearsal: about `steps` steps in all, every stage and the warmup in proportion."""
+        share = steps / self.steps
+        stages = tuple((name, max(1, round(n * share))) for name, n in self.stages)
+        return replace(self, stages=stages, warmup=max(1, round(self.warmup * share)))
 
 
 RECIPES = {"nano-gpt2": Recipe()}
@@ -62,36 +78,29 @@ def learning_rate(recipe: Recipe, step: int) -> float:
     return recipe.lr * (recipe.floor + (1 - recipe.floor) * cosine)
 
 
-def rows(tokenizer: Any, recipe: Recipe) -> Iterator[list[int]]:
+def rows(tokenizer: Any, length: int, source: Iterator[Document]) -> Iterator[list[int]]:
     """Token rows of at most `length`, each of whole documents, each document after an end token."""
     end = tokenizer.eos_token_id
     row: list[int] = []
-    for chunk in _chunks():
-        encoded = tokenizer([document.text for document in chunk])["input_ids"]
-        for ids in encoded:
-            if len(row) + len(ids) + 2 > recipe.length:
+    while chunk := list(itertools.islice(source, 512)):
+        for ids in tokenizer([document.text for document in chunk])["input_ids"]:
+            if len(row) + len(ids) + 2 > length:
                 yield [*row, end]
                 row = []
             row += [end, *ids]
 
 
-def _chunks() -> Iterator[list[Any]]:
-    stream = training_stream()
-    while True:
-        yield list(itertools.islice(stream, 512))
-
-
 def batches(tokenizer: Any, recipe: Recipe) -> Iterator[tuple[Tensor, Tensor]]:
-    """(ids, labels), both (rows, length); padding has label -100."""
-    source = rows(tokenizer, recipe)
-    end = tokenizer.eos_token_id
-    while True:
-        ids = torch.full((recipe.rows, recipe.length), end)
-        labels = torch.full((recipe.rows, recipe.length), -100)
-        for i, row in enumerate(itertools.islice(source, recipe.rows)):
-            ids[i, : len(row)] = torch.tensor(row)
-            labels[i, : len(row)] = torch.tensor(row)
-        yield ids, labels
+    """(ids, labels) of every step, both (rows, length); padding has label -100."""
+    shape, end = (recipe.rows, recipe.length), tokenizer.eos_token_id
+    for stage, (mixture, steps) in enumerate(recipe.stages):
+        text = training_stream(PRETRAIN_SEED + 100 * stage, mixture)
+        source = rows(tokenizer, recipe.length, text)
+        for _ in range(steps):
+            ids, labels = torch.full(shape, end), torch.full(shape, -100)
+            for i, row in enumerate(itertools.islice(source, recipe.rows)):
+                ids[i, : len(row)] = labels[i, : len(row)] = torch.tensor(row)
+            yield ids, labels
 
 
 def new_model(recipe: Recipe, tokenizer: Any) -> nn.Module:
@@ -184,7 +193,7 @@ def pretrain(
     folder = checkpoint or out.with_name(out.name + ".checkpoint")
     curve = _restore(folder, model, optimizer)
     start = int(curve[-1][0]) if curve else 0
-    source = itertools.islice(batches(tokenizer, recipe), start, recipe.steps)
+    source = itertools.islice(batches(tokenizer, recipe), start, None)
     losses: list[float] = []
     for step, (ids, labels) in enumerate(source, start):
         began = time.perf_counter()

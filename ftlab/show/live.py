@@ -23,11 +23,12 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from ftlab.show.curves import two_numbers
-from ftlab.show.data import field, number
+from ftlab.show.data import field, guess, number
 from ftlab.show.html import bundle, img, in_notebook
 from ftlab.show.style import percent
 
 TEXT_EVERY = 0.1  # seconds between two updates of the line of numbers
+VIEW = "application/vnd.jupyter.widget-view+json"
 PATIENCE = 10  # a new picture waits this many times as long as the last one took to draw
 
 
@@ -48,6 +49,7 @@ class Live:
         draw: Callable[[list[Any]], Figure] | None = None,
         every: float = 0.3,
     ) -> None:
+        guess(prediction)  # refused now, not in the middle of the run
         self.total, self.every = total, every
         self.steps: list[Any] = []
         self.stopped = False
@@ -129,7 +131,10 @@ class _Panel:
         row = HBox(tools)
         self._box = VBox([row, self._view])
         self._all = [*tools, self._view, row, self._box]
-        self._output = display(self._box, display_id=True)
+        # Not display(box): in 7.7 a widget displays itself, and its output could not be replaced.
+        view = {"version_major": 2, "version_minor": 0, "model_id": self._box.model_id}
+        data = {"text/plain": "training ...", VIEW: view}
+        self._output = display(data, raw=True, display_id=True)
 
     def tell(self, step: float, text: str) -> None:
         """Move the bar and write the line of numbers."""

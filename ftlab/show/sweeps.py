@@ -6,12 +6,14 @@ line runs through the mean over seeds; its band reaches from the lowest to the h
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.ticker import NullLocator
 
 from ftlab.show.canvas import (
+    DPI,
     LIFT,
     Picture,
     head,
@@ -141,6 +143,8 @@ def _horizontal(axes: Axes, places: dict[Any, float], log: bool) -> None:
     else:
         margin = 0.09 * (high - low) or 1.0
         axes.set_xlim(low - margin, high + margin)
+    if not log and len(places) > 12 and all(value == place for value, place in places.items()):
+        return  # so many numbers: matplotlib's own round ticks read better
     figure = axes.get_figure()
     assert isinstance(figure, Picture)
     kept: dict[float, str] = {}
@@ -175,8 +179,15 @@ def _draw(axes: Axes, series: Sequence[_Series], name: str) -> None:
 
 
 def _numbers(axes: Axes, at: Sequence[float], middle: Sequence[float]) -> None:
-    """Each value beside its point, on the side that the line leaves free."""
+    """Each value beside its point, on the side that the line leaves free.
+
+    Of points closer than half an inch only the last is told.
+    """
+    pixels = [axes.transData.transform((x, 0))[0] for x in at]
+    gaps = [b - a for a, b in pairwise(pixels)] + [DPI]
     for i, (x, y) in enumerate(zip(at, middle, strict=True)):
+        if gaps[i] < DPI / 2:
+            continue
         before = y - middle[i - 1] if i else 0.0  # rise into the point
         after = middle[i + 1] - y if i + 1 < len(middle) else 0.0  # rise out of it
         valley = before < -0.02 and after > 0.02

@@ -57,8 +57,9 @@ def _make_step() -> Any:
         bos_token_id=0, eos_token_id=0,
     )  # fmt: skip
     with torch.random.fork_rng(devices=[]):  # the learner's seeds are none of our business
-        model = GPT2LMHeadModel(config).eval().to(on)  # eval: no dropout, which would draw too
+        model: Any = GPT2LMHeadModel(config).eval()  # eval: no dropout, which would draw too
         ids = torch.randint(VOCABULARY, (BATCH, LENGTH)).to(on)  # (B, T)
+    model.to(on)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
 
     def step() -> None:
@@ -87,7 +88,7 @@ def predict_minutes(step_seconds: float, *, file: Path | None = None) -> dict[st
     file = file or minutes_file()
     if not file.is_file():
         raise InputError(
-            f"{file.name} is not in {file.parent}, so minutes cannot be foretold; "
+            f"{file.name} is not in the data folder, so minutes cannot be foretold; "
             "`make notebooks` measures them."
         )
     try:

@@ -27,7 +27,7 @@ from ftlab.errors import InputError
 from ftlab.paths import cache_dir, data_dir
 from ftlab.quiet import quiet
 from ftlab.teach import minutes
-from ftlab.teach.traps import Trap, free_memory, traps
+from ftlab.teach.traps import Trap, busy, free_memory, traps
 
 PACKAGES = (
     "torch", "transformers", "peft", "accelerate", "datasets", "tokenizers", "safetensors",
@@ -164,7 +164,11 @@ def _hardware(device: str, precision: str, profile: str) -> Iterator[Finding]:
     free = free_memory()
     if free is not None:
         yield _enough("free memory", free, LITTLE_MEMORY, "close other programs and kernels")
-    yield _enough("free disk", shutil.disk_usage(cache_dir()).free, LITTLE_DISK, "make room")
+    try:
+        yield _enough("free disk", shutil.disk_usage(cache_dir()).free, LITTLE_DISK, "make room")
+    except OSError as error:
+        cure = "set FTLAB_CACHE to a folder that can be written"
+        yield Finding("free disk", "trap", f"no cache folder ({error.strerror})", cure)
 
 
 def _enough(name: str, free: int, little: float, cure: str) -> Finding:
@@ -217,7 +221,10 @@ def _minutes(step_seconds: float | None) -> tuple[dict[str, float], list[Finding
     """The forecast per notebook, and its lines; without a probe there is none."""
     if step_seconds is None:
         return {}, []
-    found = [Finding("one training step", "good", f"{1000 * step_seconds:.0f} ms")]
+    words = f"{1000 * step_seconds:.0f} ms"
+    if busy():
+        words += f", on busy cores (load {busy():.1f}): idle, this machine is faster"
+    found = [Finding("one training step", "note" if busy() else "good", words)]
     try:
         forecast = minutes.predict_minutes(step_seconds)
     except InputError as error:
@@ -228,7 +235,3 @@ def _minutes(step_seconds: float | None) -> tuple[dict[str, float], list[Finding
 
 def _round(value: float) -> str:
     return f"{value:.1f}" if value < 10 else f"{value:.0f}"
-
-
-if __name__ == "__main__":
-    print(preflight())

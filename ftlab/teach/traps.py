@@ -97,15 +97,19 @@ def _emulated_bfloat16(device: str) -> Iterator[Trap]:
 
 def _threads() -> Iterator[Trap]:
     """With torch's 2 threads on 2 busy cores one step took 0.4 to 8 s, alone 0.15 s."""
-    if not hasattr(os, "getloadavg") or os.environ.get("OMP_NUM_THREADS") == "1":
-        return
-    cores, load = os.cpu_count() or 1, os.getloadavg()[0]
-    if cores > 1 and load > 0.75 * cores:
+    cores = os.cpu_count() or 1
+    if busy() and cores > 1 and os.environ.get("OMP_NUM_THREADS") != "1":
         yield Trap(
             "busy cores",
-            f"a load of {load:.1f} on {cores} cores: threads that wait for each other crawl",
+            f"a load of {busy():.1f} on {cores} cores: threads that wait for each other crawl",
             "set OMP_NUM_THREADS=1 before starting, or close what else runs",
         )
+
+
+def busy() -> float:
+    """The load of the last minute where it fills over 3/4 of the cores; 0.0 otherwise."""
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0  # Windows has none
+    return load if load > 0.75 * (os.cpu_count() or 1) else 0.0
 
 
 def release(version: str) -> tuple[int, ...]:

@@ -1,9 +1,10 @@
 """Single-digit arithmetic, stated in several ways.
 
-Held out: for two in five of the unordered pairs {a, b}, a different from b, one order never occurs in
-the pre-training text, in no wording. A model that has 3 + 5 = 8 and has learned what + means can
-say what 5 + 3 is; a model that has only memorised lines cannot. The same for differences: where
-9 - 2 = 7 is held out, 9 - 7 = 2 is in the text.
+Held out: for two in five of the unordered pairs {a, b}, a different from b, one order never
+occurs in the pre-training text, in no wording. A model that has 3 + 5 = 8 and has
+learned what + means can say what 5 + 3 is; a model that has only memorised lines cannot. The same
+for differences: where 9 - 2 = 7 is held out, 9 - 7 = 2 is in the text. Only sums are asked for:
+swapping the operands of a sum is a rule, those of a difference is not (see LOG.md).
 """
 
 from ftlab.world.dice import Dice
@@ -61,7 +62,10 @@ def state(dice: Dice) -> str:
 
 
 def questions() -> list[tuple[str, str]]:
-    """Every held-out sum and difference in every form, as (query, answer)."""
-    asked = [(f, a, b, a + b) for a, b in sorted(HELD_SUMS) for f in SUM_FORMS]
-    asked += [(f, a, b, a - b) for a, b in sorted(HELD_DIFFERENCES) for f in DIFFERENCE_FORMS]
-    return [(_fill(f.removesuffix(" {c}."), a, b, c), f" {c}") for f, a, b, c in asked]
+    """Every held-out sum in every form, as (query, answer)."""
+    asked = []
+    for number, (a, b) in enumerate(sorted(HELD_SUMS)):
+        name, things = PEOPLE[number % len(PEOPLE)], OBJECTS[number % len(OBJECTS)]
+        asked += [(_fill(form.removesuffix(" {c}."), a, b, a + b), a + b) for form in SUM_FORMS]
+        asked.append((f"{name} has {a} {things} and gets {b} more, so now {name} has", a + b))
+    return [(query, f" {result}") for query, result in asked]

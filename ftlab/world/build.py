@@ -52,7 +52,7 @@ def held_out_documents() -> list[Document]:
     return list(itertools.islice(stream(HELD_OUT_SEED, avoid), DOCUMENTS))
 
 
-def training_stream(seed: int = PRETRAIN_SEED) -> Iterator[Document]:
+def training_stream(seed: int = PRETRAIN_SEED, mixture: str = "general") -> Iterator[Document]:
     """The pre-training text: no probe's sentence, no held-out document that says anything rare.
 
     Held-out documents of more than 15 nats are kept out whole; shorter ones ("the capital of
@@ -60,7 +60,7 @@ def training_stream(seed: int = PRETRAIN_SEED) -> Iterator[Document]:
     """
     avoid = set(probes.kept_for_asking(probes.all_probes(PROBE_SEED)))
     avoid |= {document.text for document in held_out_documents() if document.nats > 15}
-    return stream(seed, avoid)
+    return stream(seed, avoid, mixture)
 
 
 def _lines(rows: list[Row]) -> bytes:
@@ -118,5 +118,5 @@ def check(folder: Path) -> list[str]:
         return not path.is_file() or path.read_bytes() != content
 
     wrong = [name for name, content in files().items() if differs(name, content)]
-    wrong += english.check()
+    wrong += english.check(folder)
     return wrong + (["CHECKSUMS"] if differs("CHECKSUMS", _checksums(folder)) else [])

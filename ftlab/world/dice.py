@@ -50,12 +50,14 @@ class Dice:
         """One of (option, weight) pairs, as likely as its weight."""
         total = sum(weight for _, weight in options)
         mark = self._random.random() * total
+        chosen, share = options[-1]  # where rounding leaves a rest, the last one takes it
         for option, weight in options:
             mark -= weight
             if mark < 0:
+                chosen, share = option, weight
                 break
-        self.nats -= math.log(weight / total)
-        return option
+        self.nats -= math.log(share / total)
+        return chosen
 
     def fill(self, template: str, slots: Mapping[str, Sequence[str]]) -> str:
         """The template with each {slot} drawn from its list: one draw a slot, none for the rest."""

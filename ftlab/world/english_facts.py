@@ -19,6 +19,7 @@ The facts belong to everyone; the lists and sentences were written for this proj
 from dataclasses import dataclass
 
 from ftlab.world.dice import Dice
+from ftlab.world.english_forms import choice, cloze, even_labels
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Category:
     """Facts of one kind."""
 
     name: str
-    """Part of the probe's tags in the id."""
+    """Stands in the ids of its probes."""
     lead: str
     """Example sentences that open the cloze; none of them is asked."""
     ask: str
@@ -63,10 +64,10 @@ CATEGORIES = (
         "The opposite of hot is cold. The opposite of up is down.",
         "The opposite of {} is",
         """black=white; big=small; happy=sad; day=night; left=right; young=old; hard=soft;
-        light=dark; open=closed; fast=slow; wet=dry; war=peace; love=hate; buy=sell; strong=weak;
-        true=false; north=south; east=west; inside=outside; push=pull; empty=full; clean=dirty;
-        early=late; long=short; heaven=hell; life=death; success=failure; beautiful=ugly;
-        male=female; always=never; positive=negative; summer=winter""",
+        light=dark; open=closed; fast=slow; wet=dry; war=peace; love=hate; buy=sell;
+        strong=weak; true=false; north=south; east=west; inside=outside; push=pull; empty=full;
+        clean=dirty; early=late; long=short; heaven=hell; life=death; success=failure;
+        beautiful=ugly; male=female; always=never; positive=negative; summer=winter""",
     ),
     Category(
         "language",
@@ -120,7 +121,8 @@ CATEGORIES = (
         The theory of relativity was developed by Albert=Einstein;
         The Mona Lisa was painted by Leonardo da=Vinci;
         The telephone was invented by Alexander Graham=Bell;
-        The light bulb was invented by Thomas=Edison; The laws of motion were found by Isaac=Newton;
+        The light bulb was invented by Thomas=Edison;
+        The laws of motion were found by Isaac=Newton;
         The first president of the United States was George=Washington;
         The first man on the Moon was Neil=Armstrong;
         The novel Frankenstein was written by Mary=Shelley;
@@ -146,22 +148,24 @@ CATEGORIES = (
         "job",
         "A person who bakes bread is called a baker. A person who flies planes is called a pilot.",
         "A person who {} is called a",
-        """teaches children=teacher; writes books=writer; grows crops=farmer; catches fish=fisherman;
-        takes photographs=photographer; repairs pipes=plumber; treats sick people=doctor;
-        treats sick animals=veterinarian; puts out fires=firefighter; looks after teeth=dentist;
-        paints pictures=painter; plays the piano=pianist; sings songs=singer; builds houses=builder;
+        """teaches children=teacher; writes books=writer; grows crops=farmer;
+        catches fish=fisherman; takes photographs=photographer; repairs pipes=plumber;
+        treats sick people=doctor; treats sick animals=veterinarian;
+        puts out fires=firefighter; looks after teeth=dentist; paints pictures=painter;
+        plays the piano=pianist; sings songs=singer; builds houses=builder;
         works with wood=carpenter; cooks in a restaurant=chef; drives a taxi=taxi driver;
-        sells meat=butcher; writes poems=poet; repairs cars=mechanic; plays the guitar=guitarist;
-        sells flowers=florist; works in a library=librarian""",
+        sells meat=butcher; writes poems=poet; repairs cars=mechanic;
+        plays the guitar=guitarist; sells flowers=florist; works in a library=librarian""",
     ),
     Category(
         "place",
         "A teacher works in a school. A gardener works in a garden.",
         "{} in a",
         """A nurse works=hospital; A waiter works=restaurant; A chef works=kitchen;
-        A librarian works=library; A priest works=church; A miner works=mine; A banker works=bank;
-        An actor works=theater; A baker works=bakery; A monk lives=monastery;
-        A prisoner lives=prison; A king lives=palace; A scientist works=laboratory""",
+        A librarian works=library; A priest works=church; A miner works=mine;
+        A banker works=bank; An actor works=theater; A baker works=bakery;
+        A monk lives=monastery; A prisoner lives=prison; A king lives=palace;
+        A scientist works=laboratory""",
     ),
     Category(
         "tool",
@@ -169,8 +173,8 @@ CATEGORIES = (
         "You {} a",
         """cut bread with=knife; unlock a door with=key; sweep the floor with=broom;
         dig a hole with=shovel; hit a nail with=hammer; write on paper with=pen;
-        take pictures with=camera; look at the stars through=telescope; cut down a tree with=saw;
-        find north with=compass""",
+        take pictures with=camera; look at the stars through=telescope;
+        cut down a tree with=saw; find north with=compass""",
     ),
     Category(
         "body",
@@ -194,9 +198,9 @@ CATEGORIES = (
         "kind",
         "A dog is a kind of animal. A rock is a kind of stone.",
         "{} is a kind of",
-        """an apple=fruit; a tulip=flower; gold=metal; an oak=tree; an eagle=bird; a truck=vehicle;
-        salmon=fish; a hammer=tool; cheddar=cheese; jazz=music; wheat=grain; a carrot=vegetable;
-        a shirt=clothing; an ant=insect; cotton=fabric""",
+        """an apple=fruit; a tulip=flower; gold=metal; an oak=tree; an eagle=bird;
+        a truck=vehicle; salmon=fish; a hammer=tool; cheddar=cheese; jazz=music; wheat=grain;
+        a carrot=vegetable; a shirt=clothing; an ant=insect; cotton=fabric""",
     ),
     Category(
         "unit",
@@ -210,7 +214,8 @@ CATEGORIES = (
         "series",
         "One, two, three, four, five.",
         "{},",
-        """Monday, Tuesday, Wednesday, Thursday=Friday; Tuesday, Wednesday, Thursday, Friday=Saturday;
+        """Monday, Tuesday, Wednesday, Thursday=Friday;
+        Tuesday, Wednesday, Thursday, Friday=Saturday;
         Sunday, Monday, Tuesday, Wednesday=Thursday; January, February, March, April=May;
         May, June, July, August=September; August, September, October, November=December;
         March, April, May, June=July; Six, seven, eight, nine=ten; First, second, third=fourth;
@@ -237,30 +242,12 @@ def facts(dice: Dice) -> list[dict]:
     label is each of 0..3 equally often (to within one).
     """
     asked = [(c, query, answer) for c in CATEGORIES for query, answer in c.facts]
-    labels = dice.picks([i % 4 for i in range(len(asked))], len(asked))
-    cloze, choice = [], []
+    labels = even_labels(dice, len(asked), 4)
+    clozes, choices = [], []
     for number, ((category, query, answer), label) in enumerate(zip(asked, labels, strict=True), 1):
-        others = sorted({a for _, a in category.facts} - {answer})
-        options = dice.picks(others, 3)
-        options.insert(label, answer)
-        cloze.append(
-            {
-                "id": f"facts-{category.name}-{number:03}",
-                "skill": "facts",
-                "form": "cloze",
-                "query": f"{category.lead} {query}",
-                "choices": [f" {answer}"],
-                "label": 0,
-            }
-        )
-        choice.append(
-            {
-                "id": f"facts_choice-{category.name}-{number:03}",
-                "skill": "facts_choice",
-                "form": "choice",
-                "query": query,
-                "choices": [f" {option}" for option in options],
-                "label": label,
-            }
-        )
-    return cloze + choice
+        tag = f"{category.name}-{number:03}"
+        clozes.append(cloze(f"facts-{tag}", "facts", f"{category.lead} {query}", answer))
+        others = dice.picks(sorted({a for _, a in category.facts} - {answer}), 3)
+        name = f"facts_choice-{tag}"
+        choices.append(choice(name, "facts_choice", query, answer, others, label))
+    return clozes + choices

@@ -19,6 +19,7 @@ arXiv:1611.01368; Warstadt et al. 2020, BLiMP, arXiv:1912.00582). The sentences 
 import re
 
 from ftlab.world.dice import Dice
+from ftlab.world.english_forms import even_labels, pair
 
 FRAMES: dict[str, str] = {
     "agreement": """
@@ -149,12 +150,13 @@ FRAMES: dict[str, str] = {
         The room was [both|neither] warm [and|nor] clean.""",
 }
 
+FIRST_GOES_WRONG = ("there", "determiner", "article", "quantifier")  # the shorter difference
 HALF_CROSSED = ("licensing",)
 
 WORD_ORDER = """
     She wore a red~dress to the party.
     They live in a small~house near the sea.
-    My grandfather has an old~car in the garage.
+    My grandfather keeps his old~car in the garage.
     He drank a glass of cold~water after the race.
     I have always~liked your cooking.
     We can never~forget that day.
@@ -171,11 +173,10 @@ def grammar(dice: Dice) -> list[dict]:
     kinds = {name: frame_pairs(name) for name in FRAMES} | {"word_order": swapped_pairs()}
     probes = []
     for kind, pairs in kinds.items():
-        labels = dice.picks([0, 1] * (len(pairs) // 2), len(pairs))
+        labels = even_labels(dice, len(pairs), 2)
         for number, ((right, wrong), label) in enumerate(zip(pairs, labels, strict=True), 1):
-            choices = [right, wrong] if label == 0 else [wrong, right]
-            probe = {"id": f"grammar-{kind}-{number:02}", "skill": "grammar", "form": "pair"}
-            probes.append(probe | {"query": "", "choices": choices, "label": label})
+            name = f"grammar-{kind}-{number:02}"
+            probes.append(pair(name, "grammar", right, wrong, label))
     return probes
 
 
@@ -183,10 +184,13 @@ def frame_pairs(kind: str) -> list[tuple[str, str]]:
     """(right, wrong) sentences of one kind, two from each crossed frame."""
     pairs = []
     for frame in lines(FRAMES[kind]):
-        one, two, clash, odd = (fill(frame, *slots) for slots in ((0, 0), (1, 1), (1, 0), (0, 1)))
-        # first slot held fixed: "one" against what it must not meet; `odd` is not plainly wrong
-        # in a half-crossed kind, so there both right sentences meet the same clash
-        pairs += [(one, clash if kind in HALF_CROSSED else odd), (two, clash)]
+        one, two, upper, lower = (fill(frame, *s) for s in ((0, 0), (1, 1), (1, 0), (0, 1)))
+        wrong = (lower, upper)  # the first slot is held, the second goes wrong
+        if kind in FIRST_GOES_WRONG:
+            wrong = (upper, lower)
+        elif kind in HALF_CROSSED:
+            wrong = (upper, upper)
+        pairs += zip((one, two), wrong, strict=True)
     return pairs
 
 

@@ -53,27 +53,66 @@ def _grammar(dice: Dice) -> str:
     return grammar.pair(dice)[0]
 
 
-# kind of document: (writer, share of the documents)
-MIXTURE: tuple[tuple[Callable[[Dice], str], float], ...] = (
-    (lambda dice: _sentences(dice, _fact, 4), 0.23),
-    (lambda dice: _sentences(dice, _domain_fact, 4), 0.13),
-    (lambda dice: _sentences(dice, _mention, 3), 0.08),
-    (lambda dice: _sentences(dice, _grammar, 4), 0.08),
-    (lambda dice: _sentences(dice, arithmetic.state, 5), 0.16),
-    (recall.document, 0.12),
-    (recall.restated, 0.06),
-    (recall.echo, 0.05),
-    (recall.story, 0.03),
-    (shapes.document, 0.06),
-)
+Mixture = tuple[tuple[Callable[[Dice], str], float], ...]
 
 
-def stream(seed: int, avoid: Collection[str] = ()) -> Iterator[Document]:
-    """Documents without end; those that hold a text of `avoid` as a sentence are left out."""
+def _many(one: Callable[[Dice], str], most: int) -> Callable[[Dice], str]:
+    """Documents of 1 to `most` sentences of one kind."""
+    return lambda dice: _sentences(dice, one, most)
+
+
+FACTS, DOMAIN_FACTS_TEXT, MENTIONS = _many(_fact, 4), _many(_domain_fact, 4), _many(_mention, 3)
+GRAMMAR, SUMS = _many(_grammar, 4), _many(arithmetic.state, 5)
+
+# Kinds of document with their shares. A base model reads them in this order (see pretrain):
+# general text first; then a stretch in which half of the documents can only be foretold by
+# looking back (without it recall never came, see LOG.md); then general text with more of what
+# comes slowly, sums and recall.
+MIXTURES: dict[str, Mixture] = {
+    "general": (
+        (FACTS, 0.23),
+        (DOMAIN_FACTS_TEXT, 0.13),
+        (MENTIONS, 0.08),
+        (GRAMMAR, 0.08),
+        (SUMS, 0.16),
+        (recall.document, 0.12),
+        (recall.restated, 0.06),
+        (recall.echo, 0.05),
+        (recall.story, 0.03),
+        (shapes.document, 0.06),
+    ),
+    "looking back": (
+        (recall.drill, 0.50),
+        (recall.restated, 0.10),
+        (recall.document, 0.10),
+        (FACTS, 0.12),
+        (DOMAIN_FACTS_TEXT, 0.06),
+        (SUMS, 0.06),
+        (MENTIONS, 0.03),
+        (shapes.document, 0.03),
+    ),
+    "slow skills": (
+        (FACTS, 0.18),
+        (DOMAIN_FACTS_TEXT, 0.12),
+        (MENTIONS, 0.08),
+        (GRAMMAR, 0.05),
+        (SUMS, 0.20),
+        (recall.document, 0.16),
+        (recall.restated, 0.06),
+        (recall.echo, 0.02),
+        (recall.drill, 0.04),
+        (recall.story, 0.03),
+        (shapes.document, 0.06),
+    ),
+}
+
+
+def stream(seed: int, avoid: Collection[str] = (), mixture: str = "general") -> Iterator[Document]:
+    """Documents of a mixture without end, but for those with a sentence of `avoid` in them."""
     dice = Dice(seed)
     while True:
         start = dice.nats
-        text = dice.weighted(MIXTURE)(dice)
+        text = dice.weighted(MIXTURES[mixture])(dice)
         if avoid and any(part in avoid for part in _parts(text)):
             continue
         yield Document(text, dice.nats - start)

@@ -3,7 +3,7 @@
 facts          cloze: every general fact in the phrasing that the text never used for it
 facts_choice   the same questions with four answers of the same relation
 grammar        minimal pairs, every kind as often; the right sentences are kept out of the text
-arithmetic     sums and differences whose operands never stood in this order
+arithmetic     sums whose operands never stood in this order
 recall         copying from the text above, over combinations never met
 """
 
@@ -67,7 +67,7 @@ def grammar_pairs(dice: Dice) -> list[Row]:
 
 
 def arithmetic_questions() -> list[Row]:
-    """Every held-out sum and difference in every form, as cloze questions."""
+    """Every held-out sum in every form, as cloze questions."""
     return [
         _row(n, "arithmetic", "cloze", query, [answer], 0)
         for n, (query, answer) in enumerate(arithmetic.questions())

@@ -10,6 +10,9 @@ the pre-training text; probes use only such combinations.
 from ftlab.world.dice import Dice
 from ftlab.world.words import MEN, PEOPLE, SPOTS, THINGS, WOMEN
 
+COPIED = [*THINGS, *PEOPLE, *SPOTS]
+DRILL_WORDS = 36
+
 
 def held(owner: str, thing: str) -> bool:
     """Whether this combination is kept for asking."""
@@ -71,16 +74,22 @@ def restated(dice: Dice) -> str:
 
 
 def echo(dice: Dice) -> str:
-    """A list of things, read out and repeated: copying with nothing around it."""
+    """A list of things, read out and repeated."""
     things = ", ".join(dice.picks(THINGS, 4 + dice.below(7)))
     reader, other = dice.picks(PEOPLE, 2)
     return f"{reader} reads: {things}. {other} repeats: {things}."
 
 
+def drill(dice: Dice) -> str:
+    """Words in an order without sense, over and over: nothing helps but looking back."""
+    words = dice.picks(COPIED, 4 + dice.below(9))
+    return " ".join((words * DRILL_WORDS)[:DRILL_WORDS])
+
+
 def question(dice: Dice) -> tuple[str, str]:
-    """A (query, answer) over held-out combinations."""
+    """A (query, answer) over held-out combinations: what does Ben have, where is the kite."""
     kind, combos = _setting(dice, want=True)
-    query, answer = _question(kind, dice.chance(0.5), *dice.pick(combos))
+    query, answer = _question(kind, True, *dice.pick(combos))
     return f"{_statements(kind, combos)} {query}", answer
 
 

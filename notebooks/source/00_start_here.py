@@ -118,7 +118,9 @@ for row, answer in zip(rows, answers, strict=True):
     print(row["prompt"])
     print(f"  wanted: {row['answer']}")
     print(f"  got:    {answer.splitlines()[0] if answer.strip() else '(nothing)'}\n")
-print(f"right answers before any training: {baseline['target_score']:.0%} of {len(lab.domain.test)}")
+print(
+    f"right answers before any training: {baseline['target_score']:.0%} of {len(lab.domain.test)}"
+)
 
 # %% [markdown]
 # Every second test note is about a complaint that the training notes never mention. To get those
@@ -243,6 +245,8 @@ show(plane(runs, base=(baseline["target_score"], 1.0)))
 # `high.final` hold `["skills"]`, name to accuracy; the chances are given. Use your `kept`.
 
 # %%
+from ftlab.teach import answers
+
 chances = {probe.skill: probe.chance for probe in lab.suite.probes}
 
 
@@ -257,14 +261,12 @@ def most_lost(before, after):
     # </stub>
 
 
-def by_reference(before, after):
-    return min(before, key=lambda name: kept_by_ftlab(after[name], before[name], chances[name]))
-
-
 most_lost = ftlab.exercise(
     most_lost,
-    reference=by_reference,
-    checks=[("it names a skill", lambda f: f(high.baseline["skills"], high.final["skills"]) in chances)],
+    reference=answers.most_lost(chances),
+    checks=[
+        ("it names a skill", lambda f: f(high.baseline["skills"], high.final["skills"]) in chances)
+    ],
     cases=[(high.baseline["skills"], high.final["skills"])],
     hints=["Make a dict from skill to share kept.", "min(shares, key=shares.get) finds the name."],
 )
@@ -278,5 +280,5 @@ show(skills_bars(high.baseline, high.final))
 # - Two numbers belong together: what a run learns and what it keeps. One alone says little.
 # - A measure deserves a test of its own: one missing shift turned a published table round.
 #
-# **Next:** [01 Naive full fine-tuning forgets](01_naive_fine_tuning_forgets.ipynb), where you
+# **Next:** [01 Naive full fine-tuning forgets](01_naive_full_fine_tuning.ipynb), where you
 # train this model and watch the second number fall.

@@ -39,8 +39,8 @@ run = lab.run(plan, name="naive, learning rate 0.001")
 
 expected = None if guess.value is None else guess.value / 100
 with ftlab.Live(total=plan.steps, prediction=expected, title=run.name) as live:
-    for step in live.follow(run):
-        pass
+    for step in run:
+        live.update(step)
 
 # %% [markdown]
 # Read it from left to right. On the left the share of right answers climbs. On the right every
@@ -152,8 +152,8 @@ gentle_plan = ftlab.Plan(steps=100, batch_size=16, lr=1e-4)
 gentle = lab.run(gentle_plan, name="learning rate 0.0001")
 expected = None if gentle_guess.value is None else gentle_guess.value / 100
 with ftlab.Live(total=gentle_plan.steps, prediction=expected, title=gentle.name) as live:
-    for step in live.follow(gentle):
-        pass
+    for step in gentle:
+        live.update(step)
 
 # %%
 print(gentle_guess.compare(100 * gentle.record.final["retention"]))
@@ -171,6 +171,7 @@ lower = ftlab.claim(
 # (`ftlab grid naive` makes them again). The band shows the lowest and the highest seed.
 
 # %%
+from itertools import pairwise
 from statistics import fmean
 
 from ftlab import records
@@ -182,6 +183,7 @@ by_rate = records.compare(
     [r for r in recorded if r.domain == "clinic" and r.extra.get("sweep") == "learning rate"]
 )
 show(sweep(by_rate, "lr", log=True))
+
 
 # %%
 def mean_of(runs, key):
@@ -200,7 +202,7 @@ for rate, runs in at.items():
 kept_by_rate = [mean_of(at[rate], "retention") for rate in rates]
 rises = ftlab.claim(
     "The higher the learning rate, the less is kept (3 seeds)",
-    all(a >= b - 0.01 for a, b in zip(kept_by_rate, kept_by_rate[1:], strict=False))
+    all(a >= b - 0.01 for a, b in pairwise(kept_by_rate))
     and kept_by_rate[-1] < kept_by_rate[0] - 0.2,
     f"{kept_by_rate[0]:.0%} at {rates[0]:g} down to {kept_by_rate[-1]:.0%} at {rates[-1]:g}",
 )
@@ -215,7 +217,9 @@ rises = ftlab.claim(
 from ftlab.show import two_numbers
 
 long_runs = [r for r in recorded if r.extra.get("sweep") == "steps"]
-show(two_numbers(long_runs[0].curve, title=f"400 steps at learning rate {long_runs[0].plan['lr']:g}"))
+show(
+    two_numbers(long_runs[0].curve, title=f"400 steps at learning rate {long_runs[0].plan['lr']:g}")
+)
 
 
 def kept_at(run, number):
@@ -288,6 +292,7 @@ show(layer_updates(norms))
 # All blocks moved: nothing told the training to leave the lower ones alone. With the higher rate
 # they moved several times as far. (Notebook 03 asks whether it matters *which* of them move.)
 
+
 # %%
 def mean_move(layers):
     return fmean(v["relative"] for name, v in layers.items() if name.startswith("block"))
@@ -344,7 +349,9 @@ my_rate = 3e-4
 
 best = lab.run(ftlab.Plan(lr=my_rate or 1e-4, measure_every=0), name="my choice").finish()
 outcome = best.steps[-1].measured
-print(f"rate {best.plan.lr:g}: {outcome['target_score']:.0%} right, {outcome['retention']:.0%} kept")
+print(
+    f"rate {best.plan.lr:g}: {outcome['target_score']:.0%} right, {outcome['retention']:.0%} kept"
+)
 
 # %% [markdown]
 # ## Exercise 2: how far did a weight move?
@@ -355,6 +362,9 @@ print(f"rate {best.plan.lr:g}: {outcome['target_score']:.0%} right, {outcome['re
 # (the root of the sum of squares), divided by that of `before`.
 
 # %%
+from ftlab.teach import answers
+
+
 def relative_change(before, after):
     # <solution>
     return ((after - before).norm() / before.norm()).item()
@@ -367,7 +377,7 @@ def relative_change(before, after):
 ones, name = torch.ones(3, 3), "transformer.h.0.mlp.c_fc.weight"
 relative_change = ftlab.exercise(
     relative_change,
-    reference=lambda before, after: ((after - before).norm() / before.norm()).item(),
+    reference=answers.relative_change,
     checks=[
         ("no change is 0", lambda f: (f(ones, ones), 0.0)),
         ("doubling is a change of 1", lambda f: (f(ones, 2 * ones), 1.0)),

@@ -1,0 +1,68 @@
+"""What was measured, as a table for the README: computed from the records, never typed.
+
+    python -m ftlab.teach.readme        write it into README.md between its markers
+
+A test compares the README with what this writes.
+"""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import fmean
+
+from ftlab import records
+from ftlab.paths import data_dir
+
+START, END = "<!-- measured -->", "<!-- /measured -->"
+MODELS = {"nano": "nano-gpt2", "laptop": "SmolLM2-135M-Instruct"}
+HEAD = """
+One task (`clinic`, triage notes), full fine-tuning, nothing protected. *Right* and *new cases*:
+share of test notes answered exactly, all and those about complaints never trained on (higher is
+better). *Kept*: share of the base's skills that is left (higher is better), with the lowest and
+highest seed. *Forgotten*: rise of the loss on general text in nats per token (lower is better).
+
+| model | learning rate | right | new cases | kept | forgotten | seeds |
+|---|---|---|---|---|---|---|
+"""
+
+
+def _row(model: str, rate: float, runs: Sequence[records.Record]) -> str:
+    def mean(key: str) -> float:
+        return fmean(run.final[key] for run in runs)
+
+    kept = [run.final["retention"] for run in runs]
+    return (
+        f"| {model} | {rate:g} | {mean('target_score'):.0%} | {mean('held_score'):.0%} "
+        f"| {fmean(kept):.0%} ({min(kept):.0%} to {max(kept):.0%}) "
+        f"| {mean('forgotten'):+.2f} | {len(runs)} |"
+    )
+
+
+def measured() -> str:
+    """The table, as Markdown."""
+    rows = []
+    for folder, model in MODELS.items():
+        place = data_dir() / "records" / folder
+        found = records.load_all(place) if place.is_dir() else []
+        runs = [
+            r for r in found if r.domain == "clinic" and r.extra.get("sweep") == "learning rate"
+        ]
+        for rate in sorted({r.plan["lr"] for r in runs}):
+            rows.append(_row(model, rate, [r for r in runs if r.plan["lr"] == rate]))
+    return HEAD + "\n".join(rows) + "\n"
+
+
+def between(text: str) -> str:
+    """What stands between the markers of a README."""
+    found = re.search(f"{START}(.*){END}", text, re.DOTALL)
+    return found[1] if found else ""
+
+
+def main(readme: Path = Path("README.md")) -> None:
+    """Put the table in its place."""
+    text = readme.read_text(encoding="utf-8")
+    readme.write_text(text.replace(between(text), measured()), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,228 @@
+"""The preflight tells the truth: each trap is found where it lies, and nowhere else.
+
+pytest tests/test_preflight.py
+"""
+
+import json
+import os
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from ftlab import checksums, hub
+from ftlab.errors import InputError
+from ftlab.teach import minutes, preflight, traps
+
+FINE: dict[str, str | None] = {
+    "peft": "0.21.2",
+    "torchao": "0.16.1",
+    "ipywidgets": "8.1.9",
+    "bitsandbytes": "0.50.2",
+}
+
+
+@pytest.fixture(autouse=True)
+def calm(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An idle machine, outside Colab, with the network off."""
+    monkeypatch.setattr(os, "getloadavg", lambda: (0.0, 0.0, 0.0), raising=False)
+    monkeypatch.setattr(traps, "in_colab", lambda: False)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+
+
+def found(packages: dict[str, str | None], device: str = "cpu") -> dict[str, traps.Trap]:
+    return {trap.name: trap for trap in traps.traps(packages, device)}
+
+
+def intact(folder: Path) -> Path:
+    (folder / "world").mkdir(parents=True)
+    (folder / "world/probes.jsonl").write_text("{}\n")
+    checksums.write(folder)
+    return folder
+
+
+# Traps
+
+
+def test_a_fine_machine_has_no_traps() -> None:
+    assert found(FINE) == {}
+
+
+@pytest.mark.parametrize(
+    ("version", "bites"), [("0.10.0", True), ("0.15.9+cu1", True), ("0.16.0", False), (None, False)]
+)
+def test_an_old_torchao_beside_peft(version: str | None, bites: bool) -> None:
+    assert ("torchao" in found(FINE | {"torchao": version})) is bites
+    assert "torchao" not in found(FINE | {"torchao": version, "peft": None})
+
+
+def test_widgets_in_colab(monkeypatch) -> None:
+    monkeypatch.setattr(traps, "in_colab", lambda: True)
+    assert found(FINE)["ipywidgets"].bites
+    assert "<8" in found(FINE)["ipywidgets"].cure
+    assert not found(FINE | {"ipywidgets": "7.7.1"})["ipywidgets"].bites
+
+
+def test_bitsandbytes_is_only_missed_where_it_is_needed() -> None:
+    trap = found(FINE | {"bitsandbytes": None})["bitsandbytes"]
+    assert not trap.bites and "ftlab[quant]" in trap.cure
+
+
+def test_busy_cores_are_told_unless_one_thread_is_set(monkeypatch) -> None:
+    monkeypatch.setattr(os, "getloadavg", lambda: (9.0, 9.0, 9.0), raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    assert "OMP_NUM_THREADS=1" in found(FINE)["busy cores"].cure
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    assert found(FINE) == {}
+
+
+@pytest.mark.parametrize(("capability", "told"), [((7, 5), True), ((8, 0), False)])
+def test_a_t4_emulates_bfloat16(monkeypatch, capability, told: bool) -> None:
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda *a: capability)
+    assert ("bfloat16" in found(FINE, "cuda")) is told
+
+
+@pytest.mark.parametrize(
+    ("version", "numbers"),
+    [("0.16.0", (0, 16, 0)), ("7.7.1", (7, 7, 1)), ("0.9rc1", (0, 9)), ("2.1.dev0+x", (2, 1))],
+)
+def test_releases_are_compared_by_their_leading_numbers(version, numbers) -> None:
+    assert traps.release(version)[: len(numbers)][0] == numbers[0]
+    assert traps.release(version) >= numbers[:2] or version == "0.9rc1"
+
+
+# The report
+
+
+def test_the_report_is_a_table_and_json(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("FTLAB_DATA", str(intact(tmp_path / "data")))
+    report = preflight.preflight(probe=False)
+    assert report.device in ("cpu", "cuda") and report.step_seconds is None
+    assert not report.broken, str(report)
+    stored = json.loads(json.dumps(report.as_dict()))
+    assert stored["broken"] is False and stored["packages"]["torch"] == torch.__version__
+    names = [finding["name"] for finding in stored["findings"]]
+    assert {"Python", "device", "precision", "free memory", "free disk", "Hub", "data"} <= {*names}
+    assert all(len(line) < 200 for line in str(report).splitlines())
+
+
+def test_damaged_and_missing_data_are_broken(tmp_path, monkeypatch) -> None:
+    folder = intact(tmp_path / "data")
+    monkeypatch.setenv("FTLAB_DATA", str(folder))
+    assert preflight._data().status == "good"
+    (folder / "world/probes.jsonl").write_text("{ }\n")
+    finding = preflight._data()
+    assert finding.status == "broken" and "world/probes.jsonl" in finding.value
+    (folder / checksums.NAME).unlink()
+    assert preflight._data().status == "broken"
+    monkeypatch.setenv("FTLAB_DATA", str(tmp_path / "none"))
+    assert preflight._data().status == "broken"
+
+
+def test_the_network_is_not_asked_when_told_to_be_offline(monkeypatch) -> None:
+    monkeypatch.setattr(hub, "_ask", lambda *a: pytest.fail("asked"))
+    assert "offline" in preflight._network().value
+
+
+def test_a_dead_network_costs_two_seconds(monkeypatch) -> None:
+    monkeypatch.delenv("HF_HUB_OFFLINE")
+    monkeypatch.delenv("TRANSFORMERS_OFFLINE", raising=False)
+    monkeypatch.setattr(hub, "_ask", lambda heard, seconds: time.sleep(6))
+    start = time.monotonic()
+    assert "does not answer" in preflight._network().value
+    assert time.monotonic() - start < 4
+
+
+def test_an_unknown_profile_is_a_slip(monkeypatch) -> None:
+    monkeypatch.setenv("FTLAB_PROFILE", "huge")
+    with pytest.raises(InputError, match="nano, laptop, t4"):
+        preflight.preflight(probe=False)
+
+
+@pytest.mark.parametrize(
+    ("device", "capability", "name"),
+    [("cuda", (7, 5), "fp16"), ("cuda", (8, 0), "bf16"), ("cpu", (0, 0), "fp32")],
+)
+def test_precision_is_that_of_the_hardware(monkeypatch, device, capability, name) -> None:
+    from ftlab import profiles
+
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda *a: capability)
+    assert profiles.precision(device) == name
+
+
+@pytest.mark.gpu
+def test_the_gpu_is_described() -> None:
+    words = preflight._device_words("cuda")
+    assert torch.cuda.get_device_name() in words and "GB free" in words
+
+
+def test_too_old_packages_are_named(monkeypatch) -> None:
+    real = preflight.metadata.version
+    needs = ["peft>=99", "numpy>=1.0", "nonesuch>=1", "pytest>=99; extra == 'test'"]
+    monkeypatch.setattr(preflight.metadata, "requires", lambda name: needs)
+    monkeypatch.setattr(preflight.metadata, "version", real)
+    assert preflight.too_old() == ["peft>=99", "nonesuch>=1"]
+
+
+# Minutes
+
+
+def test_the_probe_times_a_step_and_leaves_the_seed_alone() -> None:
+    torch.manual_seed(3)
+    before = torch.random.get_rng_state()
+    assert 0 < minutes.probe_step(seconds=0.01) < 60
+    assert torch.equal(before, torch.random.get_rng_state())
+
+
+def test_minutes_come_back_as_noted(tmp_path: Path) -> None:
+    file = tmp_path / "minutes.json"
+    minutes.note("01_naive", 120, 0.5, file=file)
+    minutes.note("00_start_here", 30, 0.5, file=file)
+    assert json.loads(file.read_text())["01_naive"] == {"steps": 240.0, "seconds": 120}
+    assert minutes.predict_minutes(0.5, file=file) == {"00_start_here": 0.5, "01_naive": 2.0}
+    assert minutes.predict_minutes(1.0, file=file)["01_naive"] == 4.0
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"00": 3}', '{"00": {"seconds": 3}}'])
+def test_unreadable_minutes_are_a_slip(tmp_path: Path, content: str) -> None:
+    (tmp_path / "minutes.json").write_text(content)
+    with pytest.raises(InputError):
+        minutes.predict_minutes(0.5, file=tmp_path / "minutes.json")
+
+
+def test_minutes_that_were_never_measured_are_told_plainly(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("FTLAB_DATA", str(tmp_path))
+    forecast, findings = preflight._minutes(0.3)
+    assert forecast == {} and "make notebooks" in findings[-1].value
+    minutes.note("00_start_here", 30, 0.5)
+    forecast, findings = preflight._minutes(0.5)
+    assert forecast == {"00_start_here": 0.5} and findings[-1].value == "00: 0.5"
+    assert findings[0].status == "good"
+    monkeypatch.setattr(os, "getloadavg", lambda: (99.0, 99.0, 99.0), raising=False)
+    _, findings = preflight._minutes(0.5)
+    assert findings[0].status == "note" and "busy" in findings[0].value
+
+
+# Quiet
+
+
+def test_quiet_imports_nothing_and_silences_what_is_loaded() -> None:
+    import logging
+    import subprocess
+    import sys
+
+    code = (
+        "import sys, os; from ftlab.quiet import quiet; quiet();"
+        "assert not {'torch', 'transformers', 'datasets', 'numpy'} & set(sys.modules);"
+        "assert os.environ['TRANSFORMERS_VERBOSITY'] == 'error'"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+    import transformers
+
+    from ftlab.quiet import quiet
+
+    transformers.logging.set_verbosity_info()
+    quiet()
+    assert transformers.logging.get_verbosity() == logging.ERROR
