@@ -44,12 +44,17 @@ class Point:
 def naive() -> Iterator[Point]:
     """Full fine-tuning with nothing to protect the base: notebook 01's four causes."""
     for seed in SEEDS:
-        for domain in ("clinic", "helpdesk", "contracts"):
-            for rate in RATES if domain == "clinic" else (1e-4, 1e-3):
-                yield Point("learning rate", domain, Plan(lr=rate, seed=seed))
-        yield Point("steps", "clinic", Plan(lr=3e-4, steps=400, measure_every=25, seed=seed))
+        for rate in RATES:
+            yield Point("learning rate", "clinic", Plan(lr=rate, seed=seed, measure_every=20))
+    for seed in SEEDS:
+        plan = Plan(lr=3e-4, steps=400, seed=seed, measure_every=50)
+        yield Point("steps", "clinic", plan)
+    for seed in SEEDS:
         for items in (16, 64, 400):
-            yield Point("data set", "clinic", Plan(lr=1e-3, seed=seed), items)
+            yield Point("data set", "clinic", Plan(lr=3e-4, seed=seed, measure_every=0), items)
+    for domain in ("helpdesk", "contracts"):
+        for seed in SEEDS:
+            yield Point("learning rate", domain, Plan(lr=1e-3, seed=seed, measure_every=0))
 
 
 def naive_laptop() -> Iterator[Point]:

@@ -69,7 +69,20 @@ def device() -> str:
 
 
 def precision(on: str | None = None) -> str:
-    """ "bf16", "fp16" or "fp32" for training on the device `on` (default: this machine's)."""
+    """ "bf16", "fp16" or "fp32" for training on the device `on` (default: this machine's).
+
+    On a CPU float32, whose numbers are the same everywhere, unless FTLAB_PRECISION=bf16 asks for
+    speed: on a CPU with bfloat16 instructions a real model trains about twice as fast.
+    Raises InputError for a precision that is none of the three.
+    """
+    asked = os.environ.get("FTLAB_PRECISION", "").strip().lower()
+    if asked and asked not in MIXED_PRECISION:
+        raise InputError(
+            f"FTLAB_PRECISION={asked} is not known; set it to one of {', '.join(MIXED_PRECISION)}, "
+            "or unset it."
+        )
+    if asked:
+        return asked
     if (on or device()) != "cuda":
         return "fp32"
     import torch

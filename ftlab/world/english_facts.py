@@ -8,9 +8,10 @@ Notable choices
 - Wrong options are answers of the same category, so that the kind of word gives nothing away.
 - A small model that reads "The capital of France is" may rightly go on with "a city of light".
   The cloze therefore opens with a *lead*, one or two examples of the same form. The leads are
-  never asked. Over the first list of facts a lead raised the cloze score of SmolLM2-135M from
-  33 % to 64 %; categories where it still failed (the young of animals) were asked in other words
-  or left out. The choice needs no lead.
+  never asked. Over a first list of 500 facts SmolLM2-135M said 29 % of the answers without a
+  lead, 53 % after one example and 60 % after two. Categories where it failed even so (colours,
+  the young of animals) are not asked: what the base does not know it cannot forget. The choice
+  needs no lead.
 - What has two good answers ("the opposite of loud is quiet", or soft) is not asked.
 
 The facts belong to everyone; the lists and sentences were written for this project.

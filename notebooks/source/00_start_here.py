@@ -221,20 +221,32 @@ kept = ftlab.exercise(
 # %%
 from ftlab import records
 from ftlab.paths import data_dir
-from ftlab.show import plane, two_numbers
+from ftlab.show import Point, plane, two_numbers
 
-runs = [r for r in records.load_all(data_dir() / "records" / "nano") if r.domain == "clinic"]
+recorded = records.load_all(data_dir() / "records" / "nano")
+runs = [r for r in recorded if r.domain == "clinic" and r.extra["sweep"] == "learning rate"]
 high = next(r for r in runs if r.plan["lr"] == 1e-3 and r.plan["seed"] == 0)
-show(two_numbers(high.curve, title=f"A recorded run: {high.name}"))
+show(two_numbers(high.curve, title="A recorded run, learning rate 0.001"))
 print(f"This run gets {high.final['target_score']:.0%} of the test notes right", end=" ")
 print(f"and keeps {high.final['retention']:.0%} of its skills.")
 
 # %% [markdown]
-# The **plane** shows many runs at once, one point each: to the right is *learned*, upward is
-# *kept*. The upper right corner is where we want to be.
+# The **plane** shows many runs at once: to the right is *learned*, upward is *kept*. The upper
+# right corner is where we want to be. Each point here is a learning rate, averaged over three
+# runs; the thin bars reach from the lowest to the highest of them.
 
 # %%
-show(plane(runs, base=(baseline["target_score"], 1.0)))
+rates = sorted({r.plan["lr"] for r in runs})
+points = [
+    Point(
+        "full",
+        [r.final["target_score"] for r in runs if r.plan["lr"] == rate],
+        [r.final["retention"] for r in runs if r.plan["lr"] == rate],
+        label=f"rate {rate:g}",
+    )
+    for rate in rates
+]
+show(plane(points, base=(baseline["target_score"], 1.0)))
 
 # %% [markdown]
 # ## Exercise 2: read a run
