@@ -50,7 +50,7 @@ def naive() -> Iterator[Point]:
         plan = Plan(lr=3e-4, steps=400, seed=seed, measure_every=50)
         yield Point("steps", "clinic", plan)
     for seed in SEEDS:
-        for items in (16, 64, 400):
+        for items in (16, 64):  # all 400: the run above at the same rate
             yield Point("data set", "clinic", Plan(lr=3e-4, seed=seed, measure_every=0), items)
     for domain in ("helpdesk", "contracts"):
         for seed in SEEDS:

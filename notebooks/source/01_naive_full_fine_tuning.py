@@ -180,7 +180,7 @@ from ftlab.show import plane, sweep
 
 recorded = records.load_all(data_dir() / "records" / "nano")
 by_rate = records.compare(
-    [r for r in recorded if r.domain == "clinic" and r.extra.get("sweep") == "learning rate"]
+    [r for r in recorded if r.domain == "clinic" and r.extra["sweep"] == "learning rate"]
 )
 show(sweep(by_rate, "lr", log=True))
 
@@ -216,7 +216,7 @@ rises = ftlab.claim(
 # %%
 from ftlab.show import two_numbers
 
-long_runs = [r for r in recorded if r.extra.get("sweep") == "steps"]
+long_runs = [r for r in recorded if r.extra["sweep"] == "steps"]
 show(
     two_numbers(long_runs[0].curve, title=f"400 steps at learning rate {long_runs[0].plan['lr']:g}")
 )
@@ -243,7 +243,7 @@ longer = ftlab.claim(
 # each more often.
 
 # %%
-by_size = records.compare([r for r in recorded if r.extra.get("sweep") == "data set"])
+by_size = records.compare([r for r in recorded if r.extra["sweep"] == "data set"] + at[3e-4])
 sizes = sorted({r.extra["items"] for r in by_size})
 rows = [
     {"rows": r.extra["items"], "target_score": r.final["target_score"]}
@@ -411,7 +411,7 @@ else:
     print(f"{other_domain}: {outcome['target_score']:.0%} right, {outcome['retention']:.0%} kept")
 for domain in ("clinic", "helpdesk", "contracts"):
     runs = [r for r in recorded if r.domain == domain and r.plan["lr"] == 1e-3]
-    runs = [r for r in runs if r.extra.get("sweep") == "learning rate"]
+    runs = [r for r in runs if r.extra["sweep"] == "learning rate"]
     kept = [r.final["retention"] for r in runs]
     print(f"recorded, {domain:9}: kept {fmean(kept):.0%} ({min(kept):.0%} to {max(kept):.0%})")
 
