@@ -96,8 +96,8 @@ class Watch:
 
     @cached_property
     def baseline_full(self) -> dict[str, Any]:
-        """The base itself on everything."""
-        return self.full(self.base)
+        """The base itself on everything, in the form of `full`."""
+        return _detailed(self._base_full, self._base_full, kl_target=0.0, kl_general=0.0)
 
     def full(self, model: nn.Module) -> dict[str, Any]:
         """Measure a model on the whole suite and the test split.
@@ -107,20 +107,13 @@ class Watch:
         "tokens", "skills"} and intervals of 95 %, each [low, high]: Wilson for scores,
         a bootstrap over documents for the general loss.
         """
-        now, base = self._measure_full(model), self._base_full
         pairs = [(row["prompt"], row["answer"]) for row in _rows(self.domain.test)]
-        return {
-            **_compared(now, base),
-            "bits_per_byte": _finite(now.general.bits_per_byte),
-            "kl_target": _finite(kl_to_base(self.base, model, self.tokenizer, pairs)),
-            "kl_general": _finite(
-                kl_to_base(self.base, model, self.tokenizer, self.suite.documents)
-            ),
-            "kept": kept_by_skill(now.skills, base.skills),
-            "left_out": unjudged(base.skills),
-            "n": _counts(now),
-            "intervals": _intervals(now),
-        }
+        return _detailed(
+            self._measure_full(model),
+            self._base_full,
+            kl_target=kl_to_base(self.base, model, self.tokenizer, pairs),
+            kl_general=kl_to_base(self.base, model, self.tokenizer, self.suite.documents),
+        )
 
     def _measure_quick(self, model: nn.Module) -> Measures:
         return _measure(model, self.tokenizer, self.quick_items, self.quick_suite)
@@ -188,6 +181,21 @@ def _compared(now: Measures, base: Measures) -> dict[str, Any]:
         "retention": _retention(now, base),
         "learned": _finite(learned(base.target.loss, target.loss)),
         "forgotten": _finite(forgotten(base.general.nats_per_token, general.nats_per_token)),
+    }
+
+
+def _detailed(
+    now: Measures, base: Measures, *, kl_target: float, kl_general: float
+) -> dict[str, Any]:
+    return {
+        **_compared(now, base),
+        "bits_per_byte": _finite(now.general.bits_per_byte),
+        "kl_target": _finite(kl_target),
+        "kl_general": _finite(kl_general),
+        "kept": kept_by_skill(now.skills, base.skills),
+        "left_out": unjudged(base.skills),
+        "n": _counts(now),
+        "intervals": _intervals(now),
     }
 
 
