@@ -54,7 +54,7 @@ def test_a_terminal_gets_words(capsys):
     with Live(10):
         pass
     assert capsys.readouterr().out == ""
-    with pytest.raises(InputError, match="write 0.6"):
+    with pytest.raises(InputError, match="a share lies"):
         Live(10, prediction=60)
 
 

@@ -1,4 +1,4 @@
-"""Colours that can be told apart, labels that keep their distance. pytest tests/test_show_style.py"""
+"""Colours told apart, labels kept apart. pytest tests/test_show_style.py"""
 
 import itertools
 

@@ -1,19 +1,19 @@
 """General English that the base model itself wrote: 100 documents, sampled once and stored.
 
-Text for perplexity and drift is best drawn from the base model. With x ~ p_base at temperature 1
-
-    E[ nats of x under the tuned model - nats of x under the base ] = KL(base || tuned)
-
-so what the tuned model loses on these documents is an estimate of how far it has drifted, and the
-base's own loss on them is its entropy: nothing is left to learn there. (Sampling a model's own
-text to keep its knowledge: Sun et al. 2020, LAMOL, arXiv:1909.03329.)
+What a tuned model loses on text that the base finds likely is a measure of how far it has moved,
+and text that the base wrote needs no foreign data set. (A model's own text as a memory of what it
+knew: Sun et al. 2020, LAMOL, arXiv:1909.03329.)
 
 Notable choices
+- Temperature 0.8. At 1.0 the base's loss on its own text is its entropy, and what a tuned model
+  loses there is KL(base || tuned) exactly in expectation; but this small model, quantised to four
+  bits, then wrote word salad with invented names and rude words, which nobody would call general
+  English. At 0.8 it reads. The price: a model that grows sharper all round may gain a little
+  here, so drift is measured on whole distributions (`kl_to_base`), which no temperature bends.
 - Every document starts with a short everyday opening written for this project: after its start
   token alone the chat model goes on with a chat role.
-- A document ends with its last whole sentence, so that it reads as text; the cut costs the
-  equation above a little exactness.
-- Degenerate ones are thrown out by rule, not by taste: see `fault`.
+- A document ends with its last whole sentence, so that it reads as text.
+- Degenerate ones, and what does not belong in a classroom, are thrown out by rule: see `fault`.
 
     python -m ftlab.world.english --sample       about 10 minutes on one CPU core
 """
@@ -23,11 +23,17 @@ from typing import Any
 
 from ftlab.world.english_openings import OPENINGS
 
-TEMPERATURE, TOP_P = 1.0, 1.0
+TEMPERATURE, TOP_P = 0.8, 1.0
 NEW_TOKENS = 150
 MIN_WORDS = 60
 MAX_REPEATED = 0.10  # share of the 4-grams of words that have been there before
 PER_OPENING = 2
+UNSUITABLE = re.compile(  # beginnings of words
+    r"\b(abus|alcohol|assault|bitch|blood|bomb|corpse|crap|damn|dead|death|dick\b|drug|drunk|fuck"
+    r"|gun|hell\b|holocaust|islam|jew|kill|lust|murder|muslim|naked|nazi|nude|penis|porn|pregnan"
+    r"|racis|rape|sex|shit|slave|slut|stupid|suicid|terroris|tortur|vagina|weapon|whore)",
+    re.IGNORECASE,
+)
 
 
 def sample(model: Any, tokenizer: Any, *, wanted: int = 100, batch: int = 20, seed: int = 0):
@@ -91,6 +97,8 @@ def fault(text: str) -> str:
         return "repeats itself"
     if re.search(r"https?:|www\.|@|<\||```", text):
         return "holds an address, a chat mark or program code"
+    if UNSUITABLE.search(text):
+        return "is not fit for a classroom"
     if not text.isascii() and sum(not c.isascii() for c in text) > 0.02 * len(text):
         return "is not plain English letters"
     return ""
