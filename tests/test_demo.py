@@ -17,7 +17,7 @@ def test_the_model_ships() -> None:
 
 def test_demo_shows_forgetting(tmp_path: Path, monkeypatch, capsys) -> None:
     monkeypatch.chdir(tmp_path)
-    assert cli.main(["demo", "--model", "nano-gpt2", "--steps", "20", "--lr", "1e-3"]) == 0
+    assert cli.main(["demo", "--model", "nano-gpt2", "--steps", "10", "--lr", "1e-3"]) == 0
     out = capsys.readouterr().out
     table = {line[:28].strip(): line[28:].replace(" %", "").split() for line in out.splitlines()}
     assert float(table["skill: facts"][0]) > 80, out  # it knew its facts
@@ -30,6 +30,6 @@ def test_a_text_that_is_too_long_is_one_line(tmp_path: Path, monkeypatch, capsys
     rows = [{"prompt": f"{n} " + "the man walks home " * 40, "answer": "yes"} for n in range(12)]
     Path("long.jsonl").write_text("\n".join(map(json.dumps, rows)))
     assert cli.main(["demo", "--model", "nano-gpt2", "--domain", "long.jsonl"]) == 2
-    out, err = capsys.readouterr()
+    _, err = capsys.readouterr()
     assert err.startswith("ftlab: ") and err.count("\n") == 1 and "token" in err, err
     assert [path.name for path in Path().iterdir()] == ["long.jsonl"]

@@ -61,7 +61,8 @@ def between(text: str) -> str:
 def main(readme: Path = Path("README.md")) -> None:
     """Put the table in its place."""
     text = readme.read_text(encoding="utf-8")
-    readme.write_text(text.replace(between(text), measured()), encoding="utf-8")
+    before, after = text.split(START)[0], text.split(END)[1]
+    readme.write_text(f"{before}{START}{measured()}{END}{after}", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,17 +1,22 @@
 """Two skills that are done rather than known: small sums, and recall of what was just read.
 
     arithmetic   1 + 1 = 2, 5 - 3 = 2, 4 + 2 = 6, 3 + 5 = | 8 / 6 / 9 / 7
-    recall       Anna has the kite. Ben has the drum. ... Ben has the ____
+    recall       The winners are Mary, Paul, Rose and Vera. Once more, the winners are Mary, |
+                 Vera / Paul / Sam / Rose
 
 Notable choices
-- The sums follow three worked examples, which are never asked. A wrong result lies within 4 of
-  the right one and has as many digits, so that length gives nothing away.
-- Every recall text holds four people (or things) in the same kind of sentence, and the one asked
-  for stands first, second, third or last equally often. What a model knows of the world does not
-  help: the answer stands nowhere but in the text.
+- The sums follow three worked examples, which are never asked. Of six phrasings tried on 60 sums
+  this was the one SmolLM2-135M could do: 87 % right, against 70 % with the examples on lines of
+  their own, 42 % without examples, 37 % as a story of apples, 30 % in words after examples and
+  23 % in bare words.
+- A wrong result lies within 4 of the right one and has as many digits, so length says nothing.
+- Recall asks for one word of the text in a frame where what the model knows of the world does not
+  help. Four people with a thing each ("Anna has the kite. Ben ... So Ben has the") were beyond
+  this model: 34 % of 120, chance being 25 %. Two of them it can tell apart, and single things and
+  lists it can repeat.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
 
 from ftlab.world.dice import Dice
 from ftlab.world.english_forms import choice, even_labels
@@ -24,39 +29,13 @@ PEOPLE = (
     "Anna Ben Carl Dora Emma Frank Grace Henry Irene Jack Kate Leo Mary Nick Olga Paul Rose Sam"
     " Tom Vera"
 ).split()
+SURNAMES = "Baker Cooper Harris Morgan Parker Taylor Walker Wilson Young Turner Fisher Hill".split()
 THINGS = "kite drum ball lamp rope basket candle hammer mirror ladder blanket bottle".split()
-SMALL = "key ring coin letter stamp photo ticket pencil watch map button knife".split()
-PLACES = "box drawer kitchen garden bag car garage cellar closet office barn tent".split()
-COLORS = "red blue green black white yellow pink brown gray purple".split()
-CLOTHES = "coat hat scarf shirt dress sweater".split()
-JOBS = "nurse baker farmer teacher lawyer painter doctor driver singer waiter sailor cook".split()
-FOOD = "apples bread cheese eggs soup rice cake fish grapes carrots honey nuts".split()
-
-
-@dataclass(frozen=True)
-class Story:
-    """A form of recall text: four sentences that bind a word to a word, and a question."""
-
-    name: str
-    """Stands in the ids of its probes."""
-    tell: str
-    """One sentence, with {who} and {what}."""
-    ask: str
-    """The question; it ends where {what} would follow."""
-    who: list[str]
-    """Words to be asked about."""
-    what: list[str]
-    """Words to be recalled."""
-
-
-STORIES = (
-    Story("have", "{who} has the {what}.", "So {who} has the", PEOPLE, THINGS),
-    Story("place", "The {who} is in the {what}.", "To find the {who}, look in the", SMALL, PLACES),
-    Story("job", "{who} is a {what}.", "So {who} works as a", PEOPLE, JOBS),
-    Story("food", "{who} bought {what}.", "When they came home, {who} ate the", PEOPLE, FOOD),
-    Story("color", "{who} wears {what}.", "Yes, {who} is the one who wears", PEOPLE, []),
-)
-PER_STORY = 24
+GOODS = (
+    "apples bread cheese eggs rice fish grapes carrots honey nuts soap candles matches milk tea"
+).split()
+PETS = "dog cat rabbit parrot pony hamster goat duck".split()
+PER_STORY = 20
 
 
 def arithmetic(dice: Dice) -> list[dict]:
@@ -83,25 +62,86 @@ def near(result: int) -> list[int]:
     return [n for n in range(max(low, result - 4), min(high, result + 4) + 1) if n != result]
 
 
+Told = tuple[str, str, list[str]]  # query, right answer, three wrong ones
+
+
+def winners(dice: Dice) -> Told:
+    """A list of names, said again."""
+    names, place = dice.picks(PEOPLE, 4), 1 + dice.below(3)
+    start = said_again(names, place)
+    query = f"The winners are {listed(names)}. Once more, the winners are {start}"
+    return query, names[place], others(names, place)
+
+
+def shopping(dice: Dice) -> Told:
+    """A list of goods, said again."""
+    goods, place = dice.picks(GOODS, 4), 1 + dice.below(3)
+    query = f"The list says {listed(goods)}. She reads it once more: {said_again(goods, place)}"
+    return query, goods[place], others(goods, place)
+
+
+def pet(dice: Dice) -> Told:
+    """One animal, met again."""
+    animals, owner = dice.picks(PETS, 4), dice.pick(PEOPLE)
+    return f"{owner} has a {animals[0]}. Every morning {owner} feeds the", animals[0], animals[1:]
+
+
+def gift(dice: Dice) -> Told:
+    """One thing, met again in the next sentence."""
+    things, (giver, taker) = dice.picks(THINGS, 4), dice.picks(PEOPLE, 2)
+    query = f"{giver} gave {taker} a {things[0]}. {taker} thanked {giver} for the"
+    return query, things[0], things[1:]
+
+
+def teacher(dice: Dice) -> Told:
+    """A surname, used to greet its owner."""
+    names, pupil = dice.picks(SURNAMES, 4), dice.pick(PEOPLE)
+    query = (
+        f"Our new teacher is called Mr. {names[0]}. When {pupil} saw him in the hall, "
+        f"{pupil} said: Good morning, Mr."
+    )
+    return query, names[0], names[1:]
+
+
+def owners(dice: Dice) -> Told:
+    """Two people with a thing each; one of them is asked about."""
+    (one, two), things = dice.picks(PEOPLE, 2), dice.picks(THINGS, 4)
+    place = dice.below(2)
+    who = (one, two)[place]
+    query = (
+        f"{one} has the {things[0]} and {two} has the {things[1]}. "
+        f"What does {who} have? {who} has the"
+    )
+    return query, things[place], others(things, place)
+
+
+STORIES: tuple[Callable[[Dice], Told], ...] = (winners, shopping, pet, gift, teacher, owners)
+
+
 def recall(dice: Dice) -> list[dict]:
-    """Texts with four bindings each and a question for one of them, as choices of four."""
-    probes = []
+    """PER_STORY texts of every kind, each with a word to be found again, as choices of four."""
+    probes, seen = [], set()
     for story in STORIES:
-        wheres = even_labels(dice, PER_STORY, 4)
-        labels = even_labels(dice, PER_STORY, 4)
-        for number, (where, label) in enumerate(zip(wheres, labels, strict=True), 1):
-            whos, whats = dice.picks(story.who, 4), things(dice, story)
-            told = [story.tell.format(who=w, what=x) for w, x in zip(whos, whats, strict=True)]
-            query = " ".join([*told, story.ask.format(who=whos[where])])
-            right = whats.pop(where)
-            name = f"recall-{story.name}-{number:02}"
-            probes.append(choice(name, "recall", query, right, whats, label))
+        for number, label in enumerate(even_labels(dice, PER_STORY, 4), 1):
+            query, right, wrong = story(dice)
+            while query in seen:
+                query, right, wrong = story(dice)
+            seen.add(query)
+            name = f"recall-{story.__name__}-{number:02}"
+            probes.append(choice(name, "recall", query, right, wrong, label))
     return probes
 
 
-def things(dice: Dice, story: Story) -> list[str]:
-    """Four different words to be recalled; a story without a list tells of clothes and colours."""
-    if story.what:
-        return dice.picks(story.what, 4)
-    garment = dice.pick(CLOTHES)
-    return [f"a {color} {garment}" for color in dice.picks(COLORS, 4)]
+def listed(words: list[str]) -> str:
+    """The words as in a sentence: "a, b, c and d"."""
+    return f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def said_again(words: list[str], place: int) -> str:
+    """The list up to the word at `place`, which comes next: "a, b," or "a, b, c and"."""
+    return ", ".join(words[:place]) + (" and" if place == len(words) - 1 else ",")
+
+
+def others(words: list[str], place: int) -> list[str]:
+    """The words without the one at `place`."""
+    return words[:place] + words[place + 1 :]

@@ -29,7 +29,7 @@ ftlab.hello()
 # computes in, and how long each notebook will take here.
 
 # %%
-ftlab.preflight()
+print(ftlab.preflight())
 
 # %% [markdown]
 # ## The model

@@ -264,12 +264,18 @@ learns_less = ftlab.claim(
 difference = [
     a.final["retention"] - b.final["retention"] for a, b in zip(small, large, strict=True)
 ]
-print(
-    f"kept with {sizes[0]} notes {mean_of(small, 'retention'):.0%}, with {sizes[-1]} notes "
-    f"{mean_of(large, 'retention'):.0%}; difference by seed: "
+no_worse = ftlab.claim(
+    "At equal steps a small data set forgets no more than a large one (3 seeds)",
+    abs(fmean(difference)) < 0.05,
+    f"kept {mean_of(small, 'retention'):.0%} with {sizes[0]} notes, "
+    f"{mean_of(large, 'retention'):.0%} with {sizes[-1]}; by seed "
     + ", ".join(f"{100 * d:+.0f}" for d in difference)
-    + " points"
+    + " points",
 )
+
+# %% [markdown]
+# So here the folklore does not hold as it is told. What a small data set does is worse in another
+# way: the same is forgotten, and less is learned for it.
 
 # %% [markdown]
 # ## Cause 4: which weights were overwritten?
@@ -281,7 +287,7 @@ print(
 from ftlab.measure.drift import update_norms
 from ftlab.show import layer_updates
 
-before = dict(lab.bundle.model.state_dict())
+before = {name: weights.detach() for name, weights in lab.bundle.model.named_parameters()}
 norms = {
     "learning rate 0.001": update_norms(before, run.model),
     "learning rate 0.0001": update_norms(before, gentle.model),
@@ -326,10 +332,27 @@ points = [
 show(plane(points, base=(record.baseline["target_score"], 1.0)))
 
 # %% [markdown]
-# So forgetting is not the price of learning as such. Some of these runs learn the task and keep
-# nearly everything; others learn it no better and lose most. And the held cases in the table
-# above show that losing old knowledge can cost the *new* task too: notes about complaints that
-# the training never mentioned can only be answered from what the model knew before.
+# So forgetting is not the price of learning as such: two of these rates learn about equally much,
+# and one of the two keeps most of the old skills while the other loses most. And losing old
+# knowledge costs the *new* task too. Half of the test notes are about complaints that the
+# training never mentioned (*held* cases); only what the model knew before can answer those. The
+# more it forgets, the further they fall behind.
+
+# %%
+middle, high = at[3e-4], at[1e-3]
+bargain = ftlab.claim(
+    "Of two rates that learn about equally much one keeps far more (3 seeds)",
+    abs(mean_of(middle, "target_score") - mean_of(high, "target_score")) < 0.1
+    and mean_of(middle, "retention") > mean_of(high, "retention") + 0.3,
+    f"right {mean_of(middle, 'target_score'):.0%} and {mean_of(high, 'target_score'):.0%}, "
+    f"kept {mean_of(middle, 'retention'):.0%} and {mean_of(high, 'retention'):.0%}",
+)
+behind = {r: mean_of(runs, "seen_score") - mean_of(runs, "held_score") for r, runs in at.items()}
+falls_behind = ftlab.claim(
+    "Where more is forgotten, unseen cases fall further behind (3 seeds)",
+    behind[3e-3] > behind[1e-3] > behind[3e-4],
+    ", ".join(f"{100 * behind[r]:.0f} points at {r:g}" for r in (3e-4, 1e-3, 3e-3)),
+)
 
 # %% [markdown]
 # ## Exercise 1: find a better learning rate
@@ -337,7 +360,7 @@ show(plane(points, base=(record.baseline["target_score"], 1.0)))
 # *Goal: learn as much as the naive run and keep more. 10 minutes, easy.*
 #
 # Choose a learning rate. The cell trains 100 steps with it and compares with the naive run.
-# Aim: at least 90 % kept, and no fewer right answers than the naive run minus 10 points.
+# Aim: at least 75 % kept, and no fewer right answers than the naive run minus 10 points.
 
 # %%
 # <solution>
@@ -426,7 +449,9 @@ ftlab.verdict_table(
     ),
     ftlab.says("A learning rate that is too high causes forgetting", supported_by=[lower, rises]),
     ftlab.says("Training for too long causes forgetting", supported_by=[longer]),
+    ftlab.says("A small data set makes forgetting worse", contradicted_by=[no_worse]),
     ftlab.says("Important weights are overwritten", supported_by=[overwritten]),
+    ftlab.says("What is forgotten harms the new task as well", supported_by=[falls_behind]),
 )
 
 # %% [markdown]
