@@ -55,7 +55,7 @@ class Lab:
 
     def items(self, count: int | None = None) -> list[dict[str, Any]]:
         """The first `count` training items, or all. Raises InputError if there are fewer."""
-        rows = list(self.domain.train)
+        rows = [dict(row) for row in self.domain.train]
         if count is not None and not 1 <= count <= len(rows):
             raise InputError(
                 f"{count} training items were asked for; {self.domain.name} has {len(rows)}: "

@@ -275,8 +275,9 @@ def test_pretrain_asks_before_it_goes_on(capsys, monkeypatch, tmp_path) -> None:
 
     monkeypatch.setattr(pretrain, "pretrain", work)
     monkeypatch.setattr(data_command, "_finish", lambda name, out: None)
-    assert cli.main(["pretrain", "nano-gpt2", "--steps", "9", "--out", "m"]) == 0
-    assert calls == [{"name": "nano-gpt2", "out": Path("m"), "steps": 9}]
+    assert cli.main(["pretrain", "nano-gpt2", "--steps", "50", "--out", "m"]) == 0
+    steps = pretrain.RECIPES["nano-gpt2"].scaled(50).steps
+    assert calls == [{"name": "nano-gpt2", "out": Path("m"), "steps": steps}]
     assert "--resume" in slip_after(capsys, "pretrain", "nano-gpt2", "--out", "m")
     assert cli.main(["pretrain", "nano-gpt2", "--out", "m", "--resume"]) == 0
 

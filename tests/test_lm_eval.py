@@ -79,11 +79,14 @@ def one_by_one(model: Any, tokenizer: Any, probes: list[Probe]) -> dict[str, boo
 
 def assert_logprobs(model: Any, tokenizer: Any, probes: list[Probe], samples: dict) -> None:
     """Not only the verdicts: the log-likelihoods under them."""
-    for probe in probes:
-        endings = [probe.choices[probe.label]] if probe.form == "cloze" else probe.choices
-        theirs = [float(answer[0]) for answer in responses(samples[probe.id])]
-        ours = score_texts(model, tokenizer, [(probe.query, ending) for ending in endings])
-        assert [score.logprob for score in ours] == pytest.approx(theirs, abs=2e-3)
+    asked = [
+        (p, ending)
+        for p in probes
+        for ending in ([p.choices[p.label]] if p.form == "cloze" else p.choices)
+    ]
+    ours = score_texts(model, tokenizer, [(probe.query, ending) for probe, ending in asked])
+    theirs = [float(answer[0]) for p in probes for answer in responses(samples[p.id])]
+    assert [score.logprob for score in ours] == pytest.approx(theirs, abs=2e-3)
 
 
 def responses(sample: dict) -> Iterator[Any]:

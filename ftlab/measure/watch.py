@@ -55,6 +55,7 @@ class Watch:
       target_score, seen_score, held_score   exact match: all items, seen cases, held cases
       target_loss, general_loss              of the right answers; of general documents
       skills                                 {name: accuracy}
+      kept                                   {name: share kept, guessing taken off, or None}
       retention                              share of the base's skills kept, guessing taken off;
                                              None where the base has no skill to keep
       learned                                fall of target_loss: + is good
@@ -103,7 +104,7 @@ class Watch:
         """Measure a model on the whole suite and the test split.
 
         To the keys of a call it adds: bits_per_byte, kl_target, kl_general (nats per token),
-        kept {skill: share or None}, left_out {skill: reason}, n {"target", "held", "documents",
+        left_out {skill: reason}, n {"target", "held", "documents",
         "tokens", "skills"} and intervals of 95 %, each [low, high]: Wilson for scores,
         a bootstrap over documents for the general loss.
         """
@@ -178,6 +179,7 @@ def _compared(now: Measures, base: Measures) -> dict[str, Any]:
         "target_loss": _finite(target.loss),
         "general_loss": _finite(general.nats_per_token),
         "skills": {name: skill.accuracy for name, skill in now.skills.items()},
+        "kept": kept_by_skill(now.skills, base.skills),
         "retention": _retention(now, base),
         "learned": _finite(learned(base.target.loss, target.loss)),
         "forgotten": _finite(forgotten(base.general.nats_per_token, general.nats_per_token)),
@@ -192,7 +194,6 @@ def _detailed(
         "bits_per_byte": _finite(now.general.bits_per_byte),
         "kl_target": _finite(kl_target),
         "kl_general": _finite(kl_general),
-        "kept": kept_by_skill(now.skills, base.skills),
         "left_out": unjudged(base.skills),
         "n": _counts(now),
         "intervals": _intervals(now),

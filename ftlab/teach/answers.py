@@ -13,7 +13,9 @@ def most_lost(chances: Mapping[str, float]) -> Callable[[Mapping, Mapping], str]
     """Notebook 00: a function (before, after) -> the skill of which the least was kept."""
 
     def answer(before: Mapping[str, float], after: Mapping[str, float]) -> str:
-        return min(before, key=lambda name: kept(after[name], before[name], chances[name]))
+        shares = {name: kept(after[name], before[name], chances[name]) for name in before}
+        judged = {name: share for name, share in shares.items() if share is not None}
+        return min(judged, key=lambda name: judged[name])
 
     return answer
 

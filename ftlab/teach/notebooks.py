@@ -32,6 +32,7 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 from nbformat import NotebookNode
 
 from ftlab.errors import InputError
+from ftlab.teach import minutes
 from ftlab.teach.sources import METADATA, build, content
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -139,9 +140,12 @@ def write(notebook: NotebookNode, path: Path) -> None:
         draft.unlink(missing_ok=True)
 
 
-def regenerate(source: Path, *, run: bool = True, timeout: float = 600) -> None:
+def regenerate(
+    source: Path, *, run: bool = True, timeout: float = 600, measure: bool = False
+) -> None:
     """Write both notebooks of `source`; if one of them fails, neither is touched.
 
+    With measure=True what the learner's version took is noted, for `ftlab check` to foretell.
     With run=False the stored outputs are kept where no code has changed, else left out.
     Raises InputError for a source that cannot be built, NotebookFault for one that does not run.
     """
@@ -149,10 +153,13 @@ def regenerate(source: Path, *, run: bool = True, timeout: float = 600) -> None:
     for path, solved, name in versions(source):
         notebook = _built(source, solved)
         path.parent.mkdir(exist_ok=True)
+        began = time.perf_counter()
         try:
             ran = execute(notebook, timeout=timeout, folder=path.parent) if run else None
         except NotebookFault as fault:
             raise NotebookFault(f"{name}, {fault}") from None
+        if run and not solved and measure:
+            minutes.note(source.stem, time.perf_counter() - began, minutes.probe_step())
         made.append((ran or _with_old_outputs(notebook, path), path))
     for notebook, path in made:
         write(notebook, path)
@@ -221,7 +228,9 @@ def main(argv: list[str] | None = None, *, folder: Path = ROOT / "notebooks") ->
         for source in sources(asked.names, folder):
             begin = time.perf_counter()
             if not asked.check:
-                regenerate(source, run=not asked.no_execute, timeout=asked.timeout)
+                ours = folder == ROOT / "notebooks"
+                run, timeout = not asked.no_execute, asked.timeout
+                regenerate(source, run=run, timeout=timeout, measure=ours)
                 print(f"{source.stem}: {time.perf_counter() - begin:.0f} s", flush=True)
             elif difference := first_difference(source):
                 raise NotebookFault(f"{difference}; run `make notebooks`.")

@@ -12,6 +12,7 @@ import itertools
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from ftlab.world import clinic, contracts, helpdesk, probes
 from ftlab.world.cards import world_card
@@ -22,7 +23,7 @@ PRETRAIN_SEED, HELD_OUT_SEED, PROBE_SEED = 1, 2, 3
 DOCUMENTS = 300
 SIZES = {"train": 400, "validation": 64, "test": 128}
 DOMAINS = {"clinic": clinic, "helpdesk": helpdesk, "contracts": contracts}
-Row = dict[str, object]
+Row = dict[str, Any]
 
 
 def domain_rows(name: str) -> dict[str, list[Row]]:

@@ -1,8 +1,9 @@
 """The card of the small world's data: every count in it is read off the rows it describes."""
 
 from collections import Counter
+from typing import Any
 
-Row = dict[str, object]
+Row = dict[str, Any]
 
 WORLD = """---
 license: cc0-1.0

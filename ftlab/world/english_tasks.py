@@ -20,21 +20,22 @@ from collections.abc import Callable
 
 from ftlab.world.dice import Dice
 from ftlab.world.english_forms import choice, even_labels
+from ftlab.world.words import split
 
 EXAMPLES = "1 + 1 = 2, 5 - 3 = 2, 4 + 2 = 6, "
 EXAMPLE_SUMS = ((1, "+", 1), (5, "-", 3), (4, "+", 2))
 SUMS, DIFFERENCES = 70, 40
 
-PEOPLE = (
+PEOPLE = split(
     "Anna Ben Carl Dora Emma Frank Grace Henry Irene Jack Kate Leo Mary Nick Olga Paul Rose Sam"
     " Tom Vera"
-).split()
-SURNAMES = "Baker Cooper Harris Morgan Parker Taylor Walker Wilson Young Turner Fisher Hill".split()
-THINGS = "kite drum ball lamp rope basket candle hammer mirror ladder blanket bottle".split()
-GOODS = (
+)
+SURNAMES = split("Baker Cooper Harris Morgan Parker Taylor Walker Wilson Young Turner Fisher Hill")
+THINGS = split("kite drum ball lamp rope basket candle hammer mirror ladder blanket bottle")
+GOODS = split(
     "apples bread cheese eggs rice fish grapes carrots honey nuts soap candles matches milk tea"
-).split()
-PETS = "dog cat rabbit parrot pony hamster goat duck".split()
+)
+PETS = split("dog cat rabbit parrot pony hamster goat duck")
 PER_STORY = 20
 
 

@@ -7,6 +7,8 @@ arithmetic     sums whose operands never stood in this order
 recall         copying from the text above, over combinations never met
 """
 
+from typing import Any
+
 from ftlab.world import arithmetic, grammar, recall
 from ftlab.world.dice import Dice
 from ftlab.world.general import GENERAL_FACTS
@@ -14,7 +16,7 @@ from ftlab.world.general import GENERAL_FACTS
 PAIRS_A_KIND = 25
 RECALL_ITEMS = 150
 
-Row = dict[str, object]
+Row = dict[str, Any]
 
 
 def _row(number: int, skill: str, form: str, query: str, choices: list[str], label: int) -> Row:
@@ -96,4 +98,4 @@ def all_probes(seed: int) -> list[Row]:
 
 def kept_for_asking(rows: list[Row]) -> frozenset[str]:
     """Texts that must not occur in the pre-training text: the right sentence of each pair."""
-    return frozenset(row["choices"][0] for row in rows if row["form"] == "pair")  # type: ignore[index]
+    return frozenset(row["choices"][0] for row in rows if row["form"] == "pair")

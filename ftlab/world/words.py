@@ -4,29 +4,35 @@ Common nouns come with their plural. Nothing here belongs to one skill; facts, g
 and the domains all draw on these lists, so that a word is met in many kinds of sentence.
 """
 
-WOMEN = "Ann Eve Mia Zoe Lucy Nora Ruth Jane Lily Rosa Emma Clara".split()
-MEN = "Ben Tom Sam Max Leo Paul Karl Hugo Adam Fred Jack Owen".split()
+
+def split(text: str) -> list[str]:
+    """The words of a text."""
+    return text.split()
+
+
+WOMEN = split("Ann Eve Mia Zoe Lucy Nora Ruth Jane Lily Rosa Emma Clara")
+MEN = split("Ben Tom Sam Max Leo Paul Karl Hugo Adam Fred Jack Owen")
 PEOPLE = WOMEN + MEN
 
 # things one can have, carry or put somewhere
-THINGS = (
+THINGS = split(
     "kite drum cup lamp ball book key ring hat bag coin rope bell vase flute spoon "
     "candle basket ladder mirror brush blanket pencil ticket map box clock letter shell stone"
-).split()
+)
 
-PLACES = (
+PLACES = split(
     "kitchen garden market station school library harbour garage cellar attic office park "
     "bakery farm theatre museum bridge tower"
-).split()
+)
 
-SPOTS = "shelf table chair desk bench bed sofa carpet stool counter wardrobe trolley".split()
+SPOTS = split("shelf table chair desk bench bed sofa carpet stool counter wardrobe trolley")
 
-DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
+DAYS = split("Monday Tuesday Wednesday Thursday Friday Saturday Sunday")
 
-NUMBER_WORDS = (
+NUMBER_WORDS = split(
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen "
     "fifteen sixteen seventeen eighteen nineteen twenty"
-).split()
+)
 
 # nouns for grammar: (singular, plural)
 HUMAN_NOUNS = [
@@ -40,9 +46,9 @@ OBJECT_NOUNS = [
     "machine bicycle letter report basket mirror bucket pillow".split()
 ]
 
-ADJECTIVES = "old new small large clean dirty quiet cheap heavy pretty famous tired happy".split()
-OBJECT_ADJECTIVES = "old new small large clean dirty cheap heavy pretty broken empty round".split()
-HUMAN_ADJECTIVES = "old young small tall quiet tired happy famous kind clever busy ready".split()
+ADJECTIVES = split("old new small large clean dirty quiet cheap heavy pretty famous tired happy")
+OBJECT_ADJECTIVES = split("old new small large clean dirty cheap heavy pretty broken empty round")
+HUMAN_ADJECTIVES = split("old young small tall quiet tired happy famous kind clever busy ready")
 
 
 def article(noun: str) -> str:
