@@ -37,6 +37,15 @@ def test_counts(probes):
     assert counts["recall"] >= 100
 
 
+def test_the_card_tells_the_counts(probes):
+    card = (FOLDER / "README.md").read_text("utf-8")
+    for skill, some in by_skill(probes).items():
+        assert re.search(rf"^\| {skill} \| [^|]+ \| {len(some)} \|", card, re.MULTILINE), skill
+        assert re.search(rf"^    {skill} .* {len(some)} ", english.__doc__ or "", re.MULTILINE), (
+            skill
+        )
+
+
 def test_every_probe_is_well_formed(probes):
     keys = ["id", "skill", "form", "query", "choices", "label"]
     sizes = {"cloze": 1, "choice": 4, "pair": 2}
