@@ -13,7 +13,7 @@ Notable choices
 - Every document starts with a short everyday opening written for this project: after its start
   token alone the chat model goes on with a chat role.
 - A document ends with its last whole sentence, so that it reads as text.
-- Degenerate ones, and what does not belong in a classroom, are thrown out by rule: see `fault`.
+- Degenerate ones, and what a classroom need not read, are thrown out by rule: see `fault`.
 
     python -m ftlab.world.english --sample       about 10 minutes on one CPU core
 """
@@ -28,11 +28,14 @@ NEW_TOKENS = 150
 MIN_WORDS = 60
 MAX_REPEATED = 0.10  # share of the 4-grams of words that have been there before
 PER_OPENING = 3
-UNSUITABLE = re.compile(  # beginnings of words
-    r"\b(abus|assault|bitch|bomb|corpse|crap|damn|dick\b|drug|drunk|fuck|gun\b|guns|hell\b"
-    r"|holocaust|islam|jew|kill|lust\b|murder|muslim|naked|nazi|nude|penis|porn|racis|rape|sex"
-    r"|shit|slave|slut|stupid|suicid|terroris|tortur|vagina|weapon|whore)",
+RUDE = re.compile(  # beginnings of words
+    r"\b(abus|assault|bitch|bomb|corpse|crap|damn|dick\b|drug|drunk|fuck|gun\b|guns|hell\b|kill"
+    r"|lust\b|murder|naked|nude|penis|porn|racis|rape|sex|shit|slave|slut|stupid|suicid|terroris"
+    r"|tortur|vagina|weapon|whore)",
     re.IGNORECASE,
+)
+FAITHS = re.compile(  # what a small model makes up about real ones is not ours to spread
+    r"\b(allah|buddh|christian|hindu|holocaust|islam|jew|muslim|nazi|quran)", re.IGNORECASE
 )
 
 
@@ -97,8 +100,10 @@ def fault(text: str) -> str:
         return "repeats itself"
     if re.search(r"https?:|www\.|@|<\||```", text):
         return "holds an address, a chat mark or program code"
-    if UNSUITABLE.search(text):
-        return "is not fit for a classroom"
+    if RUDE.search(text):
+        return "is rude or violent"
+    if FAITHS.search(text):
+        return "makes claims about a people or a faith"
     if not text.isascii() and sum(not c.isascii() for c in text) > 0.02 * len(text):
         return "is not plain English letters"
     return ""
