@@ -12,22 +12,27 @@ measured by the same watch, so that runs differ in their plan and method alone.
 import copy
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, is_dataclass
 from functools import cached_property
 from typing import Any
 
+import torch
 from torch import nn
 
 from ftlab import profiles, records
 from ftlab.errors import InputError
 from ftlab.measure.learning import generate
 from ftlab.measure.watch import Watch
-from ftlab.methods.full import Moving, full
+from ftlab.methods.full import full
+from ftlab.methods.moving import Moving
 from ftlab.models.load import Bundle, load
 from ftlab.plan import Plan, Step
 from ftlab.train import train
 from ftlab.world.load import Domain, Suite, load_domain, load_suite
+from ftlab.world.replay import mix
 
+Method = Callable[[nn.Module], Moving]
+"""What says which weights may move: `full`, a Freeze, a LoRA."""
 ANSWER_TOKENS = 32  # room for a sample answer
 
 
@@ -67,12 +72,17 @@ class Lab:
         self,
         plan: Plan | None = None,
         *,
-        method: Callable[[nn.Module], Moving] = full,
+        method: Method = full,
         name: str = "",
         items: int | None = None,
+        replay: float = 0.0,
     ) -> "Run":
-        """Prepare a run: `method` says what may move, `plan` how; iterate over it to train."""
-        return Run(self, plan or Plan(), method, name, items)
+        """Prepare a run: `method` says what may move, `plan` how; iterate over it to train.
+
+        `items` limits the training items; `replay` is the share of what is read that is general
+        text in place of them. Raises InputError for what does not fit model or data.
+        """
+        return Run(self, plan or Plan(), method, name, items, replay)
 
 
 class Run:
@@ -82,15 +92,20 @@ class Run:
         self,
         lab: Lab,
         plan: Plan,
-        method: Callable[[nn.Module], Moving],
+        method: Method,
         name: str,
         items: int | None,
+        replay: float,
     ) -> None:
-        self.lab, self.plan = lab, plan
-        self.rows = lab.items(items)
-        self.model = lab.fresh()
-        self.moving = method(self.model)
-        self.name = name or f"{self.moving.method} lr {plan.lr:g}"
+        self.lab, self.plan, self.replay = lab, plan, replay
+        self.rows = mix(lab.items(items), lab.suite.name, replay, plan.steps * plan.batch_size)
+        with torch.random.fork_rng(devices=[]):  # an adapter's first weights are drawn by the seed
+            torch.manual_seed(plan.seed)
+            self.moving = method(lab.fresh())
+        self.model = self.moving.model
+        self.method = self.moving.method if not replay else "replay"
+        self.asked = asdict(method) if is_dataclass(method) else {}
+        self.name = name or f"{self.method} lr {plan.lr:g}"
         self.steps: list[Step] = []
         self.seconds = 0.0
 
@@ -102,7 +117,10 @@ class Run:
             )
         began = time.perf_counter()
         watch, tokenizer = self.lab.watch, self.lab.tokenizer
-        for step in train(self.model, tokenizer, self.rows, self.plan, measure=watch):
+        groups = self.moving.groups(self.plan)
+        for step in train(
+            self.model, tokenizer, self.rows, self.plan, groups=groups, measure=watch
+        ):
             self.steps.append(step)
             self.seconds = time.perf_counter() - began
             yield step
@@ -126,7 +144,7 @@ class Run:
         lab = self.lab
         return records.Record(
             name=self.name,
-            method=self.moving.method,
+            method=self.method,
             model=lab.bundle.name,
             model_checksum=lab.bundle.checksum,
             domain=lab.domain.name,
@@ -146,6 +164,8 @@ class Run:
             final=self.final,
             seconds=self.seconds,
             peak_memory=profiles.peak_memory(),
+            extra=({"method": self.asked} if self.asked else {})
+            | ({"replay": self.replay} if self.replay else {}),
         )
 
     def _command(self) -> str:

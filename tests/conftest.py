@@ -1,15 +1,24 @@
 """Tiny models and a tiny tokenizer, made in memory: no test of this suite needs a download."""
 
+import hypothesis
 import pytest
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (
+    BartConfig,
+    BartForConditionalGeneration,
     GPT2Config,
     GPT2LMHeadModel,
     LlamaConfig,
     LlamaForCausalLM,
     PreTrainedTokenizerFast,
+    T5Config,
+    T5ForConditionalGeneration,
 )
+
+# The same examples on every machine: a run that failed can be had again, and one that passed too.
+hypothesis.settings.register_profile("ftlab", derandomize=True, deadline=None)
+hypothesis.settings.load_profile("ftlab")
 
 LINES = (
     "The capital of France is Paris. The capital of Norway is Oslo.",
@@ -71,3 +80,42 @@ def tiny_llama(tiny_tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
         eos_token_id=0,
     )
     return LlamaForCausalLM(config).eval()
+
+
+@pytest.fixture
+def tiny_t5(tiny_tokenizer: PreTrainedTokenizerFast) -> T5ForConditionalGeneration:
+    """A random T5 of 3 + 3 blocks x 64, in eval mode."""
+    torch.manual_seed(0)
+    config = T5Config(
+        vocab_size=len(tiny_tokenizer),
+        d_model=64,
+        d_kv=16,
+        d_ff=128,
+        num_layers=3,
+        num_heads=4,
+        decoder_start_token_id=0,
+    )
+    return T5ForConditionalGeneration(config).eval()
+
+
+@pytest.fixture
+def tiny_bart(tiny_tokenizer: PreTrainedTokenizerFast) -> BartForConditionalGeneration:
+    """A random BART of 3 + 3 blocks x 64, in eval mode."""
+    torch.manual_seed(0)
+    config = BartConfig(
+        vocab_size=len(tiny_tokenizer),
+        d_model=64,
+        encoder_layers=3,
+        decoder_layers=3,
+        encoder_attention_heads=2,
+        decoder_attention_heads=2,
+        encoder_ffn_dim=128,
+        decoder_ffn_dim=128,
+        max_position_embeddings=128,
+        pad_token_id=0,
+        bos_token_id=0,
+        eos_token_id=0,
+        decoder_start_token_id=0,
+        forced_eos_token_id=0,
+    )
+    return BartForConditionalGeneration(config).eval()

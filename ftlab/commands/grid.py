@@ -1,7 +1,7 @@
 """`ftlab grid`: make the recorded runs that the notebooks show.
 
 ftlab grid naive                           what is missing in data/records/nano
-ftlab grid naive --model smollm2-135m      the same question on a real language model
+ftlab grid decoder --profile laptop        the remedies on a real language model
 """
 
 import argparse
@@ -15,8 +15,12 @@ from ftlab.quiet import quiet
 
 def add_grid(parser: argparse.ArgumentParser) -> None:
     """The options of `ftlab grid`."""
-    parser.add_argument("name", help="naive")
-    parser.add_argument("--model", default="nano-gpt2", help="(default: %(default)s)")
+    parser.add_argument("name", help="naive (notebook 01) or decoder (02 to 04)")
+    parser.add_argument("--model", default=None, help="(default: by the profile)")
+    parser.add_argument(
+        "--profile", choices=("nano", "laptop"), default="nano", help="(default: %(default)s)"
+    )
+    parser.add_argument("--only", default=None, metavar="WORDS", help="runs with this in the name")
     parser.add_argument("--most", type=int, default=None, help="make so many runs and stop")
     parser.add_argument("--list", action="store_true", help="name the runs and stop")
     parser.add_argument(
@@ -34,15 +38,17 @@ def grid(asked: argparse.Namespace) -> int:
 
     if asked.most is not None and asked.most < 1:
         raise InputError(f"--most {asked.most} is not possible; give a whole number from 1 up.")
-    points = work.points(asked.name, asked.model)
+    model = asked.model or {"nano": "nano-gpt2", "laptop": "smollm2-135m"}[asked.profile]
+    points = work.choose(asked.name, model, asked.only)
     if asked.list:
         print("\n".join(point.name for point in points))
         return 0
-    folder = asked.out or data_dir() / "records" / work.folder_name(asked.model)
+    folder = asked.out or data_dir() / "records" / work.folder_name(model)
     check_folder(folder)
     quiet()
     asked.stopped = f"finished runs are in {folder}; the same command goes on"
-    for news in work.run_grid(asked.name, model=asked.model, folder=folder, most=asked.most):
+    made = work.run_grid(asked.name, model=model, folder=folder, most=asked.most, only=asked.only)
+    for news in made:
         print(news, flush=True)
     print(f"{len(points)} runs make the grid '{asked.name}'; they are in {folder}.")
     return 0

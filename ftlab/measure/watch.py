@@ -72,16 +72,20 @@ class Watch:
         target_items: int = 32,
         per_skill: int = 25,
         documents: int = 16,
+        kl_texts: int = 1000,
         seed: int = 0,
     ) -> None:
         """Copy the base and draw the subset; nothing is measured yet.
 
+        KL, which runs both models, is taken over the first `kl_texts` documents and test items.
         Raises InputError for a number below 1 or an empty split.
         """
-        _check(domain, target_items=target_items, per_skill=per_skill, documents=documents)
+        sizes = {"target_items": target_items, "per_skill": per_skill, "documents": documents}
+        _check(domain, **sizes, kl_texts=kl_texts)
         self.tokenizer = tokenizer
         self.domain = domain
         self.suite = suite
+        self.kl_texts = kl_texts
         self.base = copy.deepcopy(base_model).eval().requires_grad_(False)
         self.quick_items = draw_items(domain.validation, target_items, seed)
         self.quick_suite = suite.sample(per_skill, documents, seed=seed)
@@ -108,12 +112,14 @@ class Watch:
         "tokens", "skills"} and intervals of 95 %, each [low, high]: Wilson for scores,
         a bootstrap over documents for the general loss.
         """
-        pairs = [(row["prompt"], row["answer"]) for row in _rows(self.domain.test)]
+        rows = _rows(self.domain.test)[: self.kl_texts]
+        pairs = [(row["prompt"], row["answer"]) for row in rows]
+        documents = self.suite.documents[: self.kl_texts]
         return _detailed(
             self._measure_full(model),
             self._base_full,
             kl_target=kl_to_base(self.base, model, self.tokenizer, pairs),
-            kl_general=kl_to_base(self.base, model, self.tokenizer, self.suite.documents),
+            kl_general=kl_to_base(self.base, model, self.tokenizer, documents),
         )
 
     def _measure_quick(self, model: nn.Module) -> Measures:

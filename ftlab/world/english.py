@@ -13,6 +13,9 @@ every time; `general.jsonl` holds 100 documents that the base model wrote, sampl
     python -m ftlab.world.english             write the probes
     python -m ftlab.world.english --check     make them again and compare
     python -m ftlab.world.english --sample    sample the documents anew (about 10 minutes)
+
+`replay.jsonl` holds short texts of the same making, from another seed, for `world.replay`
+(--sample-replay).
 """
 
 import argparse
@@ -25,13 +28,14 @@ from pathlib import Path
 from ftlab.errors import InputError
 from ftlab.paths import data_dir
 from ftlab.world.dice import Dice
-from ftlab.world.english_documents import fault, sample
+from ftlab.world.english_documents import fault, sample, sample_replay
 from ftlab.world.english_facts import facts
 from ftlab.world.english_grammar import grammar
 from ftlab.world.english_tasks import arithmetic, recall
 
 MODEL = "smollm2-135m"
 PROBES, DOCUMENTS = "english/probes.jsonl", "english/general.jsonl"
+REPLAY = "english/replay.jsonl"
 
 
 def probes() -> list[dict]:
@@ -81,16 +85,20 @@ def main() -> int:
     either = parser.add_mutually_exclusive_group()
     either.add_argument("--check", action="store_true", help="make the probes again and compare")
     either.add_argument("--sample", action="store_true", help="sample the documents anew")
+    either.add_argument("--sample-replay", action="store_true", help="sample the replay texts anew")
     given = parser.parse_args()
     if given.check:
         wrong = check()
         print(f"These differ: {', '.join(wrong)}." if wrong else "The English suite is as made.")
         return 1 if wrong else 0
-    if given.sample:
+    if given.sample or given.sample_replay:
         from ftlab.models.load import load  # only this command needs a model
 
         bundle = load(MODEL)
-        write(data_dir() / DOCUMENTS, sample(bundle.model, bundle.tokenizer))
+        if given.sample:
+            write(data_dir() / DOCUMENTS, sample(bundle.model, bundle.tokenizer))
+        else:
+            write(data_dir() / REPLAY, sample_replay(bundle.model, bundle.tokenizer))
     else:
         write(data_dir() / PROBES, probes())
     return 0

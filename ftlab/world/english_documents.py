@@ -28,6 +28,7 @@ NEW_TOKENS = 150
 MIN_WORDS = 60
 MAX_REPEATED = 0.10  # share of the 4-grams of words that have been there before
 PER_OPENING = 3
+REPLAY_WORDS = 50
 RUDE = re.compile(  # beginnings of words
     r"\b(abus|assault|bitch|bomb|corpse|crap|damn|dick\b|drug|drunk|fuck|gun\b|guns|hell\b|kill"
     r"|lust\b|murder|naked|nude|penis|porn|racis|rape|sex|shit|slave|slut|stupid|suicid|terroris"
@@ -58,6 +59,21 @@ def sample(model: Any, tokenizer: Any, *, wanted: int = 100, batch: int = 20, se
         if len(rows) >= wanted:
             break
     return [{"id": f"english-{n:03}", **row} for n, row in enumerate(rows[:wanted], 1)]
+
+
+def sample_replay(model: Any, tokenizer: Any, *, wanted: int = 60, seed: int = 1):
+    """Short texts to practise old skills on (`world.replay`): the first sentences of documents.
+
+    They come from another seed than the documents that drift is measured on, and are about as
+    long as a target item, so that replay costs as many tokens as what it replaces.
+    """
+    rows = sample(model, tokenizer, wanted=wanted, seed=seed)
+    texts = [whole_sentences(" ".join(row["text"].split()[:REPLAY_WORDS])) for row in rows]
+    return [
+        {**row, "id": f"replay-{n:03}", "text": text}
+        for n, (row, text) in enumerate(zip(rows, texts, strict=True), 1)
+        if len(text.split()) > 5
+    ]
 
 
 def go_on(model: Any, tokenizer: Any, openings: list[str]) -> list[str]:

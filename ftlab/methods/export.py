@@ -1,0 +1,131 @@
+"""Out of the lab: merge an adapter into its base, or save it so that stock libraries load it.
+
+    merged = merge(model)                        W + (alpha / r) B A, a stock GPT-2 again
+    save_model(model, "folder")                  the merged model, for transformers
+    save_adapter(model, "folder")                the adapter alone, for peft on a stock GPT-2
+
+A model whose attention was split would be saved under names no stock GPT-2 has. So both fuse
+first. For the adapter that means one LoRA on `c_attn` in place of those on its parts:
+
+    A = [A_q; A_v]        (r_q + r_v, d)
+    B = [[B_q, 0], [0, 0], [0, B_v]]       (3d, r_q + r_v), its parts scaled to one alpha / r
+
+which is exact: the keys' rows of B are zero.
+
+Run the tests: pytest tests/test_export.py
+"""
+
+import copy
+import re
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from ftlab.errors import InputError
+from ftlab.models.layers import layer_map
+from ftlab.models.split import PARTS, SplitQKV, fuse_qkv
+
+
+def merge(model: Any) -> Any:
+    """A copy of the model with its adapters added into its weights, and its attention fused.
+
+    A model without adapters is copied and fused. Raises InputError for adapters that cannot be
+    added to weights, such as prompts.
+    """
+    made = copy.deepcopy(model)
+    if hasattr(made, "peft_config"):
+        if not hasattr(made, "merge_and_unload") or made.active_peft_config.is_prompt_learning:
+            kind = made.active_peft_config.peft_type
+            raise InputError(f"{kind} adds tokens, not weights, so it cannot be merged.")
+        made = made.merge_and_unload()
+    return fuse_qkv(made).eval()
+
+
+def save_model(model: Any, folder: str | Path) -> Path:
+    """Save the merged model (see `merge`) in the form of transformers, as safetensors."""
+    folder = Path(folder)
+    merge(model).save_pretrained(folder)
+    return folder
+
+
+def save_adapter(model: Any, folder: str | Path) -> Path:
+    """Save the LoRA adapter so that peft loads it onto the stock model.
+
+    Raises InputError for a model without a LoRA adapter.
+    """
+    if not hasattr(model, "peft_config"):
+        raise InputError("This model carries no adapter; save the model itself with save_model.")
+    config = model.active_peft_config
+    if config.peft_type != "LORA":
+        raise InputError(f"Only LoRA adapters are saved here; this one is {config.peft_type}.")
+    folder = Path(folder)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="fan_in_fan_out is set to")
+        _fused(model).save_pretrained(folder)
+    return folder
+
+
+def _fused(model: Any) -> Any:
+    """The same adapter on a stock base: one LoRA on each fused attention."""
+    found = layer_map(model)
+    loras = {n: m for n, m in found.model.named_modules() if hasattr(m, "lora_A")}
+    groups: dict[str, dict[str, Any]] = {}
+    for name, module in loras.items():
+        parent, _, part = name.rpartition(".")
+        inside = isinstance(found.model.get_submodule(parent), SplitQKV)
+        groups.setdefault(parent if inside else name, {})[part if inside else ""] = module
+    if all("" in parts for parts in groups.values()):
+        return model
+    from peft import LoraConfig, get_peft_model
+
+    ranks = {n: sum(m.r["default"] for m in parts.values()) for n, parts in groups.items()}
+    scales = {n: next(iter(p.values())).scaling["default"] for n, p in groups.items()}
+    keys = {name: f"^{re.escape(name)}" for name in groups}
+    config = LoraConfig(
+        r=max(ranks.values()),
+        target_modules=list(groups),
+        rank_pattern={keys[n]: r for n, r in ranks.items()},
+        alpha_pattern={keys[n]: scales[n] * r for n, r in ranks.items()},
+        modules_to_save=model.active_peft_config.modules_to_save,
+        fan_in_fan_out=True,
+        task_type="CAUSAL_LM",
+    )
+    stock = get_peft_model(_base(model), config)
+    target = layer_map(stock).model
+    with torch.no_grad():
+        for name, parts in groups.items():
+            _copy(parts, target.get_submodule(name), scales[name])
+        if config.modules_to_save:
+            _saved(target, found).load_state_dict(_saved(found.model, found).state_dict())
+    return stock.eval()
+
+
+def _base(model: Any) -> Any:
+    """The base without any adapter, fused."""
+    made = copy.deepcopy(model).unload()
+    return fuse_qkv(made)
+
+
+def _saved(model: nn.Module, found: Any) -> Any:
+    head: Any = model.get_submodule(found.entry.head)
+    return head.modules_to_save["default"]
+
+
+def _copy(parts: dict[str, Any], into: Any, scale: float) -> None:
+    """Fill one fused LoRA from those of q, k and v, or from the one it stands for."""
+    a, b = into.lora_A["default"].weight, into.lora_B["default"].weight  # (R, d), (3d, R)
+    if "" in parts:
+        a.copy_(parts[""].lora_A["default"].weight)
+        b.copy_(parts[""].lora_B["default"].weight)
+        return
+    b.zero_()
+    start, width = 0, b.shape[0] // len(PARTS)
+    for part, module in parts.items():
+        rank, row = module.r["default"], PARTS.index(part) * width
+        a[start : start + rank] = module.lora_A["default"].weight
+        factor = module.scaling["default"] / scale
+        b[row : row + width, start : start + rank] = factor * module.lora_B["default"].weight
+        start += rank

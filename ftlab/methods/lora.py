@@ -1,0 +1,114 @@
+"""LoRA by layer bands: small matrices beside the frozen ones, of a rank that the band decides.
+
+    y = W x + (alpha / r) B A x           W (out, in) frozen, A (r, in), B (out, r), B = 0 at first
+
+    LoRA()                                          r 8 on q and v of every block
+    LoRA({"7-9": 4, "10-12": 8}, alphas={"7-9": 16, "10-12": 32}, head=True)    the article's plan
+    LoRA({"1-12": 4}, targets=("q", "k", "v", "o", "ff"))                       all linear layers
+
+The layers are peft's. What this file adds is saying WHERE in bands and targets that mean the
+same in every architecture, and refusing what would be silently ignored: peft only warns about a
+rank pattern that matches nothing.
+
+Notable choices:
+- A fused attention is split first (`models.split`), so "q and v" leaves the keys alone.
+- Without `alphas` every band has alpha = `scale` x r: ranks are compared at the same alpha / r.
+  Fixed alphas make a lower rank a larger step.
+- A trainable head of a tied model gets weights of its own; the embeddings stay where they are.
+
+Source: Hu et al., LoRA (2021), section 4.1. Run the tests: pytest tests/test_lora.py
+"""
+
+import re
+import warnings
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from torch import nn
+
+from ftlab.errors import InputError
+from ftlab.methods.bands import read_bands
+from ftlab.methods.moving import Moving, count
+from ftlab.models.layers import Linear, check_targets, layer_map
+from ftlab.models.split import split_qkv, untie
+
+
+@dataclass(frozen=True)
+class LoRA:
+    """Where adapters stand and how large they are. Call it on a model to wrap it."""
+
+    ranks: Mapping[str, int] = field(default_factory=lambda: {"1-12": 8})
+    """By band of blocks, in twelfths of the depth; a band that is not named gets none."""
+    alphas: Mapping[str, float] | None = None
+    """By the same bands; None: `scale` times the rank."""
+    scale: float = 2.0
+    """alpha / r, where no alphas are given."""
+    targets: tuple[str, ...] = ("q", "v")
+    """Of q, k, v, o and ff."""
+    head: bool = False
+    """Train the head too, fully, on weights of its own."""
+    dropout: float = 0.0
+    """Share of the adapter's input that is dropped while training, from 0 to below 1."""
+    name: str = "lora_qv"
+    """What records and plots call it."""
+
+    def __post_init__(self) -> None:
+        check_targets(self.targets)
+        if not self.ranks:
+            raise InputError("No band has a rank, so there is no adapter; try {'1-12': 8}.")
+        for band, rank in self.ranks.items():
+            if isinstance(rank, bool) or not isinstance(rank, int) or rank < 1:
+                raise InputError(
+                    f"The rank of band '{band}' is {rank!r}; give a whole number from 1 up, and "
+                    "leave a band out that should have no adapter."
+                )
+        if self.alphas is not None and self.alphas.keys() != self.ranks.keys():
+            odd = sorted(self.alphas.keys() ^ self.ranks.keys())[0]
+            raise InputError(f"Band '{odd}' has a rank or an alpha but not both; give both.")
+        sizes = [self.scale, *(self.alphas or {}).values()]
+        if any(not size > 0 for size in sizes):
+            raise InputError(f"alpha and scale must be above 0; got {min(sizes):g}.")
+        if not 0 <= self.dropout < 1:
+            raise InputError(f"dropout={self.dropout:g} is not possible; give 0 to below 1.")
+
+    def alpha(self, band: str) -> float:
+        """The alpha of a band."""
+        return self.alphas[band] if self.alphas else self.scale * self.ranks[band]
+
+    def __call__(self, model: nn.Module) -> Moving:
+        """Wrap the model with peft; the wrapper is `.model` of what comes back."""
+        from peft import LoraConfig, get_peft_model  # slow to import
+
+        found = layer_map(model)
+        if {"q", "k", "v"} & set(self.targets):
+            split_qkv(model)
+        if self.head:
+            untie(model)
+        bands = read_bands({band: band for band in self.ranks}, found.depth())
+        linears = found.linears(self.targets, blocks=bands)
+        rank, alpha = self._patterns(linears, bands)
+        config = LoraConfig(
+            r=Counter(rank.values()).most_common(1)[0][0],
+            lora_alpha=1,
+            target_modules=[linear.name for linear in linears],
+            rank_pattern=rank,
+            alpha_pattern=alpha,
+            lora_dropout=self.dropout,
+            modules_to_save=[found.entry.head] if self.head else None,
+            task_type="CAUSAL_LM",
+        )
+        with warnings.catch_warnings():
+            warnings.filterwarnings("error", message="The following (rank|alpha)_pattern")
+            warnings.filterwarnings("ignore", message="fan_in_fan_out is set to")
+            warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated")
+            wrapped = get_peft_model(model, config)
+        return count(wrapped, self.name)
+
+    def _patterns(
+        self, linears: list[Linear], bands: Mapping[int, str]
+    ) -> tuple[dict[str, int], dict[str, float]]:
+        """Rank and alpha for each module by its whole name, as regular expressions."""
+        keys = {f"^{re.escape(linear.name)}": bands[linear.block] for linear in linears}
+        ranks = {key: self.ranks[band] for key, band in keys.items()}
+        return ranks, {key: self.alpha(band) for key, band in keys.items()}
