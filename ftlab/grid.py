@@ -46,7 +46,7 @@ def run_grid(
 
     have = {record.name for record in records.load_all(folder)} if folder.is_dir() else set()
     missing = [point for point in choose(name, model, only) if point.name not in have][:most]
-    labs: dict[str, "Lab"] = {}
+    labs: dict[str, Lab] = {}
     for number, point in enumerate(missing, 1):
         if point.domain not in labs:
             labs[point.domain] = open_lab(point.domain, model=model, **WATCH[folder_name(model)])

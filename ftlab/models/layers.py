@@ -62,6 +62,8 @@ class Architecture:
     stacks: tuple[Stack, ...]
     embeddings: tuple[str, ...]
     head: str = "lm_head"
+    final_norm: str = ""
+    """What stands before the head; empty where nothing does, or where the stacks have their own."""
     fused: str = ""
     """Where a block's q, k and v lie in one matrix; empty where they do not."""
 
@@ -111,6 +113,7 @@ _GPT2 = Architecture(
         ),
     ),
     embeddings=("transformer.wte", "transformer.wpe"),
+    final_norm="transformer.ln_f",
     fused="attn.c_attn",
 )
 _PROJ = "q_proj k_proj v_proj o_proj"
@@ -124,6 +127,7 @@ _LLAMA = Architecture(
         ),
     ),
     embeddings=("model.embed_tokens",),
+    final_norm="model.norm",
 )
 _T5 = Architecture(
     stacks=(

@@ -5,8 +5,12 @@ from ftlab.show.live import Live
 from ftlab.show.plots import (
     Picture,
     Point,
+    best_of,
     layer_updates,
+    lines,
     plane,
+    scoreboard,
+    settings_table,
     skills_bars,
     sweep,
     two_numbers,
@@ -14,6 +18,7 @@ from ftlab.show.plots import (
 from ftlab.show.tables import Table, forgetting_matrix, records_table, samples
 
 __all__ = [
-    "Live", "Picture", "Point", "Table", "forgetting_matrix", "img", "layer_updates", "plane",
-    "png", "records_table", "samples", "show", "skills_bars", "sweep", "two_numbers",
+    "Live", "Picture", "Point", "Table", "best_of", "forgetting_matrix", "img", "layer_updates",
+    "lines", "plane", "png", "records_table", "samples", "scoreboard", "settings_table", "show",
+    "skills_bars", "sweep", "two_numbers",
 ]  # fmt: skip

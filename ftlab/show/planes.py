@@ -119,10 +119,12 @@ def _draw(axes: Axes, spot: _Spot) -> Label:
     (x, left, right), (y, low, high) = spot.x, spot.y
     for ends in (([left, right], [y, y]), ([x, x], [low, high])):
         axes.plot(*ends, color=mark.colour, linewidth=1.4, alpha=0.6, clip_on=False)
-    size = 13 if mark.marker == "*" else 9
+    letter = mark.marker.startswith("$")
+    size = 13 if mark.marker == "*" else 10 if letter else 9
     axes.plot(
         [x], [y], marker=mark.marker, markersize=size, color=mark.colour, linestyle="",
-        markeredgecolor="white", markeredgewidth=0.8, clip_on=False, zorder=3,
+        markeredgecolor=mark.colour if letter else "white", markeredgewidth=0.8, clip_on=False,
+        zorder=3,
     )  # fmt: skip
     return Label(x, y, spot.label, mark.colour)
 

@@ -5,15 +5,20 @@
 - `sweep(rows, x)`: both numbers against one quantity
 - `layer_updates(norms)`: how far each layer moved
 - `skills_bars(base, after)`: skill by skill, before and after
+- `lines(series)`: any quantity against another
+- `scoreboard(settings)`: methods over their seeds, in the plane
 """
 
+from ftlab.show.boards import best_of, scoreboard, settings_table
 from ftlab.show.canvas import Picture
 from ftlab.show.curves import two_numbers
 from ftlab.show.layers import layer_updates
+from ftlab.show.lines import lines
 from ftlab.show.planes import Point, plane
 from ftlab.show.skills import skills_bars
 from ftlab.show.sweeps import sweep
 
 __all__ = [
-    "Picture", "Point", "layer_updates", "plane", "skills_bars", "sweep", "two_numbers",
+    "Picture", "Point", "best_of", "layer_updates", "lines", "plane", "scoreboard",
+    "settings_table", "skills_bars", "sweep", "two_numbers",
 ]  # fmt: skip

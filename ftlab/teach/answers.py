@@ -3,10 +3,12 @@
 The learner's notebooks compare with these; each solved notebook shows its own lines.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from ftlab.measure.retention import kept
+from ftlab.schedules import lr_factors
 
 
 def most_lost(chances: Mapping[str, float]) -> Callable[[Mapping, Mapping], str]:
@@ -23,3 +25,26 @@ def most_lost(chances: Mapping[str, float]) -> Callable[[Mapping, Mapping], str]
 def relative_change(before: Any, after: Any) -> float:
     """Notebook 01: Frobenius norm of the change of a tensor, over that of the tensor before."""
     return float((after - before).norm() / before.norm())
+
+
+def warmup_cosine_floor(step: int, steps: int, warmup: int, floor: float) -> float:
+    """Notebook 02: warmup, then a cosine from 1 down to `floor`; `step` counts from 1."""
+    done = step - 1
+    if done < warmup:
+        return done / warmup
+    progress = (done - warmup) / (steps - warmup)
+    return floor + (1 - floor) * (1 + math.cos(math.pi * progress)) / 2
+
+
+def fair_rate() -> float:
+    """Notebook 02: the constant rate with the area of a linear decay from 0.002 over 100 steps."""
+    factors = lr_factors("linear", steps=100)
+    return 0.002 * sum(factors) / len(factors)
+
+
+def freeze_lower(model: Any, n: int) -> int:
+    """Notebook 03: freeze embeddings and the first `n` blocks of a GPT-2; weights that move."""
+    model.requires_grad_(True)
+    for part in (model.transformer.wte, model.transformer.wpe, *model.transformer.h[:n]):
+        part.requires_grad_(False)
+    return sum(p.numel() for p in model.parameters() if p.requires_grad)

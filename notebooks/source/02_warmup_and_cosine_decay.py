@@ -1,0 +1,385 @@
+# %% [markdown]
+# # Warmup and cosine decay
+#
+# **In this notebook** the learning rate stops being one number. It rises at the start (*warmup*)
+# and falls to almost nothing at the end (*cosine decay*). Most recipes for fine-tuning do this,
+# and many say that it protects what the model knew. You will
+#
+# - write the schedule yourself, in ten lines, and check it against the library's,
+# - look at what the very first steps do to the weights,
+# - compare with a constant rate *fairly*: at the same peak, and at the same area under the curve.
+#
+# You need notebook 01, or this much of it: at a learning rate of 0.001 a hundred steps of plain
+# fine-tuning teach the small model its new task and cost it most of what it knew.
+
+# %%
+try:
+    import ftlab
+except ModuleNotFoundError:  # a fresh kernel, for instance on Colab
+    # %pip install --quiet --editable $(git rev-parse --show-toplevel)
+    raise SystemExit("ftlab was missing: restart the kernel and run this cell again.") from None
+ftlab.hello()
+
+# %% [markdown]
+# ## The schedule, by hand
+#
+# A schedule is a factor between 0 and 1 for every step; the learning rate is the peak times this
+# factor. Warmup is a straight line from 0 to 1. Then follows half a wave of a cosine, from 1 down
+# to 0: flat at first, steep in the middle, flat at the end.
+
+# %%
+import math
+
+
+def warmup_cosine(step, steps, warmup):
+    """The factor at `step`, which counts from 1 to `steps`."""
+    done = step - 1  # steps that were taken before this one
+    if done < warmup:
+        return done / warmup
+    progress = (done - warmup) / (steps - warmup)  # 0 after the warmup, almost 1 at the end
+    return (1 + math.cos(math.pi * progress)) / 2
+
+
+by_hand = [warmup_cosine(step, 100, 10) for step in range(1, 101)]
+
+# %% [markdown]
+# The same from `transformers`, which thousands of training scripts use, and from `ftlab`:
+
+# %%
+import torch
+from transformers import get_cosine_schedule_with_warmup
+
+from ftlab.schedules import lr_factors
+
+optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+scheduler = get_cosine_schedule_with_warmup(optimizer, num_warmup_steps=10, num_training_steps=100)
+by_library = []
+for _ in range(100):
+    by_library.append(scheduler.get_last_lr()[0])
+    optimizer.step()
+    scheduler.step()
+
+by_package = lr_factors("cosine", steps=100, warmup=10)
+assert torch.allclose(torch.tensor(by_hand), torch.tensor(by_library), atol=1e-6)
+assert torch.allclose(torch.tensor(by_hand), torch.tensor(by_package), atol=1e-6)
+print("three times the same hundred numbers, for instance at steps 1, 6, 11, 56 and 100:")
+print(", ".join(f"{by_hand[i - 1]:.3f}" for i in (1, 6, 11, 56, 100)))
+
+# %%
+from ftlab.show import lines, show
+
+curves = {"constant": [1.0] * 100, "schedule": by_hand}
+show(
+    lines(
+        {name: list(enumerate(factors, 1)) for name, factors in curves.items()},
+        name="What the learning rate does",
+        reading="share of the peak; the area under a line is how much rate is spent in all",
+        xlabel="training step",
+    )
+)
+
+# %% [markdown]
+# ## Guess, then train
+#
+# Same peak as the naive run of notebook 01 (0.001), same notes, same order, 100 steps. The naive
+# run, with that rate all the way, kept about a fifth. What will warmup and cosine decay keep?
+
+# %%
+guess = ftlab.predict("Kept, with warmup and cosine decay at the same peak?", None, unit="%")
+
+# %%
+lab = ftlab.open_lab("clinic")
+plan = ftlab.Plan(steps=100, batch_size=16, lr=1e-3, schedule="cosine", warmup=10)
+run = lab.run(plan, name="warmup and cosine, peak 0.001")
+
+expected = None if guess.value is None else guess.value / 100
+with ftlab.Live(total=plan.steps, prediction=expected, title=run.name) as live:
+    for step in run:
+        live.update(step)
+
+# %%
+last = run.steps[-1].measured
+print(guess.compare(100 * last["retention"]))
+print(
+    f"Warmup and cosine: {last['target_score']:.0%} of the notes right, "
+    f"{last['retention']:.0%} of the skills kept."
+)
+
+# %% [markdown]
+# Look at the right half of the plot: the damage is done early, around the peak. After that the
+# rate falls, the lines flatten, and part of what was lost even comes back; but the new task stops
+# improving too. Did the *shape* help, or did the model simply travel less far?
+
+# %% [markdown]
+# ## Equal peak: more kept, less learned
+#
+# Three seeds each, recorded (`ftlab grid naive` and `ftlab grid decoder` make them again).
+
+# %%
+from ftlab.measure import compare
+from ftlab.show import scoreboard, settings_table
+
+nano = compare.settings(compare.shipped("nano"))
+constant = compare.pick(nano, "learning rate", 1e-3)[0]
+cosine = compare.pick(nano, "schedule", 1e-3)[0]
+gentle = compare.pick(nano, "learning rate", 3e-4)[0]
+gentle_cosine = compare.pick(nano, "schedule", 3e-4)[0]
+show(settings_table([gentle, gentle_cosine, constant, cosine], model="nano-gpt2"))
+
+# %%
+from ftlab.measure.intervals import paired_difference
+
+
+def difference(first, second, key="retention"):
+    """first - second, paired by seed, in points, with its 95 % interval."""
+    found = paired_difference(first.values(key), second.values(key))
+    low, high = 100 * found.low, 100 * found.high
+    return f"{100 * found.estimate:+.0f} points ({low:+.0f} to {high:+.0f})"
+
+
+equal_peak = ftlab.claim(
+    "At the same peak, warmup + cosine keeps more than a constant rate (3 seeds)",
+    compare.verdict(cosine.values("retention"), constant.values("retention")) == "holds",
+    f"at 0.001 kept {cosine.told('retention')} against {constant.told('retention')}",
+)
+learns_less = ftlab.claim(
+    "but it learns less as well (3 seeds)",
+    cosine.mean("target_score") < constant.mean("target_score")
+    and gentle_cosine.mean("target_score") < gentle.mean("target_score"),
+    f"right {cosine.mean('target_score'):.0%} against {constant.mean('target_score'):.0%} at "
+    f"0.001, {gentle_cosine.mean('target_score'):.0%} against {gentle.mean('target_score'):.0%} "
+    "at 0.0003",
+)
+
+# %% [markdown]
+# ## Equal area: the fair comparison
+#
+# Warmup and decay take rate away: the area under the curve, the sum of all learning rates, is
+# only half as large. A model that travels half as far forgets less whatever the shape. So give
+# the constant rate the same area. How high must it be?
+
+# %%
+area = sum(by_hand) / len(by_hand)
+print(f"mean factor of warmup + cosine: {area:.3f}")
+print(f"a constant rate with the same area as the peak 0.001: {1e-3 * area:.6f}")
+
+# %%
+half_plan = ftlab.Plan(steps=100, batch_size=16, lr=1e-3 * area)
+half = lab.run(half_plan, name="constant, half the rate: the same area")
+with ftlab.Live(total=half_plan.steps, title=half.name) as live:
+    for step in half:
+        live.update(step)
+
+# %%
+flat = compare.pick(nano, "equal area", 5e-4)[0]
+gentle_flat = compare.pick(nano, "equal area", 1.5e-4)[0]
+show(settings_table([gentle_cosine, gentle_flat, cosine, flat], model="nano-gpt2, equal area"))
+
+# %%
+show(scoreboard([constant, cosine, flat, gentle, gentle_cosine, gentle_flat]))
+
+# %%
+equal_area = ftlab.claim(
+    "At equal area and a high peak, the plain constant rate keeps more (3 seeds)",
+    compare.verdict(flat.values("retention"), cosine.values("retention")) == "holds",
+    f"constant minus cosine: kept {difference(flat, cosine)}, "
+    f"right {difference(flat, cosine, 'target_score')}",
+)
+equal_area_gentle = ftlab.claim(
+    "At equal area and a gentle peak the shape makes little difference to what is kept (3 seeds)",
+    abs(gentle_flat.mean("retention") - gentle_cosine.mean("retention")) < 0.05,
+    f"constant minus cosine: kept {difference(gentle_flat, gentle_cosine)}",
+)
+
+# %% [markdown]
+# So the schedule is no protection in itself. What counts is how high the rate climbs: a schedule
+# with half the area but twice the peak forgets more than the flat line. If you want to keep more,
+# lower the *peak*. What the decay does do is settle: at the end of a run it takes the noise out
+# of the weights, which matters more in long runs than in these hundred steps.
+
+# %% [markdown]
+# ## Open the box: the first steps
+#
+# Why warm up at all? AdamW divides every gradient by its recent size. In the first step there is
+# no history, so *every* weight moves by just about the full learning rate, however small its
+# gradient is. That is the largest step of the run, and it is taken blindly. Here is how far the
+# weights of the small model move in each of the first steps: the length of the change between
+# two steps, as a share of the length of all weights.
+
+
+# %%
+def first_steps(warmup, count=20):
+    """Length of each of the first steps, as a share of the length of the weights."""
+    # a run of 100 steps, of which we watch the first
+    plan = ftlab.Plan(steps=100, lr=1e-3, warmup=warmup, measure_every=0)
+    run = lab.run(plan)
+    before, sizes = None, []
+    for step in run:
+        now = torch.cat([p.detach().flatten() for p in run.model.parameters()])
+        if before is not None:
+            sizes.append((step.step, ((now - before).norm() / now.norm()).item()))
+        before = now
+        if step.step == count:
+            break
+    return sizes
+
+
+steps_taken = {f"warmup of {n}" if n else "no warmup": first_steps(n) for n in (0, 10)}
+show(
+    lines(
+        steps_taken,
+        name="How far the weights move in one step",
+        reading="change between two steps, as a share of the weights' length",
+        xlabel="training step",
+        whole=True,
+    )
+)
+
+# %%
+cold, warm = steps_taken.values()
+blind = ftlab.claim(
+    "Without warmup the first step is the largest",
+    cold[0][1] == max(size for _, size in cold),
+    f"step 1 moves {cold[0][1]:.2%}, step 20 {cold[-1][1]:.2%}; with warmup step 1 moves "
+    f"{warm[0][1]:.2%} and the largest is step {max(warm, key=lambda s: s[1])[0]}",
+)
+
+# %% [markdown]
+# Does avoiding the blind steps pay? The warmup alone, of 0, 10 or 50 steps, then a constant rate
+# of 0.001. (A warmup of 50 out of 100 also takes a quarter of the area away.)
+
+# %%
+warmups = compare.settings(
+    r for s in (constant, *compare.pick(nano, "warmup")) for r in s.runs
+)
+warmups.sort(key=lambda s: s.runs[0].plan["warmup"])
+for setting in warmups:
+    length = setting.runs[0].plan["warmup"]
+    print(
+        f"warmup {length:2}: kept {setting.told('retention'):18} right "
+        f"{setting.told('target_score')}"
+    )
+short = next(s for s in warmups if s.runs[0].plan["warmup"] == 10)
+warmup_helps = ftlab.claim(
+    "A warmup of a tenth of the run keeps more than none (3 seeds)",
+    short.mean("retention") > constant.mean("retention"),
+    f"kept {short.told('retention')} against {constant.told('retention')}: {difference(short, constant)}",
+)
+
+# %% [markdown]
+# ## The same on a real language model
+#
+# SmolLM2-135M on the same notes, 60 steps of 8, three seeds each, recorded
+# (`ftlab grid decoder --profile laptop`).
+
+# %%
+laptop = compare.settings(compare.shipped("laptop"))
+real_constant = compare.pick(laptop, "learning rate", 1e-3)[0]
+real_cosine = compare.pick(laptop, "schedule", 1e-3)[0]
+real_flat = compare.pick(laptop, "equal area", 5e-4)[0]
+show(settings_table([real_constant, real_cosine, real_flat], model="SmolLM2-135M"))
+
+# %%
+real_peak = ftlab.claim(
+    "SmolLM2: at the same peak, warmup + cosine keeps more (3 seeds)",
+    compare.verdict(real_cosine.values("retention"), real_constant.values("retention")) == "holds",
+    f"kept {real_cosine.told('retention')} against {real_constant.told('retention')}",
+)
+real_area = ftlab.claim(
+    "SmolLM2: at equal area warmup + cosine keeps no more than a constant rate (3 seeds)",
+    compare.verdict(real_cosine.values("retention"), real_flat.values("retention")) != "holds",
+    f"constant minus cosine: kept {difference(real_flat, real_cosine)}",
+)
+
+# %% [markdown]
+# ## Exercise 1: do not go down to zero
+#
+# *Goal: change the schedule. 10 minutes, easy.*
+#
+# Many recipes end at a tenth of the peak instead of zero. Write `warmup_cosine_floor`: the same
+# warmup, then a cosine from 1 down to `floor`.
+
+# %%
+from ftlab.teach import answers
+
+
+def warmup_cosine_floor(step, steps, warmup, floor):
+    # <solution>
+    done = step - 1
+    if done < warmup:
+        return done / warmup
+    progress = (done - warmup) / (steps - warmup)
+    return floor + (1 - floor) * (1 + math.cos(math.pi * progress)) / 2
+    # </solution>
+    # <stub>
+    # return None  # your code
+    # </stub>
+
+
+warmup_cosine_floor = ftlab.exercise(
+    warmup_cosine_floor,
+    reference=answers.warmup_cosine_floor,
+    checks=[
+        ("a floor of 0 is the schedule above", lambda f: (f(56, 100, 10, 0.0), by_hand[55])),
+        ("the warmup is untouched", lambda f: (f(6, 100, 10, 0.1), 0.5)),
+        ("a floor of 1 stays at the peak", lambda f: (f(77, 100, 10, 1.0), 1.0)),
+    ],
+    cases=[(30, 100, 10, 0.1), (100, 100, 10, 0.1), (11, 100, 10, 0.25)],
+    hints=[
+        "What part of the factor may shrink? Only the part above the floor.",
+        "floor + (1 - floor) * cosine is 1 at the start and floor at the end.",
+    ],
+)
+print(f"the last factor with a floor of 0.1: {warmup_cosine_floor(100, 100, 10, 0.1):.3f}")
+
+# %% [markdown]
+# ## Exercise 2: a rate with the same area
+#
+# *Goal: make a comparison fair. 5 minutes, easy.*
+#
+# A colleague shows you a run with a *linear* decay (no warmup) from 0.002 to 0 that kept more than
+# your run at a constant 0.002. Which constant rate would you have to compare it with?
+
+# %%
+# <solution>
+fair_rate = 0.002 * sum(lr_factors("linear", steps=100)) / 100
+# </solution>
+# <stub>
+# fair_rate = None  # your number
+# </stub>
+
+
+fair_rate = ftlab.exercise(
+    fair_rate,
+    reference=answers.fair_rate(),
+    tolerance=2e-5,
+    hints=["The area under a straight line from 1 to 0 is a triangle.", "0.002 times one half."],
+)
+print(f"compare with a constant {fair_rate:.5f}")
+
+# %% [markdown]
+# ## The article says, we measured
+
+# %%
+ftlab.verdict_table(
+    ftlab.says(
+        "Warmup and cosine decay reduce forgetting, compared at the same peak",
+        supported_by=[equal_peak, real_peak],
+    ),
+    ftlab.says(
+        "It is the shape of the schedule that protects",
+        contradicted_by=[equal_area, equal_area_gentle, real_area],
+    ),
+    ftlab.says("Warmup avoids large blind steps at the start", supported_by=[blind]),
+    ftlab.says("A short warmup keeps more than none", supported_by=[warmup_helps]),
+)
+
+# %% [markdown]
+# ## What you take along
+#
+# - Compared at the same peak a schedule looks like a remedy. Compared at the same area it is not
+#   one: it is a lower rate in disguise.
+# - Warm up all the same: it costs nothing and takes the blind first steps away.
+# - When somebody shows you a remedy, ask what else changed.
+#
+# **Next:** notebook 03 asks whether it matters *which* layers move.

@@ -1,0 +1,451 @@
+# %% [markdown]
+# # Layers: what to freeze
+#
+# **In this notebook** you decide which layers may move. A common plan for a model of 12 blocks:
+# embeddings and blocks 1 to 6 stay as they are (*frozen*), blocks 7 to 9 move a little, blocks 10
+# to 12 move freely. The reason given: low layers hold the language, high layers hold the task.
+# You will
+#
+# - look into every layer and see what can be read there,
+# - apply the plan and check, weight by weight, that frozen means frozen,
+# - compare with what a sceptic would try: freeze the *upper* half, or any half by lot.
+#
+# You need notebook 01, or these two lines: *learned* is the share of right answers on the new
+# task, *kept* (retention) is the share of the base model's skills that is left.
+
+# %%
+try:
+    import ftlab
+except ModuleNotFoundError:  # a fresh kernel, for instance on Colab
+    # %pip install --quiet --editable $(git rev-parse --show-toplevel)
+    raise SystemExit("ftlab was missing: restart the kernel and run this cell again.") from None
+ftlab.hello()
+
+# %% [markdown]
+# ## What does each layer hold?
+#
+# A text goes through the model as a row of vectors, one per token. Every block adds something to
+# them. So we can stop after any block, take the vector of the last token, and ask what can be read
+# off it. Two instruments:
+#
+# - a **linear probe**: a small linear classifier, fitted on some texts and tested on others. If it
+#   can tell singular from plural, the layer holds that;
+# - the **logit lens**: send the vector straight to the model's head, as if the later blocks did
+#   not exist. Does the right answer already come out?
+#
+# For the probes we use beginnings such as *The farmer near the lamps*: the last word is a thing,
+# the subject stands four words back, and each may be one or many.
+
+# %%
+import random
+
+from ftlab.measure.probing import logit_lens, probe, states
+from ftlab.world.words import HUMAN_NOUNS, OBJECT_NOUNS
+
+lab = ftlab.open_lab("clinic")
+dice = random.Random(0)
+texts, subject_is_plural, last_word = [], [], []
+for _ in range(600):
+    person, thing = dice.randrange(len(HUMAN_NOUNS)), dice.randrange(len(OBJECT_NOUNS))
+    many, others = dice.randrange(2), dice.randrange(2)
+    texts.append(f"The {HUMAN_NOUNS[person][many]} near the {OBJECT_NOUNS[thing][others]}")
+    subject_is_plural.append(many)
+    last_word.append(2 * thing + others)
+print(texts[:3])
+
+layers = states(lab.bundle.model, lab.tokenizer, texts)  # (13 layers, 600 texts, 128 numbers)
+
+
+def read_off(labels):
+    """Accuracy of a probe on every layer: fitted on 400 texts, tested on 200."""
+    return [
+        (n, probe(layer[:400], labels[:400], layer[400:], labels[400:]))
+        for n, layer in enumerate(layers)
+    ]
+
+
+facts = [p for p in lab.suite.probes if p.skill == "facts"]
+surfaced = logit_lens(
+    lab.bundle.model, lab.tokenizer, [p.query for p in facts], [p.choices[0] for p in facts]
+)
+held = {
+    "which word stands here": read_off(last_word),
+    "is the subject plural?": read_off(subject_is_plural),
+    "the fact asked for": list(enumerate(surfaced)),
+}
+
+# %%
+from ftlab.show import lines, show
+
+show(
+    lines(
+        held,
+        name="What can be read off each layer",
+        reading="share of texts for which it is read rightly (guessing the number gives 50 %)",
+        xlabel="layer (0 is the embedding, 12 the last block)",
+        percent=True,
+        whole=True,
+    )
+)
+
+# %%
+number_at, fact_at = (
+    next(layer for layer, share in held[name] if share > 0.9 * max(s for _, s in held[name]))
+    for name in ("is the subject plural?", "the fact asked for")
+)
+low_high = ftlab.claim(
+    "Word and grammatical number can be read low, facts come out high",
+    number_at <= 6 < fact_at and held["which word stands here"][0][1] > 0.9,
+    f"number from layer {number_at}, facts from layer {fact_at}",
+)
+
+# %% [markdown]
+# That much of the story is right for this model. The word itself is there from the start; the
+# subject's number, which has to be fetched from another word, appears after a block or two; the
+# answer to a question of fact comes together step by step in the upper half.
+#
+# But mind what follows from it and what does not. *Facts come out in the upper half* could just as
+# well be a reason to protect the upper half! A picture of where things can be read does not say
+# where an update does harm. For that we must train.
+
+# %% [markdown]
+# ## Frozen means frozen
+#
+# To freeze a weight is to tell PyTorch not to compute its gradient: `requires_grad = False`. The
+# optimiser then does not touch it. Setting its gradient to *zero* is not the same thing:
+
+# %%
+import torch
+
+still = torch.nn.Parameter(torch.ones(1), requires_grad=False)
+zeroed = torch.nn.Parameter(torch.ones(1))
+zeroed.grad = torch.zeros(1)
+torch.optim.AdamW([still, zeroed], lr=0.1, weight_decay=0.1).step()
+print(f"requires_grad=False: {still.item():.4f}    gradient of zero: {zeroed.item():.4f}")
+assert still.item() == 1.0 and zeroed.item() < 1.0
+
+# %% [markdown]
+# AdamW's weight decay shrinks every weight that has a gradient, even a gradient of zero.
+#
+# ## The plan
+#
+# Here is the plan as a table that is read back from the live model. *Lightly* means a learning rate
+# of its own, a tenth of the plan's.
+
+# %%
+from ftlab.methods.freeze import Freeze
+from ftlab.show import Table
+
+plan = ftlab.Plan(steps=100, batch_size=16, lr=1e-3)
+run = lab.run(plan, method=Freeze(), name="embeddings and 1-6 frozen, 7-9 lightly, 10-12 fully")
+print(run.moving)
+show(
+    Table(
+        ("part", "share of the learning rate", "weights that may move"),
+        [(row.part, f"{row.lr:g}", f"{row.moving:,}") for row in run.moving.table()],
+    )
+)
+
+# %%
+guess = ftlab.predict("Kept, with this plan at a learning rate of 0.001?", None, unit="%")
+
+# %%
+expected = None if guess.value is None else guess.value / 100
+with ftlab.Live(total=plan.steps, prediction=expected, title=run.name) as live:
+    for step in run:
+        live.update(step)
+
+# %%
+last = run.steps[-1].measured
+print(guess.compare(100 * last["retention"]))
+print(f"{last['target_score']:.0%} of the notes right, {last['retention']:.0%} of the skills kept.")
+
+# %% [markdown]
+# Far more is kept than the fifth or so that the naive run kept at this rate. And less is learned:
+# hold that thought. First, did the frozen weights really stay?
+
+# %%
+from ftlab.measure.drift import update_norms
+from ftlab.show import layer_updates
+
+before = {name: weights.detach() for name, weights in lab.bundle.model.named_parameters()}
+norms = update_norms(before, run.model)
+show(layer_updates(norms, title="How far each layer moved"))
+
+# %%
+unmoved = ftlab.claim(
+    "Not one bit of a frozen weight has changed",
+    all(
+        torch.equal(before[name], weights)
+        for name, weights in run.model.named_parameters()
+        if not weights.requires_grad
+    ),
+    f"{sum(not w.requires_grad for w in run.model.parameters())} tensors compared; "
+    f"block 12 moved by {norms['block 12']['relative']:.1%}",
+)
+
+# %% [markdown]
+# ## What it saves
+#
+# Freezing has a second use. Gradients need not be computed below the lowest block that moves, and
+# AdamW keeps two numbers for every weight that moves, none for the others. Time and numbers for
+# the whole model and for the upper half alone, measured in this notebook just now:
+
+# %%
+import time
+
+LOW = Freeze({"1-6": 0.0, "7-12": 1.0}, name="freeze_low")
+TOP = Freeze({"1-6": 1.0, "7-12": 0.0}, name="freeze_top")
+
+
+def cost(method, count=12):
+    """Median seconds of a step, and numbers held for gradients and AdamW."""
+    kwargs = {} if method is None else {"method": method}
+    trial = lab.run(ftlab.Plan(steps=count, lr=1e-4, measure_every=0), **kwargs)
+    marks = [step.seconds for step in trial if step.step]
+    took = sorted(b - a for a, b in zip(marks[1:], marks[2:], strict=False))
+    return took[len(took) // 2], 3 * trial.moving.trainable
+
+
+costs = {
+    "everything moves": cost(None),
+    "lower half frozen": cost(LOW),
+    "upper half frozen": cost(TOP),
+}
+whole = costs["everything moves"]
+show(
+    Table(
+        ("", "time of a step, against everything", "gradients and AdamW, million numbers"),
+        [
+            (name, f"{seconds / whole[0]:.2f}", f"{numbers / 1e6:.2f}")
+            for name, (seconds, numbers) in costs.items()
+        ],
+    )
+)
+cheaper = ftlab.claim(
+    "Freezing the lower half makes a step cheaper than freezing the upper half",
+    costs["lower half frozen"][0] < costs["upper half frozen"][0],
+    f"{costs['lower half frozen'][0] / whole[0]:.2f} against "
+    f"{costs['upper half frozen'][0] / whole[0]:.2f} of the full step's time",
+)
+
+# %% [markdown]
+# ## The controls
+#
+# If it is the *lower* layers that must be protected, then freezing the upper half instead should
+# be worse, and freezing six blocks drawn by lot should lie between. In all three the embeddings
+# are frozen and equally many weights move. Three seeds, recorded.
+
+# %%
+from ftlab.measure import compare
+from ftlab.show import scoreboard, settings_table
+
+nano = compare.settings(compare.shipped("nano"))
+KINDS = ("learning rate", "freeze", "freeze_low", "freeze_any", "freeze_top")
+at_high = [compare.pick(nano, kind, 1e-3)[0] for kind in KINDS]
+full, article, low, by_lot, top = at_high
+show(settings_table(at_high, model="nano-gpt2, all at 0.001"))
+
+# %%
+show(scoreboard([s for kind in KINDS for s in compare.pick(nano, kind) if 1e-4 < s.lr < 1e-2]))
+
+# %%
+from ftlab.measure.intervals import paired_difference
+
+
+def difference(first, second, key="retention"):
+    """first - second, paired by seed, in points, with its 95 % interval."""
+    found = paired_difference(first.values(key), second.values(key))
+    low_end, high_end = 100 * found.low, 100 * found.high
+    return f"{100 * found.estimate:+.0f} points ({low_end:+.0f} to {high_end:+.0f})"
+
+
+keeps = ftlab.claim(
+    "At the same rate the article's plan keeps far more than full fine-tuning (3 seeds)",
+    compare.verdict(article.values("retention"), full.values("retention")) == "holds",
+    f"kept {article.told('retention')} against {full.told('retention')}",
+)
+learns_less = ftlab.claim(
+    "but it learns much less in as many steps (3 seeds)",
+    compare.verdict(full.values("target_score"), article.values("target_score")) == "holds",
+    f"right {article.told('target_score')} against {full.told('target_score')}",
+)
+low_not_top = ftlab.claim(
+    "Freezing the lower half keeps more than freezing the upper half, at the same rate (3 seeds)",
+    compare.verdict(low.values("retention"), top.values("retention")) == "holds",
+    f"kept {low.told('retention')} against {top.told('retention')}; "
+    f"right {low.told('target_score')} against {top.told('target_score')}",
+)
+
+# %% [markdown]
+# ## Is it a better bargain, or only a slower one?
+#
+# Whoever learns less forgets less. So ask at *matched learning*: along each run, what was kept at
+# the moment when the loss on the new task had first fallen to a given level? Every kind may use its
+# best rate.
+
+# %%
+LEVEL = 0.3  # nats per token of the right answers; the format is there, the departments too
+matched = compare.best_at([s for s in nano if s.sweep in KINDS], LEVEL)
+rows = []
+for kind in KINDS:
+    found = matched[kind]
+    if found.setting is None:
+        rows.append((kind.replace("_", " "), "-", "not reached by all seeds", "-"))
+        continue
+    interval = found.interval
+    rows.append(
+        (
+            kind.replace("learning rate", "full").replace("_", " "),
+            f"{found.setting.lr:g}",
+            f"{interval.estimate:.0%}",
+            f"{max(0, interval.low):.0%} to {interval.high:.0%}",
+        )
+    )
+show(
+    Table(
+        ("what is frozen", "best rate", "kept (higher is better)", "95 % interval, 3 seeds"),
+        rows,
+        f"kept when the loss on the new task has fallen to {LEVEL} nats per token",
+    )
+)
+
+# %%
+bargain = ftlab.claim(
+    "At matched learning full fine-tuning at a gentle rate keeps about as much as the plan",
+    abs(matched["learning rate"].interval.estimate - matched["freeze"].interval.estimate) < 0.08,
+    f"kept {matched['learning rate'].interval.estimate:.0%} (full, rate "
+    f"{matched['learning rate'].setting.lr:g}) and {matched['freeze'].interval.estimate:.0%} "
+    f"(plan, rate {matched['freeze'].setting.lr:g})",
+)
+location = ftlab.claim(
+    "At matched learning, too, freezing the lower half keeps more than freezing the upper half",
+    matched["freeze_low"].interval.estimate > matched["freeze_top"].interval.estimate,
+    f"kept {matched['freeze_low'].interval.estimate:.0%} against "
+    f"{matched['freeze_top'].interval.estimate:.0%}",
+)
+
+# %% [markdown]
+# ## The same on a real language model
+#
+# SmolLM2-135M has 30 blocks; the bands are the same fractions of the depth (lower half: blocks 1
+# to 15). Recorded, three seeds, all at a rate of 0.0001.
+
+# %%
+laptop = compare.settings(compare.shipped("laptop"))
+real_full = compare.pick(laptop, "learning rate", 1e-4)[0]
+real_low = compare.pick(laptop, "freeze_low", 1e-4)[0]
+real_top = compare.pick(laptop, "freeze_top", 1e-4)[0]
+show(settings_table([real_full, real_low, real_top], model="SmolLM2-135M"))
+
+# %%
+real_keeps = ftlab.claim(
+    "SmolLM2: freezing the lower half keeps more than full fine-tuning (3 seeds)",
+    real_low.mean("retention") > real_full.mean("retention"),
+    f"kept {real_low.told('retention')} against {real_full.told('retention')}: "
+    f"{difference(real_low, real_full)}",
+)
+real_location = ftlab.claim(
+    "SmolLM2: freezing the lower half keeps more than freezing the upper half (3 seeds)",
+    real_low.mean("retention") > real_top.mean("retention"),
+    f"kept {real_low.told('retention')} against {real_top.told('retention')}: "
+    f"{difference(real_low, real_top)}",
+)
+
+# %% [markdown]
+# ## Exercise 1: freeze by hand
+#
+# *Goal: do what the plan does, without the package. 10 minutes, medium.*
+#
+# Write `freeze_lower(model, n)`: no gradient for the embeddings (`model.transformer.wte` and
+# `.wpe`) and for the first `n` blocks (`model.transformer.h`), gradients for everything else.
+# Return the number of weights that may move.
+
+# %%
+from ftlab.teach import answers
+
+
+def freeze_lower(model, n):
+    # <solution>
+    model.requires_grad_(True)
+    model.transformer.wte.requires_grad_(False)
+    model.transformer.wpe.requires_grad_(False)
+    for block in model.transformer.h[:n]:
+        block.requires_grad_(False)
+    return sum(p.numel() for p in model.parameters() if p.requires_grad)
+    # </solution>
+    # <stub>
+    # return None  # your code
+    # </stub>
+
+
+freeze_lower = ftlab.exercise(
+    freeze_lower,
+    reference=answers.freeze_lower,
+    checks=[
+        ("with 12 only the final norm moves", lambda f: (f(lab.fresh(), 12), 2 * 128)),
+        ("6 equals the package", lambda f: (f(lab.fresh(), 6), LOW(lab.fresh()).trainable)),
+    ],
+    cases=[(lab.fresh(), 0), (lab.fresh(), 9)],
+    hints=[
+        "Every module has .requires_grad_(False), for all its weights at once.",
+        "model.transformer.h is a list: slice it.",
+    ],
+)
+print(f"with the first 9 blocks frozen {freeze_lower(lab.fresh(), 9):,} weights may move")
+
+# %% [markdown]
+# ## Exercise 2: a plan of your own
+#
+# *Goal: more learned than the article's plan, and at least 75 % kept. 15 minutes, medium.*
+#
+# Bands are written in twelfths of the depth. Every block must be named once: 0 is frozen, 1 moves
+# at the full rate, numbers between move lightly.
+
+# %%
+# <solution>
+my_bands, my_rate = {"1-3": 0.0, "4-9": 0.3, "10-12": 1.0}, 1e-3
+# </solution>
+# <stub>
+# my_bands, my_rate = None, None  # such as {"1-6": 0, "7-12": 1}, 3e-3
+# </stub>
+
+if my_bands is None:
+    print("no plan yet; the article's plan is in the plot above.")
+else:
+    own_plan = ftlab.Plan(lr=my_rate, measure_every=0)
+    own = lab.run(own_plan, method=Freeze(my_bands), name="my plan").finish()
+    outcome = own.steps[-1].measured
+    print(
+        f"{outcome['target_score']:.0%} right (article's plan: {last['target_score']:.0%}), "
+        f"{outcome['retention']:.0%} kept (article's plan: {last['retention']:.0%})"
+    )
+
+# %% [markdown]
+# ## The article says, we measured
+
+# %%
+ftlab.verdict_table(
+    ftlab.says("Low layers hold words and grammar, high layers more", supported_by=[low_high]),
+    ftlab.says(
+        "Freezing embeddings and lower layers preserves what the model knew",
+        supported_by=[keeps, real_keeps],
+    ),
+    ftlab.says(
+        "It is the lower layers that must be protected",
+        supported_by=[low_not_top, location, real_location],
+    ),
+    ftlab.says("Freezing costs nothing in what is learned", contradicted_by=[learns_less]),
+    ftlab.says("Frozen layers save time and memory", supported_by=[cheaper]),
+)
+
+# %% [markdown]
+# ## What you take along
+#
+# - Freezing is a strong brake, and a cheap one: less time, less memory, much more kept at the same
+#   rate.
+# - It brakes the learning too. Before you compare a remedy with plain fine-tuning, give plain
+#   fine-tuning a lower rate.
+# - Check on the live model what moves. A frozen weight has no gradient at all.
+#
+# **Next:** notebook 04 leaves every weight frozen and adds small ones beside them: LoRA.

@@ -1,0 +1,50 @@
+"""Probes read what is there, and nothing that is not. pytest tests/test_probing.py"""
+
+import pytest
+import torch
+
+from ftlab.errors import InputError
+from ftlab.measure.probing import logit_lens, probe, states
+
+TEXTS = ["The capital of France is", "Ben has the kite.", "Three plus four"]
+
+
+@pytest.mark.parametrize("fixture", ["tiny_gpt2", "tiny_llama"])
+def test_states_are_those_of_the_library(fixture, request, tiny_tokenizer):
+    model = request.getfixturevalue(fixture)
+    ours = states(model, tiny_tokenizer, TEXTS)
+    for n, text in enumerate(TEXTS):
+        ids = torch.tensor([[0, *tiny_tokenizer(text).input_ids]])
+        theirs = model(ids, output_hidden_states=True).hidden_states
+        assert len(ours) == len(theirs)
+        for layer in range(len(theirs) - 1):  # the library's last one is normed
+            torch.testing.assert_close(
+                ours[layer, n], theirs[layer][0, -1], atol=1e-5, rtol=1e-5
+            )
+
+
+def test_a_probe_reads_a_direction_and_not_noise():
+    torch.manual_seed(0)
+    x = torch.randn(300, 16)
+    labels = (x[:, 3] > 0).long().tolist()
+    noise = torch.randint(0, 2, (300,)).tolist()
+    assert probe(x[:200], labels[:200], x[200:], labels[200:]) > 0.9
+    assert 0.3 < probe(x[:200], noise[:200], x[200:], noise[200:]) < 0.7
+
+
+def test_the_last_layer_of_the_lens_is_the_model(tiny_llama, tiny_tokenizer):
+    logits = [tiny_llama(torch.tensor([[0, *tiny_tokenizer(t).input_ids]])).logits for t in TEXTS]
+    said = [tiny_tokenizer.decode([x[0, -1].argmax()]) for x in logits]
+    if any(len(tiny_tokenizer(word).input_ids) != 1 for word in said):
+        pytest.skip("a random model named half a letter")
+    shares = logit_lens(tiny_llama, tiny_tokenizer, TEXTS, said)
+    assert len(shares) == 5 and shares[-1] == 1.0
+
+
+def test_bad_input(tiny_gpt2, tiny_t5, tiny_tokenizer):
+    with pytest.raises(InputError, match="empty text"):
+        states(tiny_gpt2, tiny_tokenizer, ["a", ""])
+    with pytest.raises(InputError, match="every state needs one label"):
+        probe(torch.zeros(3, 2), [0, 1], torch.zeros(1, 2), [0])
+    with pytest.raises(InputError, match="final norm"):
+        logit_lens(tiny_t5, tiny_tokenizer, ["a"], ["b"])
