@@ -142,13 +142,16 @@ def decoder_laptop() -> Iterator[Point]:
         spread = even({"1-10": 1, "11-12": 2})
         yield Point("lora_band", "clinic", _laptop(1e-3, seed), method=article(head=False))
         yield Point("lora_even", "clinic", _laptop(1e-3, seed), method=spread)
-        yield Point("replay", "clinic", _laptop(1e-4, seed), replay=0.05)
-        for sweep in ("freeze_low", "freeze_top"):
-            yield Point(sweep, "clinic", _laptop(1e-4, seed), method=freezings(seed)[sweep])
         cosine = _laptop(1e-3, seed, schedule="cosine", warmup=6)
         yield Point("schedule", "clinic", cosine, shown="schedule")
         flat = _laptop(round(1e-3 * cosine_area(60, 6), 9), seed)
         yield Point("equal area", "clinic", flat, shown="full")
+        low = freezings(seed)["freeze_low"]
+        yield Point("freeze_low", "clinic", _laptop(1e-4, seed), method=low)
+        yield Point("replay", "clinic", _laptop(1e-4, seed), replay=0.05)
+    for seed in SEEDS:
+        top = freezings(seed)["freeze_top"]
+        yield Point("freeze_top", "clinic", _laptop(1e-4, seed), method=top)
 
 
 def _nano(

@@ -91,8 +91,49 @@ def test_the_shipped_grid_is_whole_and_made_with_the_shipped_model(lab: Lab):
     from ftlab.paths import data_dir
 
     found = {record.name: record for record in records.load_all(data_dir() / "records" / "nano")}
-    assert set(found) == {point.name for point in grid.points("naive", "nano-gpt2")}
+    planned = [*grid.points("naive", "nano-gpt2"), *grid.points("decoder", "nano-gpt2")]
+    assert set(found) == {point.name for point in planned}
     assert {record.model_checksum for record in found.values()} == {lab.bundle.checksum}
+
+
+def test_the_laptop_grid_holds_nothing_unplanned_and_one_model():
+    from ftlab.paths import data_dir
+
+    model, folder = "smollm2-135m", data_dir() / "records" / "laptop"
+    found = {record.name: record for record in records.load_all(folder)}
+    planned = [*grid.points("naive", model), *grid.points("decoder", model)]
+    assert set(found) <= {point.name for point in planned}
+    assert len({record.model_checksum for record in found.values()}) == 1
+
+
+@pytest.mark.parametrize("model", ["nano-gpt2", "smollm2-135m"])
+def test_no_two_runs_of_the_grids_have_one_name(model: str):
+    names = [p.name for name in ("naive", "decoder") for p in grid.points(name, model)]
+    assert len(names) == len(set(names))
+    with pytest.raises(InputError, match="No run of the grid 'naive' has 'xyz'"):
+        grid.choose("naive", model, "xyz")
+
+
+def test_a_method_wraps_the_fresh_model_and_the_seed_decides_its_weights(lab: Lab):
+    from ftlab.methods.lora import LoRA
+
+    one = lab.run(QUICK, method=LoRA({"1-12": 2})).finish()
+    two = lab.run(QUICK, method=LoRA({"1-12": 2})).finish()
+    assert one.steps == two.steps
+    record = one.record
+    assert record.method == "lora_qv" and record.trainable == 12 * 2 * 512
+    assert record.extra["method"]["ranks"] == {"1-12": 2}
+    assert one.steps[0].measured["retention"] == 1  # B = 0: nothing has changed yet
+
+
+def test_replay_reads_as_many_items(lab: Lab):
+    plan = Plan(steps=5, batch_size=8, measure_every=0)
+    run = lab.run(plan, replay=0.25)
+    old = [row for row in run.rows if row["id"].startswith("replay")]
+    assert len(run.rows) == 40 and len(old) == 10 and len({row["answer"] for row in old}) == 10
+    assert run.method == "replay"
+    with pytest.raises(InputError, match="replay=1"):
+        lab.run(plan, replay=1.0)
 
 
 def test_an_unknown_grid_is_refused():

@@ -125,7 +125,7 @@ def test_training_in_place_does_not_move_the_base(watch, base):
 def test_full_says_how_sure_it_is(watch, domain, suite, base):
     full = watch.full(damaged(base))
     assert set(full) == KEYS | {
-        "bits_per_byte", "kl_target", "kl_general", "left_out", "n", "intervals"
+        "bits_per_byte", "kl_target", "kl_general", "chance", "left_out", "n", "intervals"
     }  # fmt: skip
     assert full["n"]["target"] == len(domain.test)
     assert full["n"]["held"] == 6

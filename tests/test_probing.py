@@ -18,9 +18,7 @@ def test_states_are_those_of_the_library(fixture, request, tiny_tokenizer):
         theirs = model(ids, output_hidden_states=True).hidden_states
         assert len(ours) == len(theirs)
         for layer in range(len(theirs) - 1):  # the library's last one is normed
-            torch.testing.assert_close(
-                ours[layer, n], theirs[layer][0, -1], atol=1e-5, rtol=1e-5
-            )
+            torch.testing.assert_close(ours[layer, n], theirs[layer][0, -1], atol=1e-5, rtol=1e-5)
 
 
 def test_a_probe_reads_a_direction_and_not_noise():

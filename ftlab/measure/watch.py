@@ -108,7 +108,7 @@ class Watch:
         """Measure a model on the whole suite and the test split.
 
         To the keys of a call it adds: bits_per_byte, kl_target, kl_general (nats per token),
-        left_out {skill: reason}, n {"target", "held", "documents",
+        chance {skill: what guessing gives}, left_out {skill: reason}, n {"target", "held", "documents",
         "tokens", "skills"} and intervals of 95 %, each [low, high]: Wilson for scores,
         a bootstrap over documents for the general loss.
         """
@@ -200,6 +200,7 @@ def _detailed(
         "bits_per_byte": _finite(now.general.bits_per_byte),
         "kl_target": _finite(kl_target),
         "kl_general": _finite(kl_general),
+        "chance": {name: skill.chance for name, skill in now.skills.items()},
         "left_out": unjudged(base.skills),
         "n": _counts(now),
         "intervals": _intervals(now),

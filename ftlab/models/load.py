@@ -92,8 +92,7 @@ def find_folder(name: str) -> Path:
     if name == "smollm2-135m":
         from ftlab.models import smollm
 
-        with hub.cache_only_if_offline():
-            return smollm.local_folder()
+        return smollm.local_folder()
     path = Path(name).expanduser()
     if name and is_there(path):
         if not path.is_dir():

@@ -32,7 +32,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from ftlab import checksums
+from ftlab import checksums, hub
 from ftlab.errors import InputError
 from ftlab.paths import cache_dir
 from ftlab.quiet import quiet
@@ -84,12 +84,15 @@ def from_hub() -> Path:
     """
     from huggingface_hub import snapshot_download
 
-    try:  # the patterns leave out the ONNX files, ten times the size of the model
-        return Path(snapshot_download(HUB_ID, allow_patterns=["*.json", "*.safetensors", "*.txt"]))
-    except OSError as error:  # every Hub error (offline, no network, refused) is an OSError
-        raise InputError(
-            f"SmolLM2-135M-Instruct is neither installed nor to be had from the Hub; {CURES}."
-        ) from error
+    wanted = ["*.json", "*.safetensors", "*.txt"]  # not the ONNX files, ten times the size
+    with hub.cache_only_if_offline() as online:
+        try:
+            found = snapshot_download(HUB_ID, allow_patterns=wanted, local_files_only=not online)
+        except Exception as error:  # the Hub's client raises a dozen kinds
+            raise InputError(
+                f"SmolLM2-135M-Instruct is neither installed nor to be had from the Hub; {CURES}."
+            ) from error
+    return Path(found)
 
 
 def convert(gguf: Path, folder: Path) -> Path:

@@ -48,3 +48,13 @@ def freeze_lower(model: Any, n: int) -> int:
     for part in (model.transformer.wte, model.transformer.wpe, *model.transformer.h[:n]):
         part.requires_grad_(False)
     return sum(p.numel() for p in model.parameters() if p.requires_grad)
+
+
+def lora_numbers(d_in: int, d_out: int, r: int) -> int:
+    """Notebook 04: how many numbers a LoRA of rank r trains: A (r, d_in) and B (d_out, r)."""
+    return r * (d_in + d_out)
+
+
+def merged_weight(weight: Any, a: Any, b: Any, alpha: float, r: int) -> Any:
+    """Notebook 04: W + alpha / r B A, of the shape of W (out, in)."""
+    return weight + alpha / r * (b @ a)

@@ -249,9 +249,7 @@ blind = ftlab.claim(
 # of 0.001. (A warmup of 50 out of 100 also takes a quarter of the area away.)
 
 # %%
-warmups = compare.settings(
-    r for s in (constant, *compare.pick(nano, "warmup")) for r in s.runs
-)
+warmups = compare.settings(r for s in (constant, *compare.pick(nano, "warmup")) for r in s.runs)
 warmups.sort(key=lambda s: s.runs[0].plan["warmup"])
 for setting in warmups:
     length = setting.runs[0].plan["warmup"]
