@@ -4,6 +4,7 @@
     ftlab demo       forgetting in about a minute
     ftlab run        one fine-tuning run, kept as a record
     ftlab grid       make the recorded runs
+    ftlab claims     what the recorded runs say, with verdicts
     ftlab data       check the small world's data, or write it
     ftlab pretrain   make the base model again
 
@@ -19,7 +20,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
-from ftlab.commands import data, grid, train
+from ftlab.commands import claims, data, grid, train
 from ftlab.errors import InputError
 
 ABOUT = "See a language model forget while it is fine-tuned, and fine-tune it without."
@@ -56,6 +57,7 @@ COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None], Comman
     "demo": ("forgetting in about a minute: table, answers, picture", train.add_demo, train.demo),
     "run": ("one fine-tuning run, kept as a record", train.add_run, train.run),
     "grid": ("make the recorded runs that the notebooks show", grid.add_grid, grid.grid),
+    "claims": ("what the recorded runs say", claims.add_claims, claims.claims),
     "data": ("check the small world's data, or write it", data.add_data, data.data),
     "pretrain": ("make the base model again", data.add_pretrain, data.pretrain),
 }

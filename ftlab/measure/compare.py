@@ -140,6 +140,23 @@ def best_at(found: Sequence[Setting], loss: float) -> dict[str, Matched]:
     return best
 
 
+def common_level(found: Sequence[Setting], sweeps: Sequence[str]) -> float:
+    """The lowest target loss, in nats per token, that each of `sweeps` reaches with all its seeds.
+
+    So it is the methods that set the level, and none of them is left out.
+    Raises InputError for a sweep without recorded runs.
+    """
+    reached = []
+    for sweep in sweeps:
+        best = min(max(_lowest(run) for run in setting.runs) for setting in pick(found, sweep))
+        reached.append(best)
+    return max(reached)
+
+
+def _lowest(run: Any) -> float:
+    return min(step["measured"]["target_loss"] for step in run.curve if step["measured"])
+
+
 def mean_interval(values: Sequence[float], confidence: float = 0.95) -> Interval:
     """The mean of a few runs with Student's t interval: three seeds give a wide one."""
     return paired_difference(values, [0.0] * len(values), confidence=confidence)

@@ -108,8 +108,8 @@ class Watch:
         """Measure a model on the whole suite and the test split.
 
         To the keys of a call it adds: bits_per_byte, kl_target, kl_general (nats per token),
-        chance {skill: what guessing gives}, left_out {skill: reason}, n {"target", "held", "documents",
-        "tokens", "skills"} and intervals of 95 %, each [low, high]: Wilson for scores,
+        chance {skill: what guessing gives}, left_out {skill: reason}, n {"target", "held",
+        "documents", "tokens", "skills"} and intervals of 95 %, each [low, high]: Wilson for scores,
         a bootstrap over documents for the general loss.
         """
         rows = _rows(self.domain.test)[: self.kl_texts]

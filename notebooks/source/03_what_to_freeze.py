@@ -192,7 +192,6 @@ unmoved = ftlab.claim(
 # the whole model and for the upper half alone, measured in this notebook just now:
 
 # %%
-import time
 
 LOW = Freeze({"1-6": 0.0, "7-12": 1.0}, name="freeze_low")
 TOP = Freeze({"1-6": 1.0, "7-12": 0.0}, name="freeze_top")
@@ -203,7 +202,7 @@ def cost(method, count=12):
     kwargs = {} if method is None else {"method": method}
     trial = lab.run(ftlab.Plan(steps=count, lr=1e-4, measure_every=0), **kwargs)
     marks = [step.seconds for step in trial if step.step]
-    took = sorted(b - a for a, b in zip(marks[1:], marks[2:], strict=False))
+    took = sorted(b - a for a, b in pairwise(marks[1:]))
     return took[len(took) // 2], 3 * trial.moving.trainable
 
 

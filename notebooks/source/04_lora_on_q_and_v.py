@@ -428,7 +428,7 @@ print(f"rank 8 beside a layer of 4096 x 4096: {lora_numbers(4096, 4096, 8):,} nu
 # %%
 
 
-def merged_weight(W, A, B, alpha, r):  # noqa: N803
+def merged_weight(W, A, B, alpha, r):
     # <solution>
     return W + alpha / r * (B @ A)
     # </solution>

@@ -1,0 +1,72 @@
+"""`ftlab claims`: what the recorded runs say, on both models, with intervals and verdicts."""
+
+import argparse
+import json
+from typing import Any
+
+from ftlab.errors import InputError
+from ftlab.measure import compare
+from ftlab.measure.orderings import Faithful, faithful, orderings
+
+NAMES = {"nano": "nano-gpt2", "laptop": "SmolLM2-135M"}
+
+
+def add_claims(parser: argparse.ArgumentParser) -> None:
+    """The options of `ftlab claims`."""
+    parser.add_argument("--json", action="store_true", help="for a program to read")
+
+
+def claims(asked: argparse.Namespace) -> int:
+    """Print the matched table, the rank correlation and the eight orders."""
+    found = {size: compare.settings(compare.shipped(size)) for size in NAMES}
+    if not found["nano"]:
+        raise InputError("There are no recorded runs; get the whole repository.")
+    both = faithful(found["nano"], found["laptop"])
+    judged = {size: orderings(found[size]) for size in NAMES if found[size]}
+    if asked.json:
+        print(json.dumps(_plain(both, judged), indent=1))
+        return 0
+    print(table(both))
+    print()
+    for size, rows in judged.items():
+        print(f"Expected orders on {NAMES[size]}:")
+        for number, row in enumerate(rows, 1):
+            print(f"  {number} {row.verdict:14} {row.says}: {row.evidence}")
+        print()
+    return 0
+
+
+def table(both: Faithful) -> str:
+    """Retention at matched learning, method by method, and the rank correlation."""
+    lines = [
+        "Skills kept when the loss on the new task first fell to "
+        f"{both.levels[0]:.2f} (nano-gpt2) and {both.levels[1]:.2f} (SmolLM2-135M) nats per token;",
+        "each method at its best recorded rate, mean of the seeds and 95 % interval:",
+        "",
+        f"  {'method':<14} {'nano-gpt2':<34} {'SmolLM2-135M':<34}",
+    ]
+    for name, nano, real in both.rows:
+        shown = name.replace("learning rate", "full").replace("_", " ")
+        lines.append(f"  {shown:<14} {_told(nano):<34} {_told(real):<34}".rstrip())
+    lines += ["", f"Rank correlation (Spearman) over {len(both.rows)} methods: {both.spearman:.2f}"]
+    return "\n".join(lines)
+
+
+def _told(found: Any) -> str:
+    interval = found.interval
+    if interval is None or found.setting is None:
+        return "not reached"
+    low, high = max(0.0, interval.low), interval.high
+    return f"{interval.estimate:.1%} ({low:.0%} to {high:.0%}) at {found.setting.lr:g}"
+
+
+def _plain(both: Faithful, judged: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "levels": both.levels,
+        "spearman": both.spearman,
+        "methods": {name: {"nano": a.kept, "laptop": b.kept} for name, a, b in both.rows},
+        "orders": {
+            size: [{"says": r.says, "verdict": r.verdict, "evidence": r.evidence} for r in rows]
+            for size, rows in judged.items()
+        },
+    }
