@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # torch comes with it, and `ftlab grid --list` needs none
     from ftlab.lab import Lab
 
 # How much a lab asks on the way; a real model on a CPU answers slowly.
-WATCH: dict[str, dict[str, int]] = {"nano": {}, "laptop": {"documents": 8, "kl_texts": 32}}
+WATCH: dict[str, dict[str, int]] = {"nano": {}, "laptop": {"documents": 8, "kl_texts": 8}}
 
 
 def folder_name(model: str) -> str:

@@ -100,7 +100,7 @@ def _remedies(seed: int) -> Iterator[Point]:
     for sweep, method in freezings(seed).items():
         for rate in (3e-4, 1e-3, 3e-3):
             yield _nano(sweep, rate, seed, method=method)
-    for rate in (3e-4, 1e-3):
+    for rate in (1e-4, 3e-4, 1e-3):
         yield _nano("replay", rate, seed, replay=0.05)
     for rate in (1e-3, 3e-3, 1e-2):
         yield _nano("lora_band", rate, seed, method=article(head=False))
@@ -207,3 +207,22 @@ def cosine_area(steps: int, warmup: int) -> float:
 
     factors = lr_factors("cosine", steps=steps, warmup=warmup)
     return sum(factors) / len(factors)
+
+
+def presets(seed: int = 0) -> dict[str, Any]:
+    """The methods that a command line can name; None is full fine-tuning."""
+    everywhere = ("q", "k", "v", "o", "ff")
+    return {
+        "full": None,
+        **freezings(seed),
+        "lora_band": article(head=False),
+        "lora_head": article(head=True),
+        "lora_qv": lora("lora_qv", {"1-12": 8}, ("q", "v")),
+        "lora_all": lora("lora_all", {"1-12": 4}, everywhere),
+    }
+
+
+PRESETS = (
+    "full", "freeze", "freeze_low", "freeze_top", "freeze_any", "lora_band", "lora_head",
+    "lora_qv", "lora_all",
+)  # fmt: skip

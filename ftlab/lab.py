@@ -169,12 +169,17 @@ class Run:
         )
 
     def _command(self) -> str:
+        """The command that makes this run again; a plan of one's own is told in `extra`."""
         plan, lab = self.plan, self.lab
-        return (
-            f"ftlab run --domain {lab.domain.name} --model {lab.bundle.name} "
-            f"--method {self.moving.method} --lr {plan.lr:g} --steps {plan.steps} "
-            f"--seed {plan.seed}"
-        )
+        words = [
+            f"ftlab run --domain {lab.domain.name} --model {lab.bundle.name}",
+            f"--method {self.moving.method} --lr {plan.lr:g} --steps {plan.steps}",
+            f"--seed {plan.seed}",
+        ]
+        words += [f"--schedule {plan.schedule}"] if plan.schedule != "constant" else []
+        words += [f"--warmup {plan.warmup}"] if plan.warmup else []
+        words += [f"--replay {self.replay:g}"] if self.replay else []
+        return " ".join(words)
 
     def samples(self, count: int = 4) -> list[dict[str, str]]:
         """Test items as {prompt, expected, before, after}: seen and held cases in turn."""

@@ -93,8 +93,8 @@ def tiny_t5(tiny_tokenizer: PreTrainedTokenizerFast) -> T5ForConditionalGenerati
         d_ff=128,
         num_layers=3,
         num_heads=4,
-        decoder_start_token_id=0,
     )
+    config.decoder_start_token_id = 0
     return T5ForConditionalGeneration(config).eval()
 
 

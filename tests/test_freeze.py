@@ -40,9 +40,11 @@ def test_the_articles_plan_moves_what_it_says_and_nothing_else(tiny_gpt2, tiny_t
 
 def test_lightly_trained_is_a_rate_of_its_own(tiny_gpt2):
     moving = Freeze({"1-6": 0.25, "7-12": 1})(tiny_gpt2)
-    rates = {group["lr"] for group in moving.groups(PLAN)}
+    groups = moving.groups(PLAN)
+    assert groups is not None
+    rates = {group["lr"] for group in groups}
     assert rates == {0.025, 0.1}
-    in_groups = {id(p) for group in moving.groups(PLAN) for p in group["params"]}
+    in_groups = {id(p) for group in groups for p in group["params"]}
     assert in_groups == {id(p) for p in tiny_gpt2.parameters() if p.requires_grad}
 
 

@@ -123,7 +123,8 @@ def test_a_method_wraps_the_fresh_model_and_the_seed_decides_its_weights(lab: La
     record = one.record
     assert record.method == "lora_qv" and record.trainable == 12 * 2 * 512
     assert record.extra["method"]["ranks"] == {"1-12": 2}
-    assert one.steps[0].measured["retention"] == 1  # B = 0: nothing has changed yet
+    first = one.steps[0].measured
+    assert first is not None and first["retention"] == 1  # B = 0: nothing has changed yet
 
 
 def test_replay_reads_as_many_items(lab: Lab):

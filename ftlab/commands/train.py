@@ -14,10 +14,10 @@ from typing import Any
 
 from ftlab.commands.terminal import Progress, check_folder, check_picture, save_picture
 from ftlab.errors import InputError
+from ftlab.grids import PRESETS, presets
 from ftlab.plan import Plan
 from ftlab.quiet import quiet
 
-METHODS = ("full",)
 WIDTH = 96  # letters of a prompt or an answer that are shown
 
 
@@ -36,7 +36,14 @@ def add_demo(parser: argparse.ArgumentParser) -> None:
 def add_run(parser: argparse.ArgumentParser) -> None:
     """The options of `ftlab run`."""
     _add_common(parser, steps=100)
-    parser.add_argument("--method", default="full", help=f"one of: {', '.join(METHODS)}")
+    parser.add_argument("--method", default="full", help=f"one of: {', '.join(PRESETS)}")
+    parser.add_argument(
+        "--schedule", default="constant", help="constant, cosine or linear (default: constant)"
+    )
+    parser.add_argument("--warmup", type=int, default=0, help="steps of warmup (default: 0)")
+    parser.add_argument(
+        "--replay", type=float, default=0.0, help="share of general text, such as 0.05 (default: 0)"
+    )
     parser.add_argument("--seed", type=int, default=0, help="of data order (default: 0)")
     parser.add_argument(
         "--out",
@@ -86,11 +93,19 @@ def demo(asked: argparse.Namespace) -> int:
 
 def run(asked: argparse.Namespace) -> int:
     """Train once and keep the record."""
-    plan = Plan(steps=asked.steps, lr=asked.lr, seed=asked.seed)
-    if asked.method not in METHODS:
+    plan = Plan(
+        steps=asked.steps,
+        lr=asked.lr,
+        seed=asked.seed,
+        schedule=asked.schedule,
+        warmup=asked.warmup,
+    )
+    if asked.method not in PRESETS:
         raise InputError(
-            f"The method '{asked.method}' is not known; the methods are {', '.join(METHODS)}."
+            f"The method '{asked.method}' is not known; the methods are {', '.join(PRESETS)}."
         )
+    if not 0 <= asked.replay < 1:
+        raise InputError(f"--replay {asked.replay:g} is not possible; give a share below 1.")
     check_folder(asked.out)
     _, made = _open(asked, plan)
     _train(made, plan)
@@ -112,7 +127,9 @@ def _open(asked: argparse.Namespace, plan: Plan) -> tuple[Any, Any]:
     import ftlab.lab  # torch and transformers, some seconds
 
     lab = ftlab.lab.open_lab(domain=asked.domain, model=asked.model)
-    return lab, lab.run(plan)  # full fine-tuning, the only method so far
+    method = presets(plan.seed)[getattr(asked, "method", "full")]
+    more = {} if method is None else {"method": method}
+    return lab, lab.run(plan, replay=getattr(asked, "replay", 0.0), **more)
 
 
 def _train(run: Any, plan: Plan) -> None:

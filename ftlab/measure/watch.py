@@ -102,15 +102,17 @@ class Watch:
     @cached_property
     def baseline_full(self) -> dict[str, Any]:
         """The base itself on everything, in the form of `full`."""
-        return _detailed(self._base_full, self._base_full, kl_target=0.0, kl_general=0.0)
+        base = self._base_full
+        return _detailed(base, base, kl_target=0.0, kl_general=0.0, kl_texts=(0, 0))
 
     def full(self, model: nn.Module) -> dict[str, Any]:
         """Measure a model on the whole suite and the test split.
 
         To the keys of a call it adds: bits_per_byte, kl_target, kl_general (nats per token),
-        chance {skill: what guessing gives}, left_out {skill: reason}, n {"target", "held",
-        "documents", "tokens", "skills"} and intervals of 95 %, each [low, high]: Wilson for scores,
-        a bootstrap over documents for the general loss.
+        chance {skill: what guessing gives}, left_out {skill: reason},
+        n {"target", "held", "documents", "tokens", "skills", "kl_target", "kl_general"} and
+        intervals of 95 %, each [low, high]: Wilson for scores, a
+        bootstrap over documents for the general loss.
         """
         rows = _rows(self.domain.test)[: self.kl_texts]
         pairs = [(row["prompt"], row["answer"]) for row in rows]
@@ -120,6 +122,7 @@ class Watch:
             self._base_full,
             kl_target=kl_to_base(self.base, model, self.tokenizer, pairs),
             kl_general=kl_to_base(self.base, model, self.tokenizer, documents),
+            kl_texts=(len(pairs), len(documents)),
         )
 
     def _measure_quick(self, model: nn.Module) -> Measures:
@@ -193,7 +196,12 @@ def _compared(now: Measures, base: Measures) -> dict[str, Any]:
 
 
 def _detailed(
-    now: Measures, base: Measures, *, kl_target: float, kl_general: float
+    now: Measures,
+    base: Measures,
+    *,
+    kl_target: float,
+    kl_general: float,
+    kl_texts: tuple[int, int],
 ) -> dict[str, Any]:
     return {
         **_compared(now, base),
@@ -202,7 +210,7 @@ def _detailed(
         "kl_general": _finite(kl_general),
         "chance": {name: skill.chance for name, skill in now.skills.items()},
         "left_out": unjudged(base.skills),
-        "n": _counts(now),
+        "n": _counts(now) | {"kl_target": kl_texts[0], "kl_general": kl_texts[1]},
         "intervals": _intervals(now),
     }
 

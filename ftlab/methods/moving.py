@@ -78,7 +78,7 @@ class Moving:
         """What may move, part by part; neighbouring blocks that are alike share a row."""
         found = layer_map(self.model)
         cells = [*_adapters(self.model, found), *_weights(self.model, found, self.factors)]
-        sums: dict[tuple[Any, Any], int] = {}
+        sums: dict[tuple[tuple[int, str, int], _Content], int] = {}
         for place, content, moving in cells:
             sums[place, content] = sums.get((place, content), 0) + moving
         summed = [(place, content, moving) for (place, content), moving in sums.items()]
@@ -93,7 +93,8 @@ def count(model: nn.Module, method: str, factors: Mapping[str, float] | None = N
 
 
 # A cell is (stack, part order, block) for sorting, and a row's content for one block.
-_Cell = tuple[tuple[int, str, int], tuple[str, int | None, float | None, float], int]
+_Content = tuple[str, int | None, float | None, float]
+_Cell = tuple[tuple[int, str, int], _Content, int]
 _ORDER = {"embeddings": 0, "block": 1, "norm": 2, "head": 3}
 
 
@@ -147,7 +148,7 @@ def _merge_blocks(cells: Sequence[_Cell]) -> list[Row]:
             part = "final norm" if part == "norm" else part
             rows += [Row(part, *content, moving) for _, content, moving in group]
             continue
-        blocks: dict[int, list[tuple[Any, int]]] = {}
+        blocks: dict[int, list[tuple[_Content, int]]] = {}
         for (_, _, block), content, moving in group:
             blocks.setdefault(block, []).append((content, moving))
         prefix = "" if stack == "decoder" else f"{stack} "

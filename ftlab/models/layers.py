@@ -182,8 +182,9 @@ ARCHITECTURES = {
 class LayerMap:
     """The parts of one live model; made by `layer_map`."""
 
-    def __init__(self, model: nn.Module, entry: Architecture) -> None:
-        self.model, self.entry = model, entry
+    def __init__(self, model: Any, entry: Architecture) -> None:
+        self.model: Any = model
+        self.entry = entry
 
     def stack(self, name: str = "decoder") -> Stack:
         """The entry of a stack. Raises InputError where the model has none of that name."""

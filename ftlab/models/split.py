@@ -30,7 +30,8 @@ class SplitQKV(nn.Module):
         super().__init__()
         weights = fused.weight.chunk(3, dim=1)  # (d, d) each
         for name, weight, bias in zip(PARTS, weights, fused.bias.chunk(3), strict=True):
-            linear = nn.Linear(*weight.shape, device=weight.device, dtype=weight.dtype)
+            wide, out = weight.shape
+            linear = nn.Linear(wide, out, device=weight.device, dtype=weight.dtype)
             linear.weight = nn.Parameter(weight.detach().T.contiguous())
             linear.bias = nn.Parameter(bias.detach().clone())
             linear.requires_grad_(fused.weight.requires_grad)
@@ -38,7 +39,7 @@ class SplitQKV(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Query, key and value side by side, as the fused layer gave them."""
-        return torch.cat([self.q(x), self.k(x), self.v(x)], dim=-1)
+        return torch.cat([self.get_submodule(part)(x) for part in PARTS], dim=-1)
 
 
 def split_qkv(model: Any) -> Any:

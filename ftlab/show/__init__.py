@@ -8,6 +8,7 @@ from ftlab.show.plots import (
     best_of,
     layer_updates,
     lines,
+    matched_table,
     plane,
     scoreboard,
     settings_table,
@@ -19,6 +20,6 @@ from ftlab.show.tables import Table, forgetting_matrix, records_table, samples
 
 __all__ = [
     "Live", "Picture", "Point", "Table", "best_of", "forgetting_matrix", "img", "layer_updates",
-    "lines", "plane", "png", "records_table", "samples", "scoreboard", "settings_table", "show",
-    "skills_bars", "sweep", "two_numbers",
+    "lines", "matched_table", "plane", "png", "records_table", "samples", "scoreboard",
+    "settings_table", "show", "skills_bars", "sweep", "two_numbers",
 ]  # fmt: skip

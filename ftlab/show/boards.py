@@ -7,10 +7,11 @@ also when earlier notebooks were skipped; live runs are points beside them.
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from ftlab.measure.compare import best_at
 from ftlab.show.canvas import Picture
 from ftlab.show.planes import Point, plane
-from ftlab.show.style import method_mark, plain
-from ftlab.show.tables import Table
+from ftlab.show.style import method_mark, percent, plain
+from ftlab.show.tables import Cell, Table
 
 
 def best_of(found: Iterable[Any]) -> list[Any]:
@@ -70,7 +71,7 @@ def settings_table(found: Iterable[Any], *, model: str = "") -> Table:
         seeds.add(len(setting.runs))
         rows.append(
             [
-                setting.name.split(", ")[0].replace("learning rate", "full").replace("_", " "),
+                _plain(setting.name.split(", ")[0]),
                 plain(setting.lr),
                 f"{100 * first.trainable / first.total:.3g} %",
                 *(setting.told(key) for key in ("target_score", "held_score", "retention")),
@@ -80,3 +81,41 @@ def settings_table(found: Iterable[Any], *, model: str = "") -> Table:
     many = "-".join(map(str, sorted(seeds))) or "no"
     where = f"{model}: " if model else ""
     return Table(header, rows, f"{where}means of {many} seeds (lowest to highest)")
+
+
+def matched_table(
+    found: Sequence[Any], sweeps: Sequence[str], levels: Sequence[float], *, model: str = ""
+) -> Table:
+    """What each method had kept when the target loss first fell to each of `levels`.
+
+    Every method at its best rate for that level, the mean of its seeds with its 95 % interval.
+    Methods that never get there have a dash.
+    """
+    best = [best_at([s for s in found if s.sweep in sweeps], level) for level in levels]
+    rows = []
+    for sweep in sweeps:
+        row: list[Cell | str] = [_plain(sweep)]
+        for matched in best:
+            one = matched.get(sweep)
+            interval = one.interval if one else None
+            if one is None or one.setting is None or interval is None:
+                row.append("- (never got there)")
+                continue
+            low, high = max(0.0, interval.low), min(1.0, interval.high)
+            row.append(
+                f"{percent(interval.estimate)} ({100 * low:.0f} to {100 * high:.0f}), "
+                f"rate {plain(one.setting.lr)}"
+            )
+        rows.append(row)
+    header = ("method", *(f"kept at loss {level:.2f} (higher is better)" for level in levels))
+    where = f"{model}: " if model else ""
+    return Table(
+        header,
+        rows,
+        f"{where}skills kept when the loss on the new task had first fallen so far (nats per "
+        "token); each method at its best recorded rate, mean of 3 seeds and 95 % interval",
+    )
+
+
+def _plain(sweep: str) -> str:
+    return sweep.replace("learning rate", "full").replace("_", " ")

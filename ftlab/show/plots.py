@@ -9,7 +9,7 @@
 - `scoreboard(settings)`: methods over their seeds, in the plane
 """
 
-from ftlab.show.boards import best_of, scoreboard, settings_table
+from ftlab.show.boards import best_of, matched_table, scoreboard, settings_table
 from ftlab.show.canvas import Picture
 from ftlab.show.curves import two_numbers
 from ftlab.show.layers import layer_updates
@@ -19,6 +19,6 @@ from ftlab.show.skills import skills_bars
 from ftlab.show.sweeps import sweep
 
 __all__ = [
-    "Picture", "Point", "best_of", "layer_updates", "lines", "plane", "scoreboard",
+    "Picture", "Point", "best_of", "layer_updates", "lines", "matched_table", "plane", "scoreboard",
     "settings_table", "skills_bars", "sweep", "two_numbers",
 ]  # fmt: skip

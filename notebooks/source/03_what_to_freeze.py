@@ -192,6 +192,7 @@ unmoved = ftlab.claim(
 # the whole model and for the upper half alone, measured in this notebook just now:
 
 # %%
+from itertools import pairwise
 
 LOW = Freeze({"1-6": 0.0, "7-12": 1.0}, name="freeze_low")
 TOP = Freeze({"1-6": 1.0, "7-12": 0.0}, name="freeze_top")
@@ -237,7 +238,7 @@ cheaper = ftlab.claim(
 
 # %%
 from ftlab.measure import compare
-from ftlab.show import scoreboard, settings_table
+from ftlab.show import matched_table, scoreboard, settings_table
 
 nano = compare.settings(compare.shipped("nano"))
 KINDS = ("learning rate", "freeze", "freeze_low", "freeze_any", "freeze_top")
@@ -280,62 +281,50 @@ low_not_top = ftlab.claim(
 # ## Is it a better bargain, or only a slower one?
 #
 # Whoever learns less forgets less. So ask at *matched learning*: along each run, what was kept at
-# the moment when the loss on the new task had first fallen to a given level? Every kind may use its
-# best rate.
+# the moment when the loss on the new task had first fallen to a given level? Every kind may use
+# its best rate.
 
 # %%
-LEVEL = 0.3  # nats per token of the right answers; the format is there, the departments too
-matched = compare.best_at([s for s in nano if s.sweep in KINDS], LEVEL)
-rows = []
-for kind in KINDS:
-    found = matched[kind]
-    if found.setting is None:
-        rows.append((kind.replace("_", " "), "-", "not reached by all seeds", "-"))
-        continue
-    interval = found.interval
-    rows.append(
-        (
-            kind.replace("learning rate", "full").replace("_", " "),
-            f"{found.setting.lr:g}",
-            f"{interval.estimate:.0%}",
-            f"{max(0, interval.low):.0%} to {interval.high:.0%}",
-        )
-    )
-show(
-    Table(
-        ("what is frozen", "best rate", "kept (higher is better)", "95 % interval, 3 seeds"),
-        rows,
-        f"kept when the loss on the new task has fallen to {LEVEL} nats per token",
-    )
-)
+LEVELS = (0.6, 0.4, compare.common_level(nano, KINDS))  # the last: the lowest that all reach
+show(matched_table(nano, KINDS, LEVELS, model="nano-gpt2"))
+
+# %% [markdown]
+# Read a column from top to bottom. Plain full fine-tuning at a rate of 0.0001 is as good as any
+# plan: it, too, hardly moves, and it arrives. The plan keeps as much as long as the demand is
+# modest; to get further it needs a rate at which it forgets more.
 
 # %%
+matched = [compare.best_at([s for s in nano if s.sweep in KINDS], level) for level in LEVELS]
+
+
+def at_levels(kind):
+    return ", ".join(f"{m[kind].interval.estimate:.0%}" for m in matched)
+
+
 bargain = ftlab.claim(
-    "At matched learning full fine-tuning at a gentle rate keeps about as much as the plan",
-    abs(matched["learning rate"].interval.estimate - matched["freeze"].interval.estimate) < 0.08,
-    f"kept {matched['learning rate'].interval.estimate:.0%} (full, rate "
-    f"{matched['learning rate'].setting.lr:g}) and {matched['freeze'].interval.estimate:.0%} "
-    f"(plan, rate {matched['freeze'].setting.lr:g})",
+    "At matched learning the plan never keeps 5 points more than full fine-tuning at its best rate",
+    all(
+        m["freeze"].interval.estimate < m["learning rate"].interval.estimate + 0.05 for m in matched
+    ),
+    f"kept {at_levels('freeze')} (plan), {at_levels('learning rate')} (full) at the three levels",
 )
 location = ftlab.claim(
     "At matched learning, too, freezing the lower half keeps more than freezing the upper half",
-    matched["freeze_low"].interval.estimate > matched["freeze_top"].interval.estimate,
-    f"kept {matched['freeze_low'].interval.estimate:.0%} against "
-    f"{matched['freeze_top'].interval.estimate:.0%}",
+    all(m["freeze_low"].interval.estimate > m["freeze_top"].interval.estimate for m in matched[1:]),
+    f"kept {at_levels('freeze_low')} against {at_levels('freeze_top')}",
 )
 
 # %% [markdown]
 # ## The same on a real language model
 #
 # SmolLM2-135M has 30 blocks; the bands are the same fractions of the depth (lower half: blocks 1
-# to 15). Recorded, three seeds, all at a rate of 0.0001.
+# to 15). Recorded, three seeds, both at a rate of 0.0001.
 
 # %%
 laptop = compare.settings(compare.shipped("laptop"))
 real_full = compare.pick(laptop, "learning rate", 1e-4)[0]
 real_low = compare.pick(laptop, "freeze_low", 1e-4)[0]
-real_top = compare.pick(laptop, "freeze_top", 1e-4)[0]
-show(settings_table([real_full, real_low, real_top], model="SmolLM2-135M"))
+show(settings_table([real_full, real_low], model="SmolLM2-135M"))
 
 # %%
 real_keeps = ftlab.claim(
@@ -344,13 +333,6 @@ real_keeps = ftlab.claim(
     f"kept {real_low.told('retention')} against {real_full.told('retention')}: "
     f"{difference(real_low, real_full)}",
 )
-real_location = ftlab.claim(
-    "SmolLM2: freezing the lower half keeps more than freezing the upper half (3 seeds)",
-    real_low.mean("retention") > real_top.mean("retention"),
-    f"kept {real_low.told('retention')} against {real_top.told('retention')}: "
-    f"{difference(real_low, real_top)}",
-)
-
 # %% [markdown]
 # ## Exercise 1: freeze by hand
 #
@@ -432,9 +414,10 @@ ftlab.verdict_table(
     ),
     ftlab.says(
         "It is the lower layers that must be protected",
-        supported_by=[low_not_top, location, real_location],
+        supported_by=[low_not_top, location],
     ),
     ftlab.says("Freezing costs nothing in what is learned", contradicted_by=[learns_less]),
+    ftlab.says("Freezing beats plain fine-tuning at a well-chosen rate", contradicted_by=[bargain]),
     ftlab.says("Frozen layers save time and memory", supported_by=[cheaper]),
 )
 
