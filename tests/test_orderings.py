@@ -88,10 +88,22 @@ def test_the_level_is_one_that_all_methods_reach():
     assert all(len(best[sweep].kept) == 3 for sweep in METHODS)
 
 
-def test_the_command_tells_both_models(capsys):
+def test_the_command_tells_both_models(capsys, monkeypatch):
+    shipped = {"nano": grid(), "laptop": grid()}
+    monkeypatch.setattr(compare, "shipped", lambda size: size)
+    monkeypatch.setattr(compare, "settings", lambda size: shipped[size])
     assert main(["claims"]) == 0
     said = capsys.readouterr().out
-    assert "Rank correlation (Spearman)" in said and "Expected orders on nano-gpt2" in said
+    assert "Rank correlation (Spearman) over 6 methods: 1.00" in said
+    assert "Expected orders on nano-gpt2" in said and "full" in said
     assert main(["claims", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
-    assert len(told["orders"]["nano"]) == 8 and -1 <= told["spearman"] <= 1
+    assert len(told["orders"]["nano"]) == 8 and told["spearman"] == pytest.approx(1)
+
+
+def test_the_command_says_what_is_missing(capsys, monkeypatch):
+    nano = grid()
+    monkeypatch.setattr(compare, "shipped", lambda size: size)
+    monkeypatch.setattr(compare, "settings", lambda size: nano if size == "nano" else [])
+    assert main(["claims"]) == 0
+    assert "Only 0 methods have three seeds on both models" in capsys.readouterr().out

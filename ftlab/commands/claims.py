@@ -2,11 +2,13 @@
 
 import argparse
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ftlab.errors import InputError
-from ftlab.measure import compare
-from ftlab.measure.orderings import Faithful, faithful, orderings
+
+if TYPE_CHECKING:  # numpy comes with them, and `ftlab --help` needs none
+    from ftlab.measure.compare import Setting
+    from ftlab.measure.orderings import Faithful
 
 NAMES = {"nano": "nano-gpt2", "laptop": "SmolLM2-135M"}
 
@@ -18,16 +20,18 @@ def add_claims(parser: argparse.ArgumentParser) -> None:
 
 def claims(asked: argparse.Namespace) -> int:
     """Print the matched table, the rank correlation and the eight orders."""
+    from ftlab.measure import compare
+    from ftlab.measure.orderings import orderings
+
     found = {size: compare.settings(compare.shipped(size)) for size in NAMES}
     if not found["nano"]:
         raise InputError("There are no recorded runs; get the whole repository.")
-    both = faithful(found["nano"], found["laptop"])
+    both = _both(found)
     judged = {size: orderings(found[size]) for size in NAMES if found[size]}
     if asked.json:
         print(json.dumps(_plain(both, judged), indent=1))
         return 0
-    print(table(both))
-    print()
+    print(both if isinstance(both, str) else table(both), end="\n\n")
     for size, rows in judged.items():
         print(f"Expected orders on {NAMES[size]}:")
         for number, row in enumerate(rows, 1):
@@ -36,7 +40,17 @@ def claims(asked: argparse.Namespace) -> int:
     return 0
 
 
-def table(both: Faithful) -> str:
+def _both(found: "dict[str, list[Setting]]") -> "Faithful | str":
+    """The comparison, or the sentence that says what is missing for it."""
+    from ftlab.measure.orderings import faithful
+
+    try:
+        return faithful(found["nano"], found["laptop"])
+    except InputError as error:
+        return str(error)
+
+
+def table(both: "Faithful") -> str:
     """Retention at matched learning, method by method, and the rank correlation."""
     lines = [
         "Skills kept when the loss on the new task first fell to "
@@ -60,11 +74,12 @@ def _told(found: Any) -> str:
     return f"{interval.estimate:.1%} ({low:.0%} to {high:.0%}) at {found.setting.lr:g}"
 
 
-def _plain(both: Faithful, judged: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "levels": both.levels,
-        "spearman": both.spearman,
-        "methods": {name: {"nano": a.kept, "laptop": b.kept} for name, a, b in both.rows},
+def _plain(both: "Faithful | str", judged: dict[str, Any]) -> dict[str, Any]:
+    told: dict[str, Any] = {"missing": both}
+    if not isinstance(both, str):
+        methods = {name: {"nano": a.kept, "laptop": b.kept} for name, a, b in both.rows}
+        told = {"levels": both.levels, "spearman": both.spearman, "methods": methods}
+    return told | {
         "orders": {
             size: [{"says": r.says, "verdict": r.verdict, "evidence": r.evidence} for r in rows]
             for size, rows in judged.items()

@@ -82,6 +82,11 @@ def settings(runs: Iterable[Any], *, domain: str = "clinic") -> list[Setting]:
     return sorted(made, key=lambda setting: (setting.sweep, setting.lr, setting.name))
 
 
+def whole(found: Sequence[Setting], seeds: int = 3) -> list[Setting]:
+    """The settings that have all their seeds: others make no claim."""
+    return [setting for setting in found if len(setting.runs) >= seeds]
+
+
 def pick(found: Sequence[Setting], sweep: str, lr: float | None = None) -> list[Setting]:
     """The settings of a sweep, by rate; one rate if it is given. InputError if there is none."""
     chosen = [s for s in found if s.sweep == sweep and lr in (None, s.lr)]

@@ -25,6 +25,7 @@ from ftlab.measure.compare import (
     pick,
     spearman,
     verdict,
+    whole,
 )
 
 METHODS = ("learning rate", "lora_band", "lora_even", "schedule", "freeze_low", "replay")
@@ -52,16 +53,16 @@ class Faithful:
 
 def faithful(nano: Sequence[Setting], laptop: Sequence[Setting]) -> Faithful:
     """Both models' methods at matched learning. Raises InputError where runs are missing."""
-    have = [{s.sweep for s in found if len(s.runs) >= 3} for found in (nano, laptop)]
+    both = [whole(found) for found in (nano, laptop)]
+    have = [{s.sweep for s in found} for found in both]
     methods = [m for m in (*METHODS, *OPTIONAL) if m in have[0] & have[1]]
     if len(methods) < 3:
         raise InputError(
             f"Only {len(methods)} methods have three seeds on both models; make the rest with "
             "`ftlab grid decoder --profile nano` and `--profile laptop`."
         )
-    whole = [[s for s in found if len(s.runs) >= 3] for found in (nano, laptop)]
-    levels = tuple(common_level(found, methods) for found in whole)
-    best = [best_at(found, level) for found, level in zip(whole, levels, strict=True)]
+    levels = tuple(common_level(found, methods) for found in both)
+    best = [best_at(found, level) for found, level in zip(both, levels, strict=True)]
     return Faithful((levels[0], levels[1]), tuple((m, best[0][m], best[1][m]) for m in methods))
 
 
@@ -77,7 +78,7 @@ class Ordering:
 
 def orderings(found: Sequence[Setting]) -> list[Ordering]:
     """The eight orders on one model's settings."""
-    return [_judged(says, judge, found) for says, judge in EIGHT]
+    return [_judged(says, judge, whole(found)) for says, judge in EIGHT]
 
 
 Judge = Callable[[Sequence[Setting]], tuple[str, str]]

@@ -1,4 +1,4 @@
-"""What was measured, as a table for the README: computed from the records, never typed.
+"""What was measured, as tables for the README: computed from the records, never typed.
 
     python -m ftlab.teach.readme        write it into README.md between its markers
 
@@ -11,7 +11,9 @@ from pathlib import Path
 from statistics import fmean
 
 from ftlab import records
+from ftlab.measure import compare
 from ftlab.paths import data_dir
+from ftlab.show.style import method_mark
 
 START, END = "<!-- measured -->", "<!-- /measured -->"
 MODELS = {"nano": "nano-gpt2", "laptop": "SmolLM2-135M-Instruct"}
@@ -38,8 +40,45 @@ def _row(model: str, rate: float, runs: Sequence[records.Record]) -> str:
     )
 
 
+MATCHED = """
+Who learns less forgets less, so methods are compared at *matched learning*: skills kept at the
+moment when the loss on the new task first fell to a level that all of them reach (nano-gpt2
+{nano:.2f}, SmolLM2-135M {laptop:.2f} nats per token); each method at its best recorded rate, mean
+of three seeds and 95 % interval.
+
+| method | nano-gpt2 | SmolLM2-135M |
+|---|---|---|
+"""
+METHODS = (
+    "learning rate", "schedule", "freeze", "freeze_low", "freeze_top", "lora_band", "lora_head",
+    "lora_even", "lora_qv", "lora_attention", "lora_ff", "lora_all", "replay",
+)  # fmt: skip
+
+
+def matched() -> str:
+    """The remedies at matched learning, as Markdown."""
+    found = {size: compare.whole(compare.settings(compare.shipped(size))) for size in MODELS}
+    have = {size: [m for m in METHODS if any(s.sweep == m for s in found[size])] for size in MODELS}
+    levels = {size: compare.common_level(found[size], have[size]) for size in MODELS}
+    best = {size: compare.best_at(found[size], levels[size]) for size in MODELS}
+    rows = []
+    for method in METHODS:
+        label = method_mark("full" if method == "learning rate" else method).label
+        cells = [_matched(best[size].get(method)) for size in MODELS]
+        rows.append(f"| {label} | {' | '.join(cells)} |")
+    return MATCHED.format(**levels) + "\n".join(rows) + "\n"
+
+
+def _matched(found: compare.Matched | None) -> str:
+    interval = found.interval if found else None
+    if found is None or interval is None or found.setting is None:
+        return "-"
+    low, high = max(0.0, interval.low), min(1.0, interval.high)
+    return f"{interval.estimate:.0%} ({low:.0%} to {high:.0%}), rate {found.setting.lr:g}"
+
+
 def measured() -> str:
-    """The table, as Markdown."""
+    """The tables, as Markdown."""
     rows = []
     for folder, model in MODELS.items():
         place = data_dir() / "records" / folder
@@ -49,7 +88,7 @@ def measured() -> str:
         ]
         for rate in sorted({r.plan["lr"] for r in runs}):
             rows.append(_row(model, rate, [r for r in runs if r.plan["lr"] == rate]))
-    return HEAD + "\n".join(rows) + "\n"
+    return HEAD + "\n".join(rows) + "\n" + matched()
 
 
 def between(text: str) -> str:

@@ -180,8 +180,8 @@ show(scoreboard([constant, cosine, flat, gentle, gentle_cosine, gentle_flat]))
 
 # %%
 equal_area = ftlab.claim(
-    "At equal area and a high peak, the plain constant rate keeps more (3 seeds)",
-    compare.verdict(flat.values("retention"), cosine.values("retention")) == "holds",
+    "At equal area and a high peak the plain constant rate keeps more, in each of three seeds",
+    all(a > b for a, b in zip(flat.values("retention"), cosine.values("retention"), strict=True)),
     f"constant minus cosine: kept {difference(flat, cosine)}, "
     f"right {difference(flat, cosine, 'target_score')}",
 )
@@ -261,7 +261,8 @@ short = next(s for s in warmups if s.runs[0].plan["warmup"] == 10)
 warmup_helps = ftlab.claim(
     "A warmup of a tenth of the run keeps more than none (3 seeds)",
     short.mean("retention") > constant.mean("retention"),
-    f"kept {short.told('retention')} against {constant.told('retention')}: {difference(short, constant)}",
+    f"kept {short.told('retention')} against {constant.told('retention')}: "
+    f"{difference(short, constant)}",
 )
 
 # %% [markdown]
@@ -279,9 +280,9 @@ show(settings_table([real_constant, real_cosine, real_flat], model="SmolLM2-135M
 
 # %%
 real_peak = ftlab.claim(
-    "SmolLM2: at the same peak, warmup + cosine keeps more (3 seeds)",
-    compare.verdict(real_cosine.values("retention"), real_constant.values("retention")) == "holds",
-    f"kept {real_cosine.told('retention')} against {real_constant.told('retention')}",
+    "SmolLM2: even at the same peak, warmup + cosine is not shown to keep more (3 seeds)",
+    compare.verdict(real_cosine.values("retention"), real_constant.values("retention")) != "holds",
+    f"cosine minus constant: kept {difference(real_cosine, real_constant)}",
 )
 real_area = ftlab.claim(
     "SmolLM2: at equal area warmup + cosine keeps no more than a constant rate (3 seeds)",
@@ -362,7 +363,8 @@ print(f"compare with a constant {fair_rate:.5f}")
 ftlab.verdict_table(
     ftlab.says(
         "Warmup and cosine decay reduce forgetting, compared at the same peak",
-        supported_by=[equal_peak, real_peak],
+        supported_by=[equal_peak],
+        contradicted_by=[real_peak],
     ),
     ftlab.says(
         "It is the shape of the schedule that protects",
