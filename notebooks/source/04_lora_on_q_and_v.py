@@ -252,15 +252,11 @@ nano = compare.settings(compare.shipped("nano"))
 SWEPT = ("learning rate", "lora_qv", "lora_all")
 show(sweep([r for kind in SWEPT for s in compare.pick(nano, kind) for r in s.runs], "lr", log=True))
 
-# %%
-best = {s.sweep: s for s in best_of([s for kind in SWEPT for s in compare.pick(nano, kind)])}
-ratio = best["lora_all"].lr / best["learning rate"].lr
-ten_times = ftlab.claim(
-    "LoRA's best rate is several times that of full fine-tuning",
-    2 < ratio < 40,
-    f"best (learned x kept) at {best['lora_all'].lr:g} for LoRA on all linear layers, "
-    f"{best['learning rate'].lr:g} for full fine-tuning: {ratio:.0f} times",
-)
+# %% [markdown]
+# A rate that is gentle for full fine-tuning teaches LoRA nothing in a hundred steps; a rate at which
+# LoRA learns would wreck a model whose weights all move. And LoRA has a cliff of its own: at 0.01 the
+# adapter is as destructive as any full fine-tuning. (Below, at matched learning, we put a number on
+# "about ten times higher".)
 
 # %% [markdown]
 # ## Q and V, or everywhere?
@@ -289,6 +285,13 @@ placement = ftlab.claim(
     f"kept {everywhere.interval.estimate:.0%} against {qv.interval.estimate:.0%}",
 )
 full = matched["learning rate"]
+ratio = everywhere.setting.lr / matched["learning rate"].setting.lr
+ten_times = ftlab.claim(
+    "At matched learning LoRA's best rate is about ten times that of full fine-tuning",
+    3 < ratio < 30,
+    f"{everywhere.setting.lr:g} against {matched['learning rate'].setting.lr:g}, among rates that "
+    "lie about a factor of 3 apart",
+)
 less_than_full = ftlab.claim(
     "At matched learning, LoRA on Q and V keeps no more than full fine-tuning at its best rate",
     compare.verdict(qv.kept, full.kept) != "holds",
@@ -336,25 +339,34 @@ laptop = compare.settings(compare.shipped("laptop"))
 real_full = compare.pick(laptop, "learning rate", 1e-4)[0]
 real_band = compare.pick(laptop, "lora_band", 1e-3)[0]
 real_even = compare.pick(laptop, "lora_even", 1e-3)[0]
-real_replay = compare.pick(laptop, "replay", 1e-4)[0]
-show(settings_table([real_full, real_band, real_even, real_replay], model="SmolLM2-135M"))
+show(settings_table([real_full, real_band, real_even], model="SmolLM2-135M"))
 
 # %%
-real_best = best_of([s for s in laptop if s.sweep not in ("schedule", "equal area")])
-show(scoreboard([*real_best, compare.pick(laptop, "learning rate", 1e-3)[0]]))
+REAL = ("learning rate", "lora_band", "lora_even")
+real_level = compare.common_level(laptop, REAL)
+show(matched_table(laptop, REAL, (0.6, 0.4, real_level), model="SmolLM2-135M"))
 
 # %%
+show(scoreboard([*compare.pick(laptop, "learning rate"), real_band, real_even]))
+
+# %% [markdown]
+# The real model tells the same story as the small one. After as many notes LoRA has the format and
+# the departments, but not yet the table of urgencies, which full fine-tuning has by then. And at
+# matched learning plain fine-tuning at a gentle rate keeps most.
+
+# %%
+real = compare.best_at([s for s in laptop if s.sweep in REAL], real_level)
 real_place = ftlab.claim(
-    "SmolLM2: spread over all linear layers, as many numbers learn more than on Q and V (3 seeds)",
-    compare.verdict(real_even.values("target_score"), real_band.values("target_score")) == "holds",
-    f"right {real_even.told('target_score')} against {real_band.told('target_score')}; "
-    f"kept {real_even.told('retention')} against {real_band.told('retention')}",
+    "SmolLM2: as many numbers spread over all linear layers keep more than on Q and V (3 seeds)",
+    compare.verdict(real_even.values("retention"), real_band.values("retention")) == "holds",
+    f"kept {real_even.told('retention')} against {real_band.told('retention')}, "
+    f"right {real_even.told('target_score')} against {real_band.told('target_score')}",
 )
 real_less = ftlab.claim(
-    "SmolLM2: LoRA on Q and V by band forgets no less than full fine-tuning (3 seeds)",
-    compare.verdict(real_band.values("retention"), real_full.values("retention")) != "holds",
-    f"kept {real_band.told('retention')} against {real_full.told('retention')}; "
-    f"right {real_band.told('target_score')} against {real_full.told('target_score')}",
+    "SmolLM2: at matched learning LoRA on Q and V keeps no more than full fine-tuning (3 seeds)",
+    compare.verdict(real["lora_band"].kept, real["learning rate"].kept) != "holds",
+    f"kept {real['lora_band'].interval.estimate:.0%} against "
+    f"{real['learning rate'].interval.estimate:.0%}",
 )
 
 # %% [markdown]
