@@ -106,9 +106,9 @@ print(
 )
 
 # %% [markdown]
-# Look at the right half of the plot: the damage is done early, around the peak. After that the
-# rate falls, the lines flatten, and part of what was lost even comes back; but the new task stops
-# improving too. Did the *shape* help, or did the model simply travel less far?
+# Look at the right half of the plot: the damage is done in the first half of the run, while the rate
+# is high. When it falls the lines flatten, and part of what was lost even comes back. Did the *shape*
+# help, or did the model simply travel less far?
 
 # %% [markdown]
 # ## Equal peak: more kept, less learned

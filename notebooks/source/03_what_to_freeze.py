@@ -170,7 +170,7 @@ from ftlab.show import layer_updates
 
 before = {name: weights.detach() for name, weights in lab.bundle.model.named_parameters()}
 norms = update_norms(before, run.model)
-show(layer_updates(norms, title="How far each layer moved"))
+show(layer_updates(norms))
 
 # %%
 unmoved = ftlab.claim(
