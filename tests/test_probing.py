@@ -5,6 +5,9 @@ import torch
 
 from ftlab.errors import InputError
 from ftlab.measure.probing import logit_lens, probe, states
+from ftlab.measure.scoring import score_texts
+from ftlab.models.load import load
+from ftlab.world.load import load_suite
 
 TEXTS = ["The capital of France is", "Ben has the kite.", "Three plus four"]
 
@@ -30,13 +33,25 @@ def test_a_probe_reads_a_direction_and_not_noise():
     assert 0.3 < probe(x[:200], noise[:200], x[200:], noise[200:]) < 0.7
 
 
-def test_the_last_layer_of_the_lens_is_the_model(tiny_llama, tiny_tokenizer):
-    logits = [tiny_llama(torch.tensor([[0, *tiny_tokenizer(t).input_ids]])).logits for t in TEXTS]
-    said = [tiny_tokenizer.decode([x[0, -1].argmax()]) for x in logits]
-    if any(len(tiny_tokenizer(word).input_ids) != 1 for word in said):
-        pytest.skip("a random model named half a letter")
-    shares = logit_lens(tiny_llama, tiny_tokenizer, TEXTS, said)
-    assert len(shares) == 5 and shares[-1] == 1.0
+def test_the_last_layer_of_the_lens_is_the_model():
+    bundle, facts = load("nano-gpt2"), [p for p in load_suite("world").probes if p.skill == "facts"]
+    chosen = facts[:40]
+    shares = logit_lens(
+        bundle.model, bundle.tokenizer, [p.query for p in chosen], [p.choices[0] for p in chosen]
+    )
+    said = score_texts(
+        bundle.model,
+        bundle.tokenizer,
+        [(p.query, bundle.tokenizer.decode(_first(bundle.tokenizer, p))) for p in chosen],
+    )
+    right = sum(one.greedy for one in said) / len(chosen)
+    assert (
+        len(shares) == 13 and shares[-1] == pytest.approx(right) and shares[0] < 0.1 < 0.8 < right
+    )
+
+
+def _first(tokenizer, probe_):
+    return tokenizer(probe_.choices[0], add_special_tokens=False)["input_ids"][:1]
 
 
 def test_bad_input(tiny_gpt2, tiny_t5, tiny_tokenizer):

@@ -5,8 +5,8 @@
     map.linears({"q", "v"}, blocks={6, 7})          the modules, with block, stack and kind
     map.place("transformer.h.6.mlp.c_fc.weight")    Place("block", "decoder", 6)
 
-Methods speak in bands of blocks, in stacks and in kinds of attention; only this file knows an
-architecture. Another one is another entry of ARCHITECTURES, and a line in its test.
+Methods speak in bands of blocks, in stacks and in kinds of attention; only this file and the
+entries in `models/architectures.py` know an architecture.
 
 Notable choices:
 - Blocks count from 0 here, as in the code of the models; in plans and pictures from 1.
@@ -25,47 +25,10 @@ from typing import Any
 from torch import nn
 
 from ftlab.errors import InputError
+from ftlab.models.architectures import ARCHITECTURES, Architecture, Stack
 
 TARGETS = ("q", "k", "v", "o", "ff")
 """What a plan can name: query, key, value and output projection, and the feed-forward."""
-
-
-@dataclass(frozen=True)
-class Attention:
-    """One attention of a block; paths are below the block."""
-
-    kind: str
-    """self, or cross (the decoder looks at the encoder)."""
-    q: str
-    k: str
-    v: str
-    o: str
-
-
-@dataclass(frozen=True)
-class Stack:
-    """A row of equal blocks."""
-
-    name: str
-    """decoder or encoder."""
-    blocks: str
-    """Path of the list of blocks."""
-    attentions: tuple[Attention, ...]
-    feed_forward: tuple[str, ...]
-    """Its linear layers, below the block."""
-
-
-@dataclass(frozen=True)
-class Architecture:
-    """One family of models."""
-
-    stacks: tuple[Stack, ...]
-    embeddings: tuple[str, ...]
-    head: str = "lm_head"
-    final_norm: str = ""
-    """What stands before the head; empty where nothing does, or where the stacks have their own."""
-    fused: str = ""
-    """Where a block's q, k and v lie in one matrix; empty where they do not."""
 
 
 @dataclass(frozen=True)
@@ -90,93 +53,6 @@ class Place:
     """block, embeddings, head or norm (what stands outside of all these: the final norm)."""
     stack: str = ""
     block: int = -1
-
-
-def _attention(kind: str, path: str, names: str) -> Attention:
-    q, k, v, o = (f"{path}.{name}" for name in names.split())
-    return Attention(kind, q, k, v, o)
-
-
-def _t5(stack: str, *attentions: Attention) -> Stack:
-    ff = f"layer.{len(attentions)}.DenseReluDense"
-    names = tuple(f"{ff}.{name}" for name in ("wi", "wi_0", "wi_1", "wo"))
-    return Stack(stack, f"{stack}.block", attentions, names)
-
-
-_GPT2 = Architecture(
-    stacks=(
-        Stack(
-            "decoder",
-            "transformer.h",
-            (Attention("self", "attn.c_attn.q", "attn.c_attn.k", "attn.c_attn.v", "attn.c_proj"),),
-            ("mlp.c_fc", "mlp.c_proj"),
-        ),
-    ),
-    embeddings=("transformer.wte", "transformer.wpe"),
-    final_norm="transformer.ln_f",
-    fused="attn.c_attn",
-)
-_PROJ = "q_proj k_proj v_proj o_proj"
-_LLAMA = Architecture(
-    stacks=(
-        Stack(
-            "decoder",
-            "model.layers",
-            (_attention("self", "self_attn", _PROJ),),
-            ("mlp.gate_proj", "mlp.up_proj", "mlp.down_proj"),
-        ),
-    ),
-    embeddings=("model.embed_tokens",),
-    final_norm="model.norm",
-)
-_T5 = Architecture(
-    stacks=(
-        _t5("encoder", _attention("self", "layer.0.SelfAttention", "q k v o")),
-        _t5(
-            "decoder",
-            _attention("self", "layer.0.SelfAttention", "q k v o"),
-            _attention("cross", "layer.1.EncDecAttention", "q k v o"),
-        ),
-    ),
-    embeddings=("shared", "encoder.embed_tokens", "decoder.embed_tokens"),
-)
-_BART_PROJ = "q_proj k_proj v_proj out_proj"
-_BART = Architecture(
-    stacks=(
-        Stack(
-            "encoder",
-            "model.encoder.layers",
-            (_attention("self", "self_attn", _BART_PROJ),),
-            ("fc1", "fc2"),
-        ),
-        Stack(
-            "decoder",
-            "model.decoder.layers",
-            (
-                _attention("self", "self_attn", _BART_PROJ),
-                _attention("cross", "encoder_attn", _BART_PROJ),
-            ),
-            ("fc1", "fc2"),
-        ),
-    ),
-    embeddings=(
-        "model.shared",
-        "model.encoder.embed_tokens",
-        "model.encoder.embed_positions",
-        "model.decoder.embed_tokens",
-        "model.decoder.embed_positions",
-    ),
-)
-
-ARCHITECTURES = {
-    "gpt2": _GPT2,
-    "llama": _LLAMA,
-    "mistral": _LLAMA,
-    "qwen2": _LLAMA,
-    "t5": _T5,
-    "bart": _BART,
-}
-"""By `model.config.model_type`."""
 
 
 class LayerMap:
@@ -282,7 +158,7 @@ def layer_map(model: Any) -> LayerMap:
     if kind not in ARCHITECTURES:
         raise InputError(
             f"The layers of a '{kind}' model are not known here; known are "
-            f"{', '.join(ARCHITECTURES)}: add an entry to ftlab/models/layers.py."
+            f"{', '.join(ARCHITECTURES)}: add an entry to ftlab/models/architectures.py."
         )
     return LayerMap(model, ARCHITECTURES[kind])
 
