@@ -11,8 +11,9 @@ Notable choices:
 - Dropout is drawn from (seed, step, process) inside a fork of torch's random state: neither what
   the caller does between two steps nor measuring moves a number, and training leaves the
   caller's own random state alone.
-- Between steps the model is in eval mode and holds no gradients, so it can be used at any time;
-  `release` takes off all that Accelerate put on it.
+- Between steps the model is in eval mode, holds no gradients, and all that Accelerate put on it is
+  taken off, so it can be used at any time. Above all it is measured in the precision in which the
+  base was measured: under bfloat16 autocast a model that has not moved seems to have forgotten.
 - AdamW is torch's fused one: on a CPU that saves about a tenth of a small model's step. The head
   is run on the learned tokens and what follows them only, which saves more, the larger the
   vocabulary.
@@ -77,6 +78,7 @@ class Engine:
             fused=True,
         )
         self.wrapped, self.optimizer = self.accelerator.prepare(model, optimizer)
+        self.prepared = {mark: vars(model)[mark] for mark in _MARKS if mark in vars(model)}
         self.peaks = [group["lr"] for group in self.optimizer.param_groups]
         self.device = next(model.parameters()).device
 
@@ -112,6 +114,7 @@ class Engine:
         accelerator, rank = self.accelerator, self.accelerator.process_index
         batch = _on(self.device, collate(chosen[rank :: accelerator.num_processes]))
         learned = sum(example.learned for example in chosen)
+        self._mark(self.prepared)
         self.model.train()
         # accumulate() also undoes what a Trainer before may have left in Accelerate's shared state
         with accelerator.accumulate(self.wrapped):
@@ -153,16 +156,20 @@ class Engine:
         return votes.item() > 0
 
     def rest(self) -> None:
-        """Eval mode, no gradients: a model that can be used."""
+        """Eval mode, no gradients, its own precision: a model that can be used, and measured."""
         self.model.eval()
         self.model.zero_grad(set_to_none=True)
+        self._mark(self.before)
 
     def release(self) -> None:
         """Give the model back as it came, but for its weights."""
         self.rest()
+
+    def _mark(self, marks: dict[str, Any]) -> None:
+        """Put on the model what Accelerate set (autocast around forward), or take it off."""
         for mark in _MARKS:
             vars(self.model).pop(mark, None)
-        vars(self.model).update(self.before)
+        vars(self.model).update(marks)
 
 
 def summed_loss(model: nn.Module, batch: Batch) -> Tensor:

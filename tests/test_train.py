@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from accelerate.state import AcceleratorState
 
 from ftlab.batches import collate, encode
 from ftlab.engine import summed_loss
@@ -309,3 +310,27 @@ def test_import_is_light():
         "sys.exit(str(heavy) if heavy else 0)"
     )
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_between_steps_the_model_speaks_in_its_own_precision(
+    tiny_gpt2, tiny_tokenizer, monkeypatch
+):
+    """Under autocast a model that has not moved would seem to have forgotten."""
+    AcceleratorState._reset_state()  # the tests before have trained in float32
+    monkeypatch.setenv("FTLAB_PRECISION", "bf16")
+    ids = torch.arange(12)[None]
+    before = tiny_gpt2(ids).logits
+    rows = [{"prompt": "a", "answer": " b"}, {"prompt": "c", "answer": " d"}]
+    heard = []
+
+    def measure(model):
+        heard.append(model(ids).logits)
+        return {"target_score": 0.0}
+
+    plan = Plan(steps=2, batch_size=2, lr=1e-9, measure_every=1)
+    try:
+        list(train(tiny_gpt2, tiny_tokenizer, rows, plan, measure=measure))
+    finally:
+        AcceleratorState._reset_state()
+    assert torch.equal(heard[0], before)
+    assert all(torch.allclose(logits, before, atol=1e-5) for logits in heard[1:])

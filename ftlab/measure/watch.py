@@ -103,7 +103,9 @@ class Watch:
     def baseline_full(self) -> dict[str, Any]:
         """The base itself on everything, in the form of `full`."""
         base = self._base_full
-        return _detailed(base, base, kl_target=0.0, kl_general=0.0, kl_texts=(0, 0))
+        rows, documents = self._kl_texts()
+        counts = len(rows), len(documents)
+        return _detailed(base, base, kl_target=0.0, kl_general=0.0, kl_texts=counts)
 
     def full(self, model: nn.Module) -> dict[str, Any]:
         """Measure a model on the whole suite and the test split.
@@ -114,9 +116,8 @@ class Watch:
         intervals of 95 %, each [low, high]: Wilson for scores, a
         bootstrap over documents for the general loss.
         """
-        rows = _rows(self.domain.test)[: self.kl_texts]
+        rows, documents = self._kl_texts()
         pairs = [(row["prompt"], row["answer"]) for row in rows]
-        documents = self.suite.documents[: self.kl_texts]
         return _detailed(
             self._measure_full(model),
             self._base_full,
@@ -124,6 +125,11 @@ class Watch:
             kl_general=kl_to_base(self.base, model, self.tokenizer, documents),
             kl_texts=(len(pairs), len(documents)),
         )
+
+    def _kl_texts(self) -> tuple[list[dict[str, Any]], list[str]]:
+        """What KL is taken over: test items and documents."""
+        rows = _rows(self.domain.test)[: self.kl_texts]
+        return rows, list(self.suite.documents[: self.kl_texts])
 
     def _measure_quick(self, model: nn.Module) -> Measures:
         return _measure(model, self.tokenizer, self.quick_items, self.quick_suite)
