@@ -3,6 +3,9 @@
     [prefix] prompt tokens | answer tokens, eos          an item, as the measures read it
                              ^ learned (loss_on="answer"), or everything after the prefix ("text")
 
+    prompt tokens, eos  |  [start] answer tokens, eos    of an encoder-decoder model: what its
+                                   ^ learned             encoder reads, and what its decoder does
+
 Notable choices:
 - The order is an endless row of shuffled epochs, cut into batches. A batch may cross the border
   of two epochs, so every batch is full and every method sees the same items at a seed. Any step's
@@ -17,7 +20,7 @@ Run the tests: pytest tests/test_batches.py
 import hashlib
 import random
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -25,6 +28,7 @@ import torch
 from torch import Tensor
 
 from ftlab.errors import InputError
+from ftlab.measure.pieces import Piece
 from ftlab.measure.tokens import item_pieces
 
 IGNORE = -100
@@ -39,11 +43,18 @@ class Example:
     """Prefix, prompt, answer, end."""
     learn_from: int
     """Position of the first learned token; from there to the end all are learned."""
+    source: tuple[int, ...] = ()
+    """What an encoder reads, where there is one; then `ids` are the decoder's."""
 
     @property
     def learned(self) -> int:
         """How many tokens the loss counts."""
         return len(self.ids) - self.learn_from
+
+    @property
+    def tokens(self) -> int:
+        """How many tokens are read."""
+        return len(self.ids) + len(self.source)
 
 
 @dataclass(frozen=True)
@@ -58,11 +69,23 @@ class Batch:
     """The token itself where it is learned, else IGNORE. (B, T)"""
     keep: int
     """K: only the last K positions predict a learned token, or are the last of all."""
+    source: Tensor | None = None
+    """What an encoder reads; None where there is none. (B, S)"""
+    source_mask: Tensor | None = None
+    """1 where a token of it is. (B, S)"""
+
+    def on(self, device: torch.device) -> "Batch":
+        """The same batch on a device."""
+        tensors = {name: t.to(device) for name, t in vars(self).items() if isinstance(t, Tensor)}
+        return replace(self, **tensors)
 
 
-def encode(data: Iterable[Any], tokenizer: Any, *, loss_on: str, limit: int) -> list[Example]:
-    """Every item as an Example of at most `limit` tokens.
+def encode(
+    data: Iterable[Any], tokenizer: Any, *, loss_on: str, limit: int, start: int | None = None
+) -> list[Example]:
+    """Every item as an Example of at most `limit` tokens (encoder and decoder each).
 
+    `start` is what the decoder of an encoder-decoder model starts from.
     Raises InputError, naming the item, for a row that has no prompt and answer in text, and for
     a text longer than `limit`; also for no items at all.
     """
@@ -71,20 +94,26 @@ def encode(data: Iterable[Any], tokenizer: Any, *, loss_on: str, limit: int) -> 
         raise InputError("There are no items to train on; give at least one prompt and answer.")
     for number, row in enumerate(rows):
         _check_row(row, number)
-    pieces = item_pieces(tokenizer, rows)
-    examples = [
-        Example(
-            piece.context + piece.continuation, len(piece.context) if loss_on == "answer" else 1
+    if start is not None and loss_on != "answer":
+        raise InputError(
+            f"loss_on='{loss_on}' is not possible with an encoder-decoder model, whose decoder "
+            "says the answer alone; leave it at 'answer'."
         )
-        for piece in pieces
-    ]
+    examples = [_example(piece, loss_on) for piece in item_pieces(tokenizer, rows, start)]
     for number, (row, example) in enumerate(zip(rows, examples, strict=True)):
-        if len(example.ids) > limit:
+        if (length := max(len(example.ids), len(example.source))) > limit:
             raise InputError(
-                f"{_name(row, number)} is {len(example.ids)} tokens long and {limit} are allowed; "
+                f"{_name(row, number)} is {length} tokens long and {limit} are allowed; "
                 "shorten it or leave it out, or raise max_tokens where the model can read more."
             )
     return examples
+
+
+def _example(piece: Piece, loss_on: str) -> Example:
+    if piece.start is not None:
+        return Example((piece.start, *piece.continuation), 1, piece.context)
+    whole = piece.context + piece.continuation
+    return Example(whole, len(piece.context) if loss_on == "answer" else 1)
 
 
 def _check_row(row: Any, number: int) -> None:
@@ -124,19 +153,31 @@ def _epoch_order(n: int, seed: int, epoch: int) -> tuple[int, ...]:
 
 def collate(examples: Sequence[Example]) -> Batch:
     """B examples as one batch, T being the longest of them."""
-    width = max(len(example.ids) for example in examples)
-    ids = torch.zeros(len(examples), width, dtype=torch.long)  # (B, T)
-    mask, labels = torch.zeros_like(ids), torch.full_like(ids, IGNORE)
+    ids, mask = _padded([example.ids for example in examples])  # (B, T)
+    labels = torch.full_like(ids, IGNORE)
     for row, example in enumerate(examples):
-        text, end, start = torch.tensor(example.ids), len(example.ids), example.learn_from
-        ids[row, :end], mask[row, :end], labels[row, start:end] = text, 1, text[start:]
-    keep = width + 1 - min(example.learn_from for example in examples)
-    return Batch(ids, mask, labels, keep)
+        learned = slice(example.learn_from, len(example.ids))
+        labels[row, learned] = ids[row, learned]
+    keep = ids.shape[1] + 1 - min(example.learn_from for example in examples)
+    batch = Batch(ids, mask, labels, keep)
+    if not examples[0].source:
+        return batch
+    source, source_mask = _padded([example.source for example in examples])  # (B, S)
+    return replace(batch, source=source, source_mask=source_mask)
+
+
+def _padded(rows: Sequence[tuple[int, ...]]) -> tuple[Tensor, Tensor]:
+    """Rows side by side, padded right with 0, and 1 where they are no padding."""
+    width = max(map(len, rows))
+    ids = torch.tensor([[*row, *[0] * (width - len(row))] for row in rows])
+    mask = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in rows])
+    return ids, mask
 
 
 def checksum(examples: Sequence[Example]) -> str:
     """sha256 of what will be learned, in order: changes with data, tokenizer and `loss_on`."""
     digest = hashlib.sha256()
     for example in examples:
-        digest.update(f"{example.learn_from} {example.ids}\n".encode())
+        source = f" {example.source}" if example.source else ""
+        digest.update(f"{example.learn_from} {example.ids}{source}\n".encode())
     return digest.hexdigest()

@@ -42,7 +42,7 @@ from ftlab.schedules import lr_factor
 
 Groups = Sequence[Mapping[str, Any]]
 
-# What prepare() may set on a model; put back by release(). Left in place, the mark would make
+# What prepare() may set on a model; taken off by rest(). Left in place, the mark would make
 # the next prepare() skip the model, even under a fresh peft wrapper, which passes it through.
 _MARKS = ("forward", "_original_forward", "_is_accelerate_prepared")
 
@@ -103,7 +103,7 @@ class Engine:
             step=number,
             loss=loss,
             lr=plan.lr * factor,
-            tokens=last.tokens + sum(len(example.ids) for example in chosen),
+            tokens=last.tokens + sum(example.tokens for example in chosen),
             examples=last.examples + len(chosen),
             grad_norm=norm if math.isfinite(norm) else None,
             seconds=last.seconds + time.perf_counter() - begin,
@@ -112,7 +112,7 @@ class Engine:
     def _update(self, number: int, chosen: Sequence[Example]) -> tuple[float, float]:
         """Loss and gradient norm of the batch, and the optimiser's step."""
         accelerator, rank = self.accelerator, self.accelerator.process_index
-        batch = _on(self.device, collate(chosen[rank :: accelerator.num_processes]))
+        batch = collate(chosen[rank :: accelerator.num_processes]).on(self.device)
         learned = sum(example.learned for example in chosen)
         self._mark(self.prepared)
         self.model.train()
@@ -161,10 +161,6 @@ class Engine:
         self.model.zero_grad(set_to_none=True)
         self._mark(self.before)
 
-    def release(self) -> None:
-        """Give the model back as it came, but for its weights."""
-        self.rest()
-
     def _mark(self, marks: dict[str, Any]) -> None:
         """Put on the model what Accelerate set (autocast around forward), or take it off."""
         for mark in _MARKS:
@@ -174,20 +170,23 @@ class Engine:
 
 def summed_loss(model: nn.Module, batch: Batch) -> Tensor:
     """Nats summed over the batch's learned tokens, each predicted from the one before it. ()"""
-    output = model(
-        input_ids=batch.ids,
-        attention_mask=batch.mask,
-        logits_to_keep=batch.keep,  # the head is dear where the vocabulary is large
-        use_cache=False,
-    )
+    if batch.source is None:
+        reads: dict[str, Any] = {
+            "input_ids": batch.ids,
+            "attention_mask": batch.mask,
+            "logits_to_keep": batch.keep,  # the head is dear where the vocabulary is large
+        }
+    else:
+        reads = {
+            "input_ids": batch.source,
+            "attention_mask": batch.source_mask,
+            "decoder_input_ids": batch.ids,
+        }
+    output = model(**reads, use_cache=False)
     logits = output.logits[:, -batch.keep : -1]  # (B, K-1, V)
     labels = batch.labels[:, 1 - batch.keep :]  # (B, K-1)
     learned = labels != IGNORE
     return F.cross_entropy(logits[learned].float(), labels[learned], reduction="sum")
-
-
-def _on(device: torch.device, batch: Batch) -> Batch:
-    return Batch(batch.ids.to(device), batch.mask.to(device), batch.labels.to(device), batch.keep)
 
 
 def _accelerator(model: nn.Module) -> Accelerator:

@@ -20,11 +20,17 @@ if TYPE_CHECKING:  # torch comes with it, and `ftlab grid --list` needs none
     from ftlab.lab import Lab
 
 # How much a lab asks on the way; a real model on a CPU answers slowly.
-WATCH: dict[str, dict[str, int]] = {"nano": {}, "laptop": {"documents": 8, "kl_texts": 8}}
+WATCH: dict[str, dict[str, int]] = {
+    "nano": {},
+    "nano-t5": {},
+    "laptop": {"documents": 8, "kl_texts": 8},
+}
 
 
 def folder_name(model: str) -> str:
-    """Under data/records: one folder a model size."""
+    """Under data/records: one folder a model."""
+    if model == "nano-t5":
+        return "nano-t5"
     return "nano" if "nano" in model else "laptop"
 
 

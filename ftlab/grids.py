@@ -50,14 +50,29 @@ class Point:
 
 def points(name: str, model: str) -> list[Point]:
     """The runs of a grid, `name`, for a model. Raises InputError for a grid that is none."""
+    from ftlab.grids_seq2seq import seq2seq
+
     nano = "nano" in model
     grids: Mapping[str, Callable[[], Iterator[Point]]] = {
         "naive": naive if nano else naive_laptop,
         "decoder": decoder if nano else decoder_laptop,
+        "seq2seq": seq2seq,
     }
     if name not in grids:
         raise InputError(f"There is no grid '{name}'; the grids are: {', '.join(grids)}.")
     return list(grids[name]())
+
+
+def model_of(name: str, profile: str) -> str:
+    """The model whose runs a grid holds. Raises InputError where the profile has none for it."""
+    if name != "seq2seq":
+        return {"nano": "nano-gpt2", "laptop": "smollm2-135m"}[profile]
+    if profile != "nano":
+        raise InputError(
+            "The grid seq2seq is made on nano-t5 (--profile nano); for another model name it "
+            "with --model, such as --model t5-small."
+        )
+    return "nano-t5"
 
 
 def naive() -> Iterator[Point]:
@@ -98,7 +113,8 @@ def decoder() -> Iterator[Point]:
 def _remedies(seed: int) -> Iterator[Point]:
     """Each method at a few rates."""
     for sweep, method in freezings(seed).items():
-        for rate in (3e-4, 1e-3, 3e-3):
+        gentle = (1e-4,) if sweep in ("freeze_low", "freeze_top") else ()
+        for rate in (*gentle, 3e-4, 1e-3, 3e-3):
             yield _nano(sweep, rate, seed, method=method)
     for rate in (1e-4, 3e-4, 1e-3):
         yield _nano("replay", rate, seed, replay=0.05)
@@ -111,7 +127,7 @@ def _remedies(seed: int) -> Iterator[Point]:
 
 def _schedules(seed: int) -> Iterator[Point]:
     """Cosine at equal peak and at equal area; warmups of several lengths."""
-    for rate in (3e-4, 1e-3):
+    for rate in (1e-4, 3e-4, 1e-3):
         yield _nano("schedule", rate, seed, shown="schedule", schedule="cosine", warmup=10)
     for rate in (3e-4, 1e-3):  # the constant rate with the area of that cosine
         yield _nano("equal area", round(rate * cosine_area(100, 10), 9), seed, shown="full")
@@ -142,8 +158,9 @@ def decoder_laptop() -> Iterator[Point]:
         spread = even({"1-10": 1, "11-12": 2})
         yield Point("lora_band", "clinic", _laptop(1e-3, seed), method=article(head=False))
         yield Point("lora_even", "clinic", _laptop(1e-3, seed), method=spread)
-        cosine = _laptop(1e-3, seed, schedule="cosine", warmup=6)
-        yield Point("schedule", "clinic", cosine, shown="schedule")
+        for rate in (1e-4, 1e-3):
+            cosine = _laptop(rate, seed, schedule="cosine", warmup=6)
+            yield Point("schedule", "clinic", cosine, shown="schedule")
         flat = _laptop(round(1e-3 * cosine_area(60, 6), 9), seed)
         yield Point("equal area", "clinic", flat, shown="full")
         low = freezings(seed)["freeze_low"]

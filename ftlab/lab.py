@@ -28,7 +28,7 @@ from ftlab.methods.moving import Moving
 from ftlab.models.load import Bundle, load
 from ftlab.plan import Plan, Step
 from ftlab.train import train
-from ftlab.world.load import Domain, Suite, load_domain, load_suite
+from ftlab.world.load import Domain, Suite, load_domain, load_suite, suite_for
 from ftlab.world.replay import mix
 
 Method = Callable[[nn.Module], Moving]
@@ -214,5 +214,5 @@ def open_lab(domain: str = "clinic", *, model: str | None = None, **watch: int) 
     """
     name = model or profiles.profile().model
     loaded = load_domain(domain)
-    suite = load_suite("world" if "nano" in name else "english")
-    return Lab(load(name, device=profiles.device()), loaded, suite, **watch)
+    bundle = load(name, device=profiles.device())
+    return Lab(bundle, loaded, load_suite(suite_for(bundle.model, name)), **watch)

@@ -34,6 +34,7 @@ from ftlab.batches import Example, checksum, encode
 from ftlab.checkpoint import completed_steps
 from ftlab.engine import Engine, Groups, default_groups
 from ftlab.errors import InputError
+from ftlab.measure.seq2seq import decoder_start
 from ftlab.plain import plain
 from ftlab.plan import Plan, Step
 
@@ -66,7 +67,8 @@ def train(
         raise InputError(
             f"stop_at={plan.stop_at} needs to know the target score; give a measure as well."
         )
-    examples = encode(data, tokenizer, loss_on=plan.loss_on, limit=_limit(model, plan))
+    start, limit = decoder_start(model), _limit(model, plan)
+    examples = encode(data, tokenizer, loss_on=plan.loss_on, limit=limit, start=start)
     _check_model(model, examples)
     groups = _check_groups(model, groups)
     memory = _Memory(checkpoint, model, examples, plan, groups) if checkpoint else None
@@ -94,7 +96,7 @@ def _run(
             yield last
     finally:
         if not sys.is_finalizing():  # a stream left open when Python ends: torch is half gone
-            engine.release()
+            engine.rest()
 
 
 _START = Step(step=0, loss=None, lr=0.0, tokens=0, examples=0, grad_norm=None, seconds=0.0)
@@ -158,12 +160,7 @@ def _limit(model: nn.Module, plan: Plan) -> int:
 
 def _check_model(model: nn.Module, examples: list[Example]) -> None:
     config: Any = model.config
-    if getattr(config, "is_encoder_decoder", False):
-        raise InputError(
-            f"{type(model).__name__} reads with an encoder, and this loop trains models that only "
-            "continue a text; give a model such as nano-gpt2."
-        )
-    highest = max(max(example.ids) for example in examples)
+    highest = max(max(example.ids + example.source) for example in examples)
     if highest >= config.vocab_size:
         raise InputError(
             f"The tokenizer gives token {highest} and the model knows {config.vocab_size}; "

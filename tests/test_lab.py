@@ -140,3 +140,9 @@ def test_replay_reads_as_many_items(lab: Lab):
 def test_an_unknown_grid_is_refused():
     with pytest.raises(InputError, match="naive"):
         grid.points("nave", "nano-gpt2")
+
+
+def test_the_command_line_names_every_preset():
+    from ftlab import grids
+
+    assert tuple(grids.presets()) == grids.PRESETS

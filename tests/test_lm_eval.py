@@ -19,9 +19,9 @@ import datasets
 import pytest
 from test_measure_skills import CHOICES, WORDS, cloze_probes
 
+from ftlab.measure.pieces import prefix_id
 from ftlab.measure.scoring import document_loss, score_texts
 from ftlab.measure.skills import measure_skills
-from ftlab.measure.tokens import prefix_id
 from ftlab.models import smollm
 from ftlab.models.load import load
 from ftlab.paths import data_dir

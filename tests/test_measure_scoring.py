@@ -14,8 +14,9 @@ from torch.nn.functional import cross_entropy
 
 from ftlab.errors import InputError
 from ftlab.measure.batches import batches, evaluating
+from ftlab.measure.pieces import Piece, encode, prefix_id
 from ftlab.measure.scoring import document_loss, score_pieces, score_texts
-from ftlab.measure.tokens import Piece, document_pieces, encode, pair_pieces, prefix_id
+from ftlab.measure.tokens import document_pieces, pair_pieces
 
 TEXTS = (
     "The capital of France is Paris.",

@@ -22,6 +22,7 @@ KEYS = {
     "target_score",
     "seen_score",
     "held_score",
+    "target_chrf",
     "target_loss",
     "general_loss",
     "skills",

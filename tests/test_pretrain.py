@@ -12,10 +12,12 @@ import torch
 
 from ftlab.errors import InputError
 from ftlab.measure.skills import measure_skills
+from ftlab.models import nano_gpt2
 from ftlab.models import pretrain as work
 from ftlab.models.card import gap_to_generator
 from ftlab.models.load import load
 from ftlab.paths import data_dir
+from ftlab.world.build import PRETRAIN_SEED, training_stream
 from ftlab.world.load import load_suite
 from ftlab.world.rows import read_jsonl
 
@@ -47,18 +49,19 @@ def test_the_learning_rate_rises_then_falls_to_the_floor():
 
 def test_rows_hold_whole_documents_and_batches_learn_no_padding(nano):
     tokenizer = nano.tokenizer
-    ids, labels = next(iter(work.batches(tokenizer, replace(SMALL, rows=4))))
+    batch = next(iter(nano_gpt2.batches(tokenizer, replace(SMALL, rows=4))))
+    ids, labels = batch["input_ids"], batch["labels"]
     assert ids.shape == labels.shape == (4, SMALL.length)
     assert (ids[:, 0] == tokenizer.eos_token_id).all()
     assert ((labels == ids) | (labels == -100)).all()
     first = tokenizer.decode(ids[0][labels[0] != -100]).split(tokenizer.eos_token)
-    expected = itertools.islice(work.training_stream(work.PRETRAIN_SEED), len(first) - 2)
+    expected = itertools.islice(training_stream(PRETRAIN_SEED), len(first) - 2)
     assert first[1:-1] == [document.text for document in expected]
 
 
 def test_a_run_that_was_stopped_goes_on_to_the_same_weights(tmp_path, monkeypatch, nano):
     monkeypatch.setattr(work, "CHECKPOINT_EVERY", 2)
-    monkeypatch.setattr(work, "train_tokenizer", lambda length: nano.tokenizer)
+    monkeypatch.setattr(nano_gpt2, "train_tokenizer", lambda recipe: nano.tokenizer)
 
     class Stop(Exception):
         pass

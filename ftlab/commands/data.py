@@ -2,10 +2,11 @@
 
 ftlab data --check            generate the small world anew and compare byte for byte
 ftlab data --write            write it into the data folder
-ftlab pretrain nano-gpt2      pre-train the model that ships, from nothing
+ftlab pretrain nano-gpt2      pre-train a model that ships, from nothing (or nano-t5)
 """
 
 import argparse
+import time
 from pathlib import Path
 
 from ftlab.commands.terminal import Progress, check_folder
@@ -45,7 +46,7 @@ def data(asked: argparse.Namespace) -> int:
 
 def add_pretrain(parser: argparse.ArgumentParser) -> None:
     """The options of `ftlab pretrain`."""
-    parser.add_argument("name", help="nano-gpt2")
+    parser.add_argument("name", help="nano-gpt2 or nano-t5")
     parser.add_argument(
         "--out",
         type=Path,
@@ -93,11 +94,14 @@ def _train(asked: argparse.Namespace, out: Path, checkpoint: Path) -> None:
     recipe = work.RECIPES[asked.name]
     if asked.steps is not None:
         recipe = recipe.scaled(asked.steps)
-    per_step = recipe.rows * recipe.length  # tokens
+    began: list[tuple[int, float]] = []  # the first step of this run, and when it was done
     with Progress(recipe.steps, every=60) as bar:
 
         def report(step: int, loss: float, rate: float) -> None:
-            left = (recipe.steps - step) * per_step / rate / 60
+            began[:] = began or [(step, time.perf_counter())]
+            first, at = began[0]
+            a_step = (time.perf_counter() - at) / max(1, step - first)
+            left = (recipe.steps - step) * a_step / 60
             bar.to(step, f"loss {loss:.3f}, {rate:,.0f} tokens/s, {left:.0f} min left")
 
         work.pretrain(asked.name, out=out, recipe=recipe, checkpoint=checkpoint, report=report)
@@ -108,10 +112,11 @@ def _finish(name: str, out: Path) -> None:
     from ftlab import checksums
     from ftlab.models.card import write_card
     from ftlab.models.load import load
-    from ftlab.world.load import load_suite
+    from ftlab.world.load import load_suite, suite_for
     from ftlab.world.rows import read_jsonl
 
-    bundle, suite = load(out), load_suite("world")
+    bundle = load(out)
+    suite = load_suite(suite_for(bundle.model, name))
     general = read_jsonl(data_dir() / "world" / "general.jsonl")
     nats = [float(row["nats"]) for _, row in general]
     write_card(name, out, bundle.model, bundle.tokenizer, suite, nats)

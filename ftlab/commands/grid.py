@@ -15,7 +15,7 @@ from ftlab.quiet import quiet
 
 def add_grid(parser: argparse.ArgumentParser) -> None:
     """The options of `ftlab grid`."""
-    parser.add_argument("name", help="naive (notebook 01) or decoder (02 to 04)")
+    parser.add_argument("name", help="naive (notebook 01), decoder (02 to 04) or seq2seq (05)")
     parser.add_argument("--model", default=None, help="(default: by the profile)")
     parser.add_argument(
         "--profile", choices=("nano", "laptop"), default="nano", help="(default: %(default)s)"
@@ -35,10 +35,11 @@ def add_grid(parser: argparse.ArgumentParser) -> None:
 def grid(asked: argparse.Namespace) -> int:
     """Run what is missing of a grid, one record a run."""
     from ftlab import grid as work
+    from ftlab.grids import model_of
 
     if asked.most is not None and asked.most < 1:
         raise InputError(f"--most {asked.most} is not possible; give a whole number from 1 up.")
-    model = asked.model or {"nano": "nano-gpt2", "laptop": "smollm2-135m"}[asked.profile]
+    model = asked.model or model_of(asked.name, asked.profile)
     points = work.choose(asked.name, model, asked.only)
     if asked.list:
         print("\n".join(point.name for point in points))

@@ -1,4 +1,4 @@
-"""Many short texts through a causal model at once, without changing a single number.
+"""Many short texts through a model at once, without changing a single number.
 
     pieces -> rows (inputs, each run once) -> batches (rows of similar length, padded right)
 
@@ -17,14 +17,14 @@ Run the tests: pytest tests/test_measure_scoring.py
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
 from ftlab.errors import InputError
-from ftlab.measure.tokens import Piece
+from ftlab.measure.pieces import Piece
 
 CPU_TOKENS = 1024
 """Most input tokens in a batch on a CPU; with more, nano is slower (cache)."""
@@ -52,6 +52,10 @@ class Batch:
     """For every scored token its position among the K kept ones. (N,)"""
     target: Tensor
     """The scored tokens. (N,)"""
+    source: Tensor | None = None
+    """What an encoder reads, padded right; None for a causal model. (B, S)"""
+    source_mask: Tensor | None = None
+    """1 where a token of it is. (B, S)"""
 
 
 @contextmanager
@@ -88,12 +92,19 @@ def kept_logits(model: nn.Module, batch: Batch) -> Tensor:
 
     Position t holds the odds of the token at t + 1: this shift is made once, in `column`.
     """
-    output = model(
-        input_ids=batch.ids,
-        attention_mask=batch.mask,
-        logits_to_keep=batch.keep,
-        use_cache=False,
-    )
+    if batch.source is None:
+        reads = {
+            "input_ids": batch.ids,
+            "attention_mask": batch.mask,
+            "logits_to_keep": batch.keep,
+        }
+    else:  # padding stands at the right of the decoder's row, where no scored position sees it
+        reads = {
+            "input_ids": batch.source,
+            "attention_mask": batch.source_mask,
+            "decoder_input_ids": batch.ids,
+        }
+    output = model(**reads, use_cache=False)
     return output.logits[:, -batch.keep :].float()  # (B, K, V)
 
 
@@ -106,18 +117,18 @@ def batches(
     Raises InputError when a piece is longer than the model can read.
     """
     _check_lengths(pieces, context_limit(model))
-    rows, members = _share_rows(pieces)
-    order = sorted(range(len(rows)), key=lambda r: (len(rows[r]), _first(pieces, members[r])))
+    rows = _share_rows(pieces)
+    lengths = [len(pieces[row[0]].key) for row in rows]
+    order = sorted(range(len(rows)), key=lambda r: (lengths[r], _first(pieces, rows[r])))
     device, config = device_of(model), cast(Any, model.config)
     tokens = batch_tokens or (CPU_TOKENS if device.type == "cpu" else GPU_TOKENS)
     budget = min(tokens, BATCH_LOGITS // config.vocab_size)
-    for group in _groups([len(rows[r]) for r in order], budget):
-        chosen = [order[i] for i in group]
-        yield _build(pieces, [rows[r] for r in chosen], [members[r] for r in chosen], device)
+    for group in _groups([lengths[r] for r in order], budget):
+        yield _build(pieces, [rows[order[i]] for i in group], device)
 
 
 def _check_lengths(pieces: Sequence[Piece], limit: int) -> None:
-    longest = max((len(piece.inputs) for piece in pieces), default=0)
+    longest = max((max(len(piece.inputs), len(piece.context)) for piece in pieces), default=0)
     if longest > limit:
         raise InputError(
             f"A text has {longest} tokens and the model reads at most {limit}; "
@@ -125,24 +136,22 @@ def _check_lengths(pieces: Sequence[Piece], limit: int) -> None:
         )
 
 
-def _share_rows(pieces: Sequence[Piece]) -> tuple[list[tuple[int, ...]], list[list[int]]]:
-    """Rows to run, and for each the pieces that are read from it."""
-    inputs = [piece.inputs for piece in pieces]
-    rows: list[tuple[int, ...]] = []
-    members: list[list[int]] = []
+def _share_rows(pieces: Sequence[Piece]) -> list[list[int]]:
+    """Rows to run: the pieces that are read from each, the longest of them first."""
+    keys = [piece.key for piece in pieces]
+    rows: list[list[int]] = []
     # In dictionary order a text comes right before those that begin with it; so, from the end:
-    for i in sorted(range(len(pieces)), key=inputs.__getitem__, reverse=True):
-        if rows and rows[-1][: len(inputs[i])] == inputs[i]:
-            members[-1].append(i)
+    for i in sorted(range(len(pieces)), key=keys.__getitem__, reverse=True):
+        if rows and keys[rows[-1][0]][: len(keys[i])] == keys[i]:
+            rows[-1].append(i)
         else:
-            rows.append(inputs[i])
-            members.append([i])
-    return rows, members
+            rows.append([i])
+    return rows
 
 
 def _first(pieces: Sequence[Piece], members: Sequence[int]) -> int:
     """The first position of a row that is scored."""
-    return min(len(pieces[i].context) for i in members) - 1
+    return min(pieces[i].first for i in members)
 
 
 def _groups(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
@@ -157,22 +166,28 @@ def _groups(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
         yield group
 
 
-def _build(
-    pieces: Sequence[Piece],
-    rows: Sequence[tuple[int, ...]],
-    members: Sequence[Sequence[int]],
-    device: torch.device,
-) -> Batch:
-    width = max(map(len, rows))  # T
-    keep = width - min(_first(pieces, group) for group in members)  # K
+def _build(pieces: Sequence[Piece], rows: Sequence[Sequence[int]], device: torch.device) -> Batch:
+    inputs = [pieces[row[0]].inputs for row in rows]
+    width = max(map(len, inputs))  # T
+    keep = width - min(_first(pieces, row) for row in rows)  # K
     places = [
-        (i, r, len(pieces[i].context) - 1 + k - (width - keep), token)
-        for r, group in enumerate(members)
-        for i in group
+        (i, r, pieces[i].first + k - (width - keep), token)
+        for r, row in enumerate(rows)
+        for i in row
         for k, token in enumerate(pieces[i].continuation)
     ]
     piece, row, column, target = torch.tensor(places, device=device).T  # (4, N)
-    ids = torch.tensor([[*row_, *[0] * (width - len(row_))] for row_ in rows], device=device)
-    lengths = torch.tensor([len(row_) for row_ in rows], device=device)
-    mask = (torch.arange(width, device=device) < lengths[:, None]).long()  # (B, T)
-    return Batch(ids, mask, keep, piece, row, column, target)
+    ids, mask = _padded(inputs, device)  # (B, T)
+    batch = Batch(ids, mask, keep, piece, row, column, target)
+    if pieces[rows[0][0]].start is None:
+        return batch
+    source, source_mask = _padded([pieces[row[0]].context for row in rows], device)  # (B, S)
+    return replace(batch, source=source, source_mask=source_mask)
+
+
+def _padded(rows: Sequence[tuple[int, ...]], device: torch.device) -> tuple[Tensor, Tensor]:
+    """Rows side by side, padded right with 0, and where they are no padding."""
+    width = max(map(len, rows))
+    ids = torch.tensor([[*row, *[0] * (width - len(row))] for row in rows], device=device)
+    lengths = torch.tensor([len(row) for row in rows], device=device)
+    return ids, (torch.arange(width, device=device) < lengths[:, None]).long()

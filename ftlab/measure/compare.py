@@ -178,6 +178,13 @@ def verdict(first: Sequence[float], second: Sequence[float]) -> str:
     return "does not hold" if interval.high < 0 else "not decided"
 
 
+def difference(first: Setting, second: Setting, key: str = "retention") -> str:
+    """first - second of a share, paired by seed, in points with its 95 % interval, as text."""
+    found = paired_difference(first.values(key), second.values(key))
+    low, high = 100 * found.low, 100 * found.high
+    return f"{100 * found.estimate:+.0f} points ({low:+.0f} to {high:+.0f})"
+
+
 def spearman(xs: Sequence[float], ys: Sequence[float]) -> float:
     """Rank correlation, from -1 to 1. Raises InputError for fewer than 3 pairs or no spread."""
     if len(xs) != len(ys) or len(xs) < 3:

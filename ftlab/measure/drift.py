@@ -32,13 +32,19 @@ from ftlab.measure.batches import (
     evaluating,
     kept_logits,
 )
-from ftlab.measure.tokens import Piece, document_pieces, item_pieces
+from ftlab.measure.pieces import Piece
+from ftlab.measure.seq2seq import decoder_start
+from ftlab.measure.tokens import document_pieces, item_pieces
 
 Text = str | tuple[str, str]
 """A whole text, or a (prompt, answer) pair."""
 
 _BLOCK = re.compile(r"\.(?:h|layers?|blocks?)\.(\d+)\.")
-_NAMED = (("embeddings", r"wte|wpe|embed"), ("head", r"lm_head"), ("final norm", r"ln_f|norm"))
+_NAMED = (
+    ("embeddings", r"wte|wpe|embed|shared"),
+    ("head", r"lm_head"),
+    ("final norm", r"ln_f|norm"),
+)
 
 
 def kl_to_base(
@@ -71,9 +77,10 @@ def kl_to_base(
 def _pieces(model: nn.Module, tokenizer: Any, texts: Sequence[Text]) -> list[Piece]:
     whole = [text for text in texts if isinstance(text, str)]
     pairs = [text for text in texts if not isinstance(text, str)]
-    windows = document_pieces(tokenizer, whole, context_limit(model))
+    start = decoder_start(model)
+    windows = document_pieces(tokenizer, whole, context_limit(model), start)
     items = [{"prompt": prompt, "answer": answer} for prompt, answer in pairs]
-    return [p for group in windows for p in group] + item_pieces(tokenizer, items)
+    return [p for group in windows for p in group] + item_pieces(tokenizer, items, start)
 
 
 def snapshot(model: nn.Module) -> dict[str, Tensor]:
@@ -107,10 +114,14 @@ def update_norms(base_state: Mapping[str, Tensor], model: nn.Module) -> dict[str
 
 
 def layer_of(name: str) -> str:
-    """The layer a parameter counts to: "block 1" and on, "embeddings", "final norm", "head"."""
+    """The layer a parameter counts to: "block 1" and on, "embeddings", "final norm", "head".
+
+    Blocks of an encoder are "encoder block 1" and on.
+    """
     block = _BLOCK.search(f".{name}")
     if block:
-        return f"block {int(block[1]) + 1}"
+        stack = "encoder " if re.match(r"(model\.)?encoder\.", name) else ""
+        return f"{stack}block {int(block[1]) + 1}"
     return next((layer for layer, part in _NAMED if re.search(part, name)), "other")
 
 

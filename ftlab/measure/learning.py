@@ -1,6 +1,7 @@
 """The target task: does the model give the answer, and how surprised is it by the right one?
 
     score   share of items whose greedy answer is the right one, word for word
+    chrf    how much of the right answers' letters is there (0 to 1), for answers that are sentences
     loss    nats per token of the right answer and its eos, given the prompt
 
 Notable choices:
@@ -25,8 +26,10 @@ from transformers import GenerationConfig
 
 from ftlab.errors import InputError
 from ftlab.measure.batches import context_limit, device_of, evaluating
+from ftlab.measure.pieces import encode, eos_id, prefix_id
 from ftlab.measure.scoring import mean_loss, score_pieces
-from ftlab.measure.tokens import encode, eos_id, item_pieces, prefix_id
+from ftlab.measure.seq2seq import around, decoder_start
+from ftlab.measure.tokens import item_pieces
 
 BATCH_ROWS = 64
 """Most prompts answered at once."""
@@ -46,6 +49,8 @@ class TargetScore:
     """Exact match over items whose case never occurs in the training split; None without any."""
     loss: float
     """Nats per token of the right answers and their eos, given the prompts."""
+    chrf: float
+    """chrF of all answers against the right ones, 0 to 1 (Popovic 2015, as sacrebleu has it)."""
     n: int
     """How many items."""
     outputs: tuple[str, ...]
@@ -67,7 +72,7 @@ def measure_target(
     rows = list(items)
     if not rows:
         raise InputError("There is no item to answer; give at least one prompt with its answer.")
-    pieces = item_pieces(tokenizer, rows)
+    pieces = item_pieces(tokenizer, rows, decoder_start(model))
     longest = max(len(piece.continuation) for piece in pieces)
     outputs = generate(model, tokenizer, [row["prompt"] for row in rows], longest + SPARE_TOKENS)
     correct = tuple(_same(o, row["answer"]) for o, row in zip(outputs, rows, strict=True))
@@ -77,11 +82,20 @@ def measure_target(
         seen_score=_share(correct, [not h for h in held]),
         held_score=_share(correct, held),
         loss=mean_loss(score_pieces(model, pieces)),
+        chrf=chrf(outputs, [row["answer"] for row in rows]),
         n=len(rows),
         outputs=tuple(outputs),
         correct=correct,
         held=held,
     )
+
+
+def chrf(outputs: Sequence[str], answers: Sequence[str]) -> float:
+    """chrF: F-score (beta 2) of character n-grams up to 6, pooled over all answers; 0 to 1."""
+    from sacrebleu.metrics.chrf import CHRF
+
+    right = [[answer.strip() for answer in answers]]
+    return CHRF().corpus_score([output.strip() for output in outputs], right).score / 100
 
 
 def _same(output: str, answer: str) -> bool:
@@ -106,17 +120,24 @@ def generate(
     Each prompt is read after the prefix token; blanks at the ends of an answer are kept.
     Raises InputError when a prompt and its answer do not fit into the model's context.
     """
-    start = prefix_id(tokenizer)
-    rows = [[start, *ids] for ids in encode(tokenizer, prompts)]
+    start = decoder_start(model)
+    rows = _given(tokenizer, prompts, start)
     _check_room(rows, max_new_tokens, context_limit(model))
     outputs = [""] * len(rows)
     order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
     for k in range(0, len(order), batch_rows):
         chosen = order[k : k + batch_rows]
-        answers = _continue(model, [rows[i] for i in chosen], max_new_tokens, eos_id(tokenizer))
+        given = [rows[i] for i in chosen]
+        answers = _continue(model, given, max_new_tokens, eos_id(tokenizer), start)
         for i, ids in zip(chosen, answers, strict=True):
             outputs[i] = tokenizer.decode(ids, skip_special_tokens=True)
     return outputs
+
+
+def _given(tokenizer: Any, prompts: Sequence[str], start: int | None) -> list[list[int]]:
+    """What is read before the answer, by a decoder or by an encoder."""
+    before, after = ((prefix_id(tokenizer),), ()) if start is None else around(tokenizer)
+    return [[*before, *ids, *after] for ids in encode(tokenizer, prompts)]
 
 
 def _check_room(rows: Sequence[Sequence[int]], new: int, limit: int) -> None:
@@ -130,20 +151,30 @@ def _check_room(rows: Sequence[Sequence[int]], new: int, limit: int) -> None:
         )
 
 
-def _continue(model: Any, rows: Sequence[Sequence[int]], new: int, eos: int) -> list[list[int]]:
+def _continue(
+    model: Any, rows: Sequence[Sequence[int]], new: int, eos: int, start: int | None
+) -> list[list[int]]:
     width, device = max(map(len, rows)), device_of(model)
     # Padding stands at the left here, so that all rows go on at the same column; from the mask
-    # transformers finds positions that count from each row's first real token.
-    ids = torch.tensor([[eos] * (width - len(row)) + list(row) for row in rows], device=device)
-    mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in rows], device=device)
+    # transformers finds positions that count from each row's first real token. An encoder has
+    # no column to go on at, and with padding at the right its positions are the plain ones.
+    left = start is None
+    ids = torch.tensor([_pad(row, width, eos, left=left) for row in rows], device=device)
+    mask = torch.tensor([_pad([1] * len(row), width, 0, left=left) for row in rows], device=device)
     with evaluating(model):
         output = model.generate(
-            input_ids=ids, attention_mask=mask, generation_config=_greedy(new, eos)
+            input_ids=ids, attention_mask=mask, generation_config=_greedy(new, eos, start)
         )
-    return [_until(row, eos) for row in output[:, width:].tolist()]  # (B, new)
+    said = output[:, width:] if left else output[:, 1:]  # (B, new); there the start token is first
+    return [_until(row, eos) for row in said.tolist()]
 
 
-def _greedy(new: int, eos: int) -> GenerationConfig:
+def _pad(row: Sequence[int], width: int, fill: int, *, left: bool) -> list[int]:
+    gap = [fill] * (width - len(row))
+    return [*gap, *row] if left else [*row, *gap]
+
+
+def _greedy(new: int, eos: int, start: int | None) -> GenerationConfig:
     """Plain greedy search. What is left unset here, the model's own file would fill in."""
     return GenerationConfig(
         max_new_tokens=new,
@@ -156,6 +187,7 @@ def _greedy(new: int, eos: int) -> GenerationConfig:
         top_p=1.0,
         eos_token_id=eos,
         pad_token_id=eos,
+        decoder_start_token_id=start,
     )
 
 

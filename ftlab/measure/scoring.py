@@ -24,7 +24,9 @@ from torch import nn
 
 from ftlab.errors import InputError
 from ftlab.measure.batches import batches, context_limit, evaluating, kept_logits
-from ftlab.measure.tokens import Piece, document_pieces, pair_pieces
+from ftlab.measure.pieces import Piece
+from ftlab.measure.seq2seq import corrupted, decoder_start
+from ftlab.measure.tokens import document_pieces, pair_pieces
 
 
 @dataclass(frozen=True)
@@ -90,11 +92,13 @@ def score_texts(
 ) -> list[Scored]:
     """Score (context, continuation) pairs: log-probability, greedy or not, tokens.
 
-    The context may be empty: then the prefix token alone is given. Works for any causal model
-    of transformers and for a PeftModel around one; the model comes back in the mode it was in.
-    Raises InputError for an empty continuation or a pair longer than the model can read.
+    The context may be empty: then the prefix token alone is given. Works for causal and for
+    encoder-decoder models of transformers and for a PeftModel around one; the model comes back in
+    the mode it was in. Raises InputError for an empty continuation or a pair longer than the
+    model can read.
     """
-    return score_pieces(model, pair_pieces(tokenizer, pairs), batch_tokens=batch_tokens)
+    pieces = pair_pieces(tokenizer, pairs, decoder_start(model))
+    return score_pieces(model, pieces, batch_tokens=batch_tokens)
 
 
 def mean_loss(scores: Sequence[Scored]) -> float:
@@ -114,9 +118,11 @@ def document_loss(
 ) -> DocumentLoss:
     """Loss of whole texts, each after the prefix token; long ones in windows.
 
+    Of an encoder-decoder model: the loss of what fills the gaps of each text (span corruption).
     Raises InputError when there is no text, or one without a token.
     """
-    windows = document_pieces(tokenizer, texts, context_limit(model))
+    start = decoder_start(model)
+    windows = document_pieces(tokenizer, texts, context_limit(model), start)
     if not windows or not all(windows):
         raise InputError(
             f"{len(texts)} texts were given, of which {sum(not w for w in windows)} are empty; "
@@ -126,9 +132,10 @@ def document_loss(
     remaining = iter(scores)
     documents = [[next(remaining) for _ in group] for group in windows]
     nats = -math.fsum(score.logprob for score in scores)
+    said = texts if start is None else [corrupted(tokenizer, text)[1] for text in texts]
     return DocumentLoss(
         nats_per_token=mean_loss(scores),
-        bits_per_byte=nats / math.log(2) / sum(len(text.encode()) for text in texts),
+        bits_per_byte=nats / math.log(2) / sum(len(text.encode()) for text in said),
         per_document=tuple(mean_loss(group) for group in documents),
         lengths=tuple(sum(score.tokens for score in group) for group in documents),
     )

@@ -2,7 +2,8 @@
 
     choice  several endings of one query: right if the labelled one is the likeliest as a whole
     pair    two sentences, one of them wrong: the same, after the prefix token alone
-    cloze   right if every token of the answer is the likeliest one at its place
+    cloze   right if every token of the answer is the likeliest one at its place; of an
+            encoder-decoder model the end too, so that its greedy answer is the right one, whole
 
 Notable choices: likelihoods are summed, not averaged over tokens (the `acc` of
 lm-evaluation-harness, not its `acc_norm`); of equal ones the first counts as picked; a model
@@ -22,7 +23,8 @@ from typing import Any
 from torch import nn
 
 from ftlab.errors import InputError
-from ftlab.measure.scoring import Scored, score_texts
+from ftlab.measure.scoring import Scored, score_pieces, score_texts
+from ftlab.measure.seq2seq import decoder_start, seq2seq_pieces
 from ftlab.world.load import Probe
 
 
@@ -56,13 +58,31 @@ def measure_skills(
     if not probes:
         raise InputError("There is no probe to ask; give a suite with at least one.")
     pairs = [[(probe.query, ending) for ending in _endings(probe)] for probe in probes]
-    flat = [pair for group in pairs for pair in group]
-    scores = iter(score_texts(model, tokenizer, flat, batch_tokens=batch_tokens))
+    scores = iter(_scores(model, tokenizer, probes, pairs, batch_tokens))
     right = [_is_right(p, list(islice(scores, len(g)))) for p, g in zip(probes, pairs, strict=True)]
     by_skill: dict[str, list[tuple[Probe, bool]]] = {}
     for probe, correct in zip(probes, right, strict=True):
         by_skill.setdefault(probe.skill, []).append((probe, correct))
     return {skill: _summary(skill, answers) for skill, answers in by_skill.items()}
+
+
+def _scores(
+    model: nn.Module,
+    tokenizer: Any,
+    probes: Sequence[Probe],
+    pairs: Sequence[Sequence[tuple[str, str]]],
+    batch_tokens: int | None,
+) -> list[Scored]:
+    start = decoder_start(model)
+    flat = [
+        (probe.form, pair) for probe, group in zip(probes, pairs, strict=True) for pair in group
+    ]
+    if start is None:
+        return score_texts(model, tokenizer, [p for _, p in flat], batch_tokens=batch_tokens)
+    pieces = [
+        seq2seq_pieces(tokenizer, [pair], start, ended=form == "cloze")[0] for form, pair in flat
+    ]
+    return score_pieces(model, pieces, batch_tokens=batch_tokens)
 
 
 def _endings(probe: Probe) -> Sequence[str]:

@@ -53,6 +53,7 @@ class Watch:
 
     The dict of a call, losses in nats per token and all scores from 0 to 1:
       target_score, seen_score, held_score   exact match: all items, seen cases, held cases
+      target_chrf                            letters of the right answers that are there
       target_loss, general_loss              of the right answers; of general documents
       skills                                 {name: accuracy}
       kept                                   {name: share kept, guessing taken off, or None}
@@ -191,6 +192,7 @@ def _compared(now: Measures, base: Measures) -> dict[str, Any]:
         "target_score": target.score,
         "seen_score": target.seen_score,
         "held_score": target.held_score,
+        "target_chrf": target.chrf,
         "target_loss": _finite(target.loss),
         "general_loss": _finite(general.nats_per_token),
         "skills": {name: skill.accuracy for name, skill in now.skills.items()},

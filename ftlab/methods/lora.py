@@ -22,7 +22,7 @@ Source: Hu et al., LoRA (2021), section 4.1. Run the tests: pytest tests/test_lo
 import re
 import warnings
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from torch import nn
@@ -55,22 +55,11 @@ class LoRA:
 
     def __post_init__(self) -> None:
         check_targets(self.targets)
-        if not self.ranks:
-            raise InputError("No band has a rank, so there is no adapter; try {'1-12': 8}.")
-        for band, rank in self.ranks.items():
-            if isinstance(rank, bool) or not isinstance(rank, int) or rank < 1:
-                raise InputError(
-                    f"The rank of band '{band}' is {rank!r}; give a whole number from 1 up, and "
-                    "leave a band out that should have no adapter."
-                )
         if self.alphas is not None and self.alphas.keys() != self.ranks.keys():
             odd = sorted(self.alphas.keys() ^ self.ranks.keys())[0]
             raise InputError(f"Band '{odd}' has a rank or an alpha but not both; give both.")
         sizes = [self.scale, *(self.alphas or {}).values()]
-        if any(not size > 0 for size in sizes):
-            raise InputError(f"alpha and scale must be above 0; got {min(sizes):g}.")
-        if not 0 <= self.dropout < 1:
-            raise InputError(f"dropout={self.dropout:g} is not possible; give 0 to below 1.")
+        check_sizes(self.ranks, "band", sizes, self.dropout)
 
     def alpha(self, band: str) -> float:
         """The alpha of a band."""
@@ -78,37 +67,64 @@ class LoRA:
 
     def __call__(self, model: nn.Module) -> Moving:
         """Wrap the model with peft; the wrapper is `.model` of what comes back."""
-        from peft import LoraConfig, get_peft_model  # slow to import
-
         found = layer_map(model)
         if {"q", "k", "v"} & set(self.targets):
             split_qkv(model)
         if self.head:
             untie(model)
-        bands = read_bands({band: band for band in self.ranks}, found.depth())
-        linears = found.linears(self.targets, blocks=bands)
-        rank, alpha = self._patterns(linears, bands)
-        config = LoraConfig(
-            r=Counter(rank.values()).most_common(1)[0][0],
-            lora_alpha=1,
-            target_modules=[linear.name for linear in linears],
-            rank_pattern=rank,
-            alpha_pattern=alpha,
-            lora_dropout=self.dropout,
-            modules_to_save=[found.entry.head] if self.head else None,
-            task_type="CAUSAL_LM",
-        )
-        with warnings.catch_warnings():
-            warnings.filterwarnings("error", message="The following (rank|alpha)_pattern")
-            warnings.filterwarnings("ignore", message="fan_in_fan_out is set to")
-            warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated")
-            wrapped = get_peft_model(model, config)
-        return count(wrapped, self.name)
+        sizes: dict[Linear, tuple[int, float]] = {}
+        for stack in found.entry.stacks:
+            bands = read_bands({band: band for band in self.ranks}, found.depth(stack.name))
+            for linear in found.linears(self.targets, stack=stack.name, blocks=bands):
+                band = bands[linear.block]
+                sizes[linear] = self.ranks[band], self.alpha(band)
+        trained = found.entry.head if self.head else None
+        return count(wrap(model, sizes, dropout=self.dropout, head=trained), self.name)
 
-    def _patterns(
-        self, linears: list[Linear], bands: Mapping[int, str]
-    ) -> tuple[dict[str, int], dict[str, float]]:
-        """Rank and alpha for each module by its whole name, as regular expressions."""
-        keys = {f"^{re.escape(linear.name)}": bands[linear.block] for linear in linears}
-        ranks = {key: self.ranks[band] for key, band in keys.items()}
-        return ranks, {key: self.alpha(band) for key, band in keys.items()}
+
+def check_sizes(
+    ranks: Mapping[str, int], what: str, scales: Sequence[float], dropout: float
+) -> None:
+    """Raise InputError for no rank, a rank below 1, a scale or alpha of 0, or a wrong dropout."""
+    if not ranks:
+        raise InputError(f"No {what} has a rank, so there is no adapter; try 8.")
+    for name, rank in ranks.items():
+        if isinstance(rank, bool) or not isinstance(rank, int) or rank < 1:
+            raise InputError(
+                f"The rank of {what} '{name}' is {rank!r}; give a whole number from 1 up, and "
+                "leave one out that should have no adapter."
+            )
+    if any(not size > 0 for size in scales):
+        raise InputError(f"alpha and scale must be above 0; got {min(scales):g}.")
+    if not 0 <= dropout < 1:
+        raise InputError(f"dropout={dropout:g} is not possible; give 0 to below 1.")
+
+
+def wrap(
+    model: nn.Module,
+    sizes: Mapping[Linear, tuple[int, float]],
+    *,
+    dropout: float = 0.0,
+    head: str | None = None,
+) -> nn.Module:
+    """Put peft's LoRA on each layer, with its (rank, alpha); `head` is trained fully."""
+    from peft import LoraConfig, get_peft_model  # slow to import
+
+    patterns = {f"^{re.escape(linear.name)}": size for linear, size in sizes.items()}
+    ranks = {key: rank for key, (rank, _) in patterns.items()}
+    seq2seq = getattr(model.config, "is_encoder_decoder", False)
+    config = LoraConfig(
+        r=Counter(ranks.values()).most_common(1)[0][0],
+        lora_alpha=1,
+        target_modules=[linear.name for linear in sizes],
+        rank_pattern=ranks,
+        alpha_pattern={key: alpha for key, (_, alpha) in patterns.items()},
+        lora_dropout=dropout,
+        modules_to_save=[head] if head else None,
+        task_type="SEQ_2_SEQ_LM" if seq2seq else "CAUSAL_LM",
+    )
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message="The following (rank|alpha)_pattern")
+        warnings.filterwarnings("ignore", message="fan_in_fan_out is set to")
+        warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated")
+        return get_peft_model(model, config)

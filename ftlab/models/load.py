@@ -1,6 +1,7 @@
 """Load a model and its tokenizer: the only caller of `from_pretrained` (GGUF conversion apart).
 
     load()                     # nano-gpt2, shipped in data/models, its checksum held to
+    load("nano-t5")            # its encoder-decoder sister
     load("smollm2-135m")       # a real LLM of 135 million weights (ftlab/models/smollm.py)
     load("my/folder")          # a folder in the Hub's form: config.json, *.safetensors, tokenizer
     load("gpt2")               # a name on the Hub
@@ -29,7 +30,7 @@ from ftlab.quiet import quiet
 from ftlab.world.load import is_there, nearest
 from ftlab.world.rows import first_line
 
-SHIPPED = ("nano-gpt2",)
+SHIPPED = ("nano-gpt2", "nano-t5")
 KNOWN = (*SHIPPED, "smollm2-135m")
 POSSIBLE = f"the models are {', '.join(KNOWN)}, or give a folder or a name on the Hub"
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}

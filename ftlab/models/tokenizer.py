@@ -5,6 +5,7 @@ world is one piece and a fact's answer is one prediction.
 """
 
 import itertools
+from collections.abc import Iterable
 from typing import Any
 
 from ftlab.world.build import training_stream
@@ -14,24 +15,30 @@ DOCUMENTS = 60_000
 END = "<|endoftext|>"
 
 
-def train_tokenizer(max_length: int) -> Any:
-    """A PreTrainedTokenizerFast whose one special token begins, ends and pads."""
+def byte_level(texts: Iterable[str], size: int, special: list[str]) -> Any:
+    """A byte-level BPE tokenizer of `size` pieces, trained on `texts`."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-    from transformers import PreTrainedTokenizerFast
 
     bpe = Tokenizer(models.BPE())
     bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     bpe.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
-        vocab_size=VOCABULARY,
-        special_tokens=[END],
+        vocab_size=size,
+        special_tokens=special,
         initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
         show_progress=False,
     )
-    texts = (document.text for document in itertools.islice(training_stream(), DOCUMENTS))
     bpe.train_from_iterator(texts, trainer)
+    return bpe
+
+
+def train_tokenizer(max_length: int) -> Any:
+    """A PreTrainedTokenizerFast whose one special token begins, ends and pads."""
+    from transformers import PreTrainedTokenizerFast
+
+    texts = (document.text for document in itertools.islice(training_stream(), DOCUMENTS))
     return PreTrainedTokenizerFast(
-        tokenizer_object=bpe,
+        tokenizer_object=byte_level(texts, VOCABULARY, [END]),
         bos_token=END,
         eos_token=END,
         pad_token=END,

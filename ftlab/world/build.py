@@ -10,11 +10,11 @@ seed and are left out of the pre-training text if they occur there word for word
 import hashlib
 import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from ftlab.world import clinic, contracts, helpdesk, probes
+from ftlab.world import clinic, contracts, helpdesk, probes, shifts, tasks
 from ftlab.world.cards import world_card
 from ftlab.world.dice import Dice
 from ftlab.world.general import Document, stream
@@ -22,20 +22,27 @@ from ftlab.world.general import Document, stream
 PRETRAIN_SEED, HELD_OUT_SEED, PROBE_SEED = 1, 2, 3
 DOCUMENTS = 300
 SIZES = {"train": 400, "validation": 64, "test": 128}
-DOMAINS = {"clinic": clinic, "helpdesk": helpdesk, "contracts": contracts}
+# How an item is written, from which cases in training, and which never occur there.
+DOMAINS: dict[str, tuple[Callable[[Dice, Any], tuple[str, str]], Any, Any]] = {
+    "clinic": (clinic.item, clinic.SEEN, clinic.HELD),
+    "helpdesk": (helpdesk.item, helpdesk.SEEN, helpdesk.HELD),
+    "contracts": (contracts.item, contracts.SEEN, contracts.HELD),
+    "new_format": (shifts.new_format, shifts.SEEN, shifts.HELD),
+    "new_words": (shifts.new_words, shifts.SEEN, shifts.HELD),
+}
 Row = dict[str, Any]
 
 
 def domain_rows(name: str) -> dict[str, list[Row]]:
     """The three splits of a domain; no prompt twice; in validation and test half is held."""
-    module, dice = DOMAINS[name], Dice(10 + list(DOMAINS).index(name))
+    (item, seen, kept), dice = DOMAINS[name], Dice(10 + list(DOMAINS).index(name))
     used: set[str] = set()
 
     def rows(split: str, count: int) -> Iterator[Row]:
         number = 0
         while number < count:
             held = split != "train" and number % 2 == 1
-            prompt, answer = module.item(dice, module.HELD if held else module.SEEN)
+            prompt, answer = item(dice, kept if held else seen)
             if prompt in used:
                 continue
             used.add(prompt)
@@ -64,6 +71,13 @@ def training_stream(seed: int = PRETRAIN_SEED, mixture: str = "general") -> Iter
     return stream(seed, avoid, mixture)
 
 
+def task_stream(seed: int = PRETRAIN_SEED) -> Iterator[tasks.Pair]:
+    """The text-to-text pairs of an encoder-decoder model, with nothing in them that is asked."""
+    avoid = set(probes.kept_for_asking(probes.all_probes(PROBE_SEED)))
+    avoid |= {document.text for document in held_out_documents() if document.nats > 15}
+    return tasks.pairs(seed, avoid)
+
+
 def _lines(rows: list[Row]) -> bytes:
     return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
 
@@ -78,6 +92,7 @@ def files() -> dict[str, bytes]:
         for split, rows in splits.items()
     }
     made["world/probes.jsonl"] = _lines(asked)
+    made["tasks/probes.jsonl"] = _lines(probes.task_probes(PROBE_SEED))
     made["world/general.jsonl"] = _lines(
         [
             {"id": f"general-{n:04}", "text": document.text, "nats": round(document.nats, 4)}
@@ -90,7 +105,7 @@ def files() -> dict[str, bytes]:
 
 def _checksums(folder: Path) -> bytes:
     paths = sorted(
-        path for part in ("world", "english") for path in (folder / part).rglob("*.jsonl")
+        path for part in ("world", "tasks", "english") for path in (folder / part).rglob("*.jsonl")
     )
     lines = [
         f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(folder).as_posix()}\n"

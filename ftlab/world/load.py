@@ -3,7 +3,7 @@
 A **suite** asks what a model knows: probes per skill, and held-out documents for its loss. A
 **domain** is what it is taught: three splits of prompts and answers, as `datasets.Dataset`.
 
-    load_suite("world")              # the small world; "english" for real language models
+    load_suite("world")              # the small world; "tasks" (nano-t5), "english" (real models)
     load_domain("clinic")            # the workbook's own; or "mine.jsonl", a folder, a Hub id
 
 Probe forms (the choices score as `query + choice`): `choice` picks the likeliest of its choices,
@@ -27,8 +27,10 @@ from ftlab.world.rows import read_jsonl
 if TYPE_CHECKING:
     from datasets import Dataset
 
-DOMAINS = ("clinic", "helpdesk", "contracts")
-SUITES = ("world", "english")
+DOMAINS = ("clinic", "helpdesk", "contracts", "new_format", "new_words")
+SUITES = ("world", "english", "tasks")
+SHARED_DOCUMENTS = {"tasks": "world"}
+"""Suites whose held-out documents are those of another."""
 FORMS = ("choice", "cloze", "pair")
 
 
@@ -143,11 +145,12 @@ def load_suite(name: str | Path = "world") -> Suite:
             f"{', '.join(SUITES)}, or give a folder with probes.jsonl and "
             "general.jsonl."
         )
-    paths = [folder / "probes.jsonl", folder / "general.jsonl"]
+    home = data_dir() / SHARED_DOCUMENTS[str(name)] if name in SHARED_DOCUMENTS else folder
+    paths = [folder / "probes.jsonl", home / "general.jsonl"]
     for path in paths:
         if not path.is_file():
             raise InputError(
-                f"The suite {name} has no {path.name} in {folder}; it needs "
+                f"The suite {name} has no {path.name} in {path.parent}; it needs "
                 "probes.jsonl (questions) and general.jsonl (documents)."
             )
     probes = [_probe(where, row) for where, row in read_jsonl(paths[0])]
@@ -157,6 +160,13 @@ def load_suite(name: str | Path = "world") -> Suite:
             raise InputError(f"{path} is empty; write one JSON object a line into it.")
     _check_ids(probes, paths[0])
     return Suite(str(name), tuple(probes), tuple(documents))
+
+
+def suite_for(model: Any, name: str) -> str:
+    """The suite that fits a model: by its name (nano or not) and its kind."""
+    if "nano" not in name:
+        return "english"
+    return "tasks" if model.config.is_encoder_decoder else "world"
 
 
 def _probe(where: str, row: dict[str, Any]) -> Probe:

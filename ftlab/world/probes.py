@@ -5,16 +5,24 @@ facts_choice   the same questions with four answers of the same relation
 grammar        minimal pairs, every kind as often; the right sentences are kept out of the text
 arithmetic     sums whose operands never stood in this order
 recall         copying from the text above, over combinations never met
+
+For encoder-decoder models, all of them answered from the first word to the last:
+
+facts          as above
+grammar        mend the wrong sentence of each of these pairs
+order          put a shuffled story in order; its person and thing never met in a story
+retell         tell such a story in one sentence
 """
 
 from typing import Any
 
-from ftlab.world import arithmetic, grammar, recall
+from ftlab.world import arithmetic, grammar, recall, tasks
 from ftlab.world.dice import Dice
 from ftlab.world.general import GENERAL_FACTS
 
 PAIRS_A_KIND = 25
 RECALL_ITEMS = 150
+STORIES = 150
 
 Row = dict[str, Any]
 
@@ -93,6 +101,29 @@ def all_probes(seed: int) -> list[Row]:
         *grammar_pairs(dice),
         *arithmetic_questions(),
         *recall_questions(dice),
+    ]
+
+
+def _choices(row: Row) -> list[str]:
+    return row["choices"]
+
+
+def task_probes(seed: int) -> list[Row]:
+    """Every probe of nano-t5's suite: what is given, and the one right answer."""
+    dice = Dice(seed)
+    grammar_rows = [row for row in all_probes(seed) if row["skill"] == "grammar"]
+    asked: dict[str, list[tasks.Pair]] = {
+        "facts": [(f"answer: {r.query(i)}", f" {r.pairs[i][1]}") for r, i in GENERAL_FACTS],
+        "grammar": [
+            (f"correct: {wrong}", f" {right}") for right, wrong in map(_choices, grammar_rows)
+        ],
+        "order": [tasks.order(dice, want_held=True) for _ in range(STORIES)],
+        "retell": [tasks.retell(dice, want_held=True) for _ in range(STORIES)],
+    }
+    return [
+        _row(n, skill, "cloze", query, [answer], 0)
+        for skill, pairs in asked.items()
+        for n, (query, answer) in enumerate(pairs)
     ]
 
 

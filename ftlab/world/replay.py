@@ -2,8 +2,9 @@
 
     mix(rows, "world", 0.05, reads=1600)      1,520 notes and 80 general documents
 
-For nano the general text is the small world's own, documents that neither the pre-training nor
-the probes nor the held-out set took (another seed). For a real model, whose training text nobody
+For nano-gpt2 the general text is the small world's own, documents that neither the pre-training nor
+the probes nor the held-out set took (another seed); for nano-t5 text-to-text pairs of the same
+kind. For a real model, whose training text nobody
 has, it is text that the model wrote itself (`data/english/replay.jsonl`).
 
 Notable choices:
@@ -21,7 +22,7 @@ from typing import Any
 
 from ftlab.errors import InputError
 from ftlab.paths import data_dir
-from ftlab.world.build import training_stream
+from ftlab.world.build import task_stream, training_stream
 from ftlab.world.rows import read_jsonl
 
 WORLD_SEED = 4
@@ -32,8 +33,8 @@ Row = dict[str, Any]
 def mix(rows: Sequence[Row], suite: str, share: float, reads: int) -> list[Row]:
     """What a run of `reads` items learns from: `share` of it general text, the rest `rows`.
 
-    `suite` names the world that the base knows (world or english). With a share of 0 the rows
-    come back as they are. Raises InputError for a share below 0 or not below 1.
+    `suite` names the world that the base knows (world, tasks, english). With a share of 0 the
+    rows come back as they are. Raises InputError for a share below 0 or not below 1.
     """
     if not 0 <= share < 1:
         raise InputError(f"replay={share:g} is not possible; give a share from 0 to below 1.")
@@ -46,12 +47,16 @@ def mix(rows: Sequence[Row], suite: str, share: float, reads: int) -> list[Row]:
 
 def documents(suite: str, count: int) -> list[Row]:
     """`count` general documents in the form of training items, the prompt being empty."""
+    if suite == "tasks":
+        pairs = itertools.islice(task_stream(WORLD_SEED), count)
+        return [_row(n, source, target) for n, (source, target) in enumerate(pairs)]
     if suite == "world":
         texts = [d.text for d in itertools.islice(training_stream(WORLD_SEED), count)]
     else:
         stored = [row["text"] for _, row in read_jsonl(data_dir() / ENGLISH)]
         texts = list(itertools.islice(itertools.cycle(stored), count))
-    return [
-        {"id": f"replay-{n:04}", "prompt": "", "answer": text, "held": False}
-        for n, text in enumerate(texts)
-    ]
+    return [_row(n, "", text) for n, text in enumerate(texts)]
+
+
+def _row(number: int, prompt: str, answer: str) -> Row:
+    return {"id": f"replay-{number:04}", "prompt": prompt, "answer": answer, "held": False}

@@ -92,8 +92,7 @@ lab = ftlab.open_lab("clinic")
 plan = ftlab.Plan(steps=100, batch_size=16, lr=1e-3, schedule="cosine", warmup=10)
 run = lab.run(plan, name="warmup and cosine, peak 0.001")
 
-expected = None if guess.value is None else guess.value / 100
-with ftlab.Live(total=plan.steps, prediction=expected, title=run.name) as live:
+with ftlab.Live(total=plan.steps, prediction=guess, title=run.name) as live:
     for step in run:
         live.update(step)
 
@@ -127,16 +126,6 @@ gentle_cosine = compare.pick(nano, "schedule", 3e-4)[0]
 show(settings_table([gentle, gentle_cosine, constant, cosine], model="nano-gpt2"))
 
 # %%
-from ftlab.measure.intervals import paired_difference
-
-
-def difference(first, second, key="retention"):
-    """first - second, paired by seed, in points, with its 95 % interval."""
-    found = paired_difference(first.values(key), second.values(key))
-    low, high = 100 * found.low, 100 * found.high
-    return f"{100 * found.estimate:+.0f} points ({low:+.0f} to {high:+.0f})"
-
-
 equal_peak = ftlab.claim(
     "At the same peak, warmup + cosine keeps more than a constant rate (3 seeds)",
     compare.verdict(cosine.values("retention"), constant.values("retention")) == "holds",
@@ -182,13 +171,13 @@ show(scoreboard([constant, cosine, flat, gentle, gentle_cosine, gentle_flat]))
 equal_area = ftlab.claim(
     "At equal area and a high peak the plain constant rate keeps more, in each of three seeds",
     all(a > b for a, b in zip(flat.values("retention"), cosine.values("retention"), strict=True)),
-    f"constant minus cosine: kept {difference(flat, cosine)}, "
-    f"right {difference(flat, cosine, 'target_score')}",
+    f"constant minus cosine: kept {compare.difference(flat, cosine)}, "
+    f"right {compare.difference(flat, cosine, 'target_score')}",
 )
 equal_area_gentle = ftlab.claim(
     "At equal area and a gentle peak the shape makes little difference to what is kept (3 seeds)",
     abs(gentle_flat.mean("retention") - gentle_cosine.mean("retention")) < 0.05,
-    f"constant minus cosine: kept {difference(gentle_flat, gentle_cosine)}",
+    f"constant minus cosine: kept {compare.difference(gentle_flat, gentle_cosine)}",
 )
 
 # %% [markdown]
@@ -262,7 +251,7 @@ warmup_helps = ftlab.claim(
     "A warmup of a tenth of the run keeps more than none (3 seeds)",
     short.mean("retention") > constant.mean("retention"),
     f"kept {short.told('retention')} against {constant.told('retention')}: "
-    f"{difference(short, constant)}",
+    f"{compare.difference(short, constant)}",
 )
 
 # %% [markdown]
@@ -282,12 +271,12 @@ show(settings_table([real_constant, real_cosine, real_flat], model="SmolLM2-135M
 real_peak = ftlab.claim(
     "SmolLM2: even at the same peak, warmup + cosine is not shown to keep more (3 seeds)",
     compare.verdict(real_cosine.values("retention"), real_constant.values("retention")) != "holds",
-    f"cosine minus constant: kept {difference(real_cosine, real_constant)}",
+    f"cosine minus constant: kept {compare.difference(real_cosine, real_constant)}",
 )
 real_area = ftlab.claim(
     "SmolLM2: at equal area warmup + cosine keeps no more than a constant rate (3 seeds)",
     compare.verdict(real_cosine.values("retention"), real_flat.values("retention")) != "holds",
-    f"constant minus cosine: kept {difference(real_flat, real_cosine)}",
+    f"constant minus cosine: kept {compare.difference(real_flat, real_cosine)}",
 )
 
 # %% [markdown]

@@ -190,8 +190,7 @@ print(f"the copy of the head: {head_numbers:,} of {run.moving.trainable:,} train
 guess = ftlab.predict("Kept, with LoRA by band and the head, at a rate of 0.003?", None, unit="%")
 
 # %%
-expected = None if guess.value is None else guess.value / 100
-with ftlab.Live(total=plan.steps, prediction=expected, title=run.name) as live:
+with ftlab.Live(total=plan.steps, prediction=guess, title=run.name) as live:
     for step in run:
         live.update(step)
 

@@ -1,0 +1,145 @@
+"""Text to text: what an encoder-decoder model of the small world can do.
+
+    answer: The capital of France is                        Paris
+    correct: The keys near the door is old.                 The keys near the door are old.
+    order: (1) She gave it to him. (2) Ann found ...        2 3 1 4
+    retell: Ann found the kite in the garden. Then ...      Ann gave Ben the kite, and now ...
+    The capital of <extra_id_0> is Paris.                   <extra_id_0> France <extra_id_1>
+
+The last line is span corruption: words are taken out, each gap gets a mark, and the answer says
+after every mark what stood there. Forms on other subjects (`shapes`) and lists to say again
+(`repeat`: without something that can only be copied, copying comes late) are read as well.
+
+What the probes ask is kept out: the phrasing of a fact, the sentences of the grammar pairs, the
+combinations of the stories. A task begins with its name; every answer begins with a blank.
+
+Source: Raffel et al., Exploring the limits of transfer learning with a unified text-to-text
+transformer (2020), sections 2.4 (text to text) and 3.1.4 (spans).
+"""
+
+import random
+from collections.abc import Callable, Collection, Iterator
+
+from ftlab.world import grammar, shapes
+from ftlab.world.dice import Dice
+from ftlab.world.facts import Relation
+from ftlab.world.general import DOMAIN_FACTS, GENERAL_FACTS, stream
+from ftlab.world.recall import COPIED
+from ftlab.world.stories import story
+from ftlab.world.words import sentence
+
+Pair = tuple[str, str]
+GAP = "<extra_id_{}>"
+GAPS = 16
+"""How many different marks there are."""
+NOISE = 0.15
+"""Share of the words that span corruption takes out."""
+LONGEST_SPAN = 3
+
+
+def answer(dice: Dice) -> Pair:
+    """A fact of the world or of a domain, in any phrasing but the one kept for asking."""
+    relation, index = dice.pick(dice.pick([GENERAL_FACTS, GENERAL_FACTS, DOMAIN_FACTS]))
+    return asked(relation, index, dice.pick(allowed(relation, index)))
+
+
+def allowed(relation: Relation, index: int) -> list[str]:
+    """The forward phrasings that may state fact `index`."""
+    return [t for i, t in enumerate(relation.forward) if i != relation.held(index)]
+
+
+def asked(relation: Relation, index: int, template: str) -> Pair:
+    """Fact `index` in a phrasing, cut before the object."""
+    subject, obj = relation.pairs[index]
+    query = sentence(template.removesuffix(" {o}.").replace("{s}", subject))
+    return f"answer: {query}", f" {obj}"
+
+
+def correct(dice: Dice) -> Pair:
+    """A sentence with a wrong word to be mended; one in four is right already."""
+    right, wrong = grammar.pair(dice)
+    return f"correct: {right if dice.chance(0.25) else wrong}", f" {right}"
+
+
+def order(dice: Dice, *, want_held: bool = False) -> Pair:
+    """A shuffled story; the answer names its sentences in the order of what happened."""
+    told = story(dice, want_held=want_held).sentences
+    places = dice.picks(range(len(told)), len(told))
+    shuffled = " ".join(f"({n}) {told[place]}" for n, place in enumerate(places, 1))
+    right = [1 + places.index(place) for place in range(len(told))]
+    return f"order: {shuffled}", " " + " ".join(map(str, right))
+
+
+def retell(dice: Dice, *, want_held: bool = False) -> Pair:
+    """A story, and the same in one sentence."""
+    told = story(dice, want_held=want_held)
+    return f"retell: {' '.join(told.sentences)}", f" {told.retold}"
+
+
+def repeat(dice: Dice) -> Pair:
+    """Words in an order without sense, to be said again."""
+    words = " ".join(dice.picks(COPIED, 3 + dice.below(8)))
+    return f"repeat: {words}", f" {words}"
+
+
+def form(dice: Dice) -> Pair:
+    """A form on a subject of no target domain, to be filled in."""
+    prompt, label, filled = shapes.document(dice).rpartition(":")
+    return prompt + label, filled
+
+
+def spans(text: str, seed: str = "") -> Pair:
+    """Span corruption of a text by whole words, drawn by the text itself and `seed`.
+
+    A text of n words loses about 15 % of them, at least one, in spans of 1 to 3.
+    """
+    dice, words = random.Random(f"{seed} {text}"), text.split(" ")
+    left, gone = max(1, round(NOISE * len(words))), [False] * len(words)
+    for _ in range(GAPS):
+        if left <= 0:
+            break
+        length = min(left, dice.randint(1, LONGEST_SPAN))
+        start = dice.randrange(len(words) - length + 1)
+        if not any(gone[max(0, start - 1) : start + length + 1]):  # gaps do not touch
+            gone[start : start + length] = [True] * length
+            left -= length
+    return _marked(words, gone)
+
+
+def _marked(words: list[str], gone: list[bool]) -> Pair:
+    source: list[str] = []
+    target: list[str] = []
+    count = 0
+    for i, word in enumerate(words):
+        if gone[i] and (i == 0 or not gone[i - 1]):
+            mark, count = GAP.format(count), count + 1
+            source.append(mark)
+            target.append(mark)
+        (target if gone[i] else source).append(word)
+    return " ".join(source), " ".join([*target, GAP.format(count)])
+
+
+# How often each is read. Stories and grammar must be read whole, so they come slowly.
+TASKS: tuple[tuple[Callable[[Dice], Pair], float], ...] = (
+    (answer, 0.30),
+    (correct, 0.14),
+    (order, 0.14),
+    (retell, 0.12),
+    (form, 0.06),
+    (repeat, 0.04),
+)
+SPANS_SHARE = 1 - sum(share for _, share in TASKS)
+
+
+def pairs(seed: int, avoid: Collection[str] = ()) -> Iterator[Pair]:
+    """(source, target) without end, but for grammar and text with a sentence of `avoid`."""
+    dice, texts = Dice(seed), stream(seed, avoid)
+    kinds = [*TASKS, (None, SPANS_SHARE)]
+    while True:
+        kind = dice.weighted(kinds)
+        if kind is None:
+            yield spans(next(texts).text)
+            continue
+        source, target = kind(dice)
+        if target.removeprefix(" ") not in avoid:
+            yield source, target
