@@ -18,9 +18,9 @@ SHIFTS = ("new_format", "new_words")
 ATTENTIONS = ("decoder", "cross", "encoder")
 RANK = 24
 """Of an attention alone; two share it (12 each), and three (8 each)."""
-LORA_RATES = (3e-3, 1e-2, 3e-2)
-FULL_RATES = (3e-4, 1e-3, 3e-3)
-FROZEN_RATES = (1e-3, 3e-3)
+LORA_RATES = (3e-4, 1e-3, 3e-3)
+FULL_RATES = (1e-4, 3e-4, 1e-3)
+FROZEN_RATES = (1e-4, 3e-4)
 
 
 def seq2seq() -> Iterator[Point]:

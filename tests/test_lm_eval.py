@@ -161,3 +161,24 @@ def test_smollm2_on_english(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     bundle = load("smollm2-135m")
     assert_parity(bundle.model, bundle.tokenizer, suite, batch_size=4)
+
+
+def test_an_encoder_decoder_scores_like_the_harness() -> None:
+    """Log-likelihoods of choices and greedy or not, pair by pair, on nano-t5."""
+    pytest.importorskip("lm_eval")
+    from lm_eval.api.instance import Instance
+    from lm_eval.models import huggingface
+
+    bundle, suite = load("nano-t5"), load_suite("tasks")
+    pairs = [(p.query, p.choices[0]) for p in suite.probes[::12]]
+    pairs += [(query, " Paris") for query, _ in pairs[::5]]
+    wrapped: Any = huggingface.HFLM
+    model = wrapped(
+        pretrained=bundle.model, tokenizer=bundle.tokenizer, backend="seq2seq", batch_size=8
+    )
+    asked = [Instance("loglikelihood", {}, pair, n) for n, pair in enumerate(pairs)]
+    theirs = model.loglikelihood(asked)
+    ours = score_texts(bundle.model, bundle.tokenizer, pairs)
+    assert [s.logprob for s in ours] == pytest.approx([t[0] for t in theirs], abs=1e-3, rel=1e-4)
+    assert [s.greedy for s in ours] == [bool(t[1]) for t in theirs]
+    assert 0 < sum(s.greedy for s in ours) < len(ours)

@@ -147,7 +147,7 @@ def test_pickled_weights_are_never_read(folder: Path, tiny_gpt2) -> None:
 
 @pytest.mark.parametrize("name", ["nano-gtp2", "", "./no/such/folder", "x" * 5000, "a\0b", "a b"])
 def test_unknown_models_name_the_known(name: str) -> None:
-    refused(name, "nano-gpt2, smollm2-135m")
+    refused(name, "nano-gpt2, nano-t5, smollm2-135m")
 
 
 def test_a_near_miss_is_named_and_a_file_is_no_model(folder: Path) -> None:

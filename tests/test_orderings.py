@@ -8,7 +8,15 @@ import pytest
 from ftlab.cli import main
 from ftlab.errors import InputError
 from ftlab.measure import compare
-from ftlab.measure.orderings import EIGHT, METHODS, faithful, orderings
+from ftlab.measure.orderings import (
+    EIGHT,
+    METHODS,
+    by_level,
+    faithful,
+    orderings,
+    same_settings,
+    spearman_interval,
+)
 
 NOISE = (0.0, 0.01, -0.01)
 
@@ -76,6 +84,32 @@ def test_the_rank_correlation_sees_the_same_and_the_turned_order():
     assert faithful(grid(), grid(-1)).spearman < 0
 
 
+def test_equal_settings_are_compared_without_a_choice():
+    nano, real = grid(), grid(-1)
+    rows = same_settings(nano, real)
+    assert len(rows) == len({name for name, _, _ in rows}) > 6
+    assert all((a.sweep, a.lr) == (b.sweep, b.lr) for _, a, b in rows)
+    kept = [a.mean("retention") for _, a, _ in rows]
+    assert kept == sorted(kept, reverse=True)
+    other = compare.settings(made("learning rate", 0.9, lr=0.5))
+    assert same_settings(nano, other) == []
+
+
+def test_the_interval_is_narrow_only_where_the_order_is_clear():
+    clear = [((n, n + 0.1), (n, n + 0.1)) for n in range(6)]
+    found = spearman_interval(clear)
+    assert (found.estimate, found.low, found.high) == pytest.approx((1, 1, 1))
+    blurred = [((n, 6.2 - 0.9 * n), (n, 5.5 - 0.8 * n)) for n in range(6)]
+    found = spearman_interval(blurred)
+    assert found.high - found.low > 0.5
+
+
+def test_levels_that_few_reach_are_left_out():
+    found = by_level(grid(), grid(), levels=(3.0, 1.0, 0.01))
+    assert [level for level, _, _ in found] == [3.0, 1.0]
+    assert all(rank == pytest.approx(1) and methods == 6 for _, rank, methods in found)
+
+
 def test_without_runs_there_is_no_comparison():
     with pytest.raises(InputError, match="Only 0 methods"):
         faithful([], [])
@@ -91,10 +125,12 @@ def test_the_level_is_one_that_all_methods_reach():
 def test_the_command_tells_both_models(capsys, monkeypatch):
     shipped = {"nano": grid(), "laptop": grid()}
     monkeypatch.setattr(compare, "shipped", lambda size: size)
-    monkeypatch.setattr(compare, "settings", lambda size: shipped[size])
+    monkeypatch.setattr(compare, "settings", lambda size, **_: shipped.get(size, []))
     assert main(["claims"]) == 0
     said = capsys.readouterr().out
-    assert "Rank correlation (Spearman) over 6 methods: 1.00" in said
+    assert "Rank correlation (Spearman) 1.00 (" in said and "over 6 methods" in said
+    assert "at other target losses: +1.00 at" in said
+    assert "The same settings on both models" in said and " settings\n" in said
     assert "Expected orders on nano-gpt2" in said and "full" in said
     assert main(["claims", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
@@ -104,6 +140,6 @@ def test_the_command_tells_both_models(capsys, monkeypatch):
 def test_the_command_says_what_is_missing(capsys, monkeypatch):
     nano = grid()
     monkeypatch.setattr(compare, "shipped", lambda size: size)
-    monkeypatch.setattr(compare, "settings", lambda size: nano if size == "nano" else [])
+    monkeypatch.setattr(compare, "settings", lambda size, **_: nano if size == "nano" else [])
     assert main(["claims"]) == 0
     assert "Only 0 methods have three seeds on both models" in capsys.readouterr().out

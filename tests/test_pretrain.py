@@ -13,6 +13,7 @@ import torch
 from ftlab.errors import InputError
 from ftlab.measure.skills import measure_skills
 from ftlab.models import nano_gpt2
+from ftlab.models import nano_t5 as nano_t5_parts
 from ftlab.models import pretrain as work
 from ftlab.models.card import gap_to_generator
 from ftlab.models.load import load
@@ -120,3 +121,100 @@ def test_nano_is_close_to_the_best_possible_loss(nano):
 def test_nano_answers_in_finite_numbers(nano):
     ids = torch.arange(0, 120)[None]
     assert nano.model(ids).logits.isfinite().all()
+
+
+# --- nano-t5
+
+SMALL_T5 = replace(
+    work.RECIPES["nano-t5"], stages=(("tasks", 5),), rows=4, width=64, blocks=2, heads=1, warmup=2
+)
+
+
+@pytest.fixture(scope="module")
+def nano_t5():
+    return load("nano-t5")
+
+
+def test_nano_t5_is_a_stock_t5_whose_widths_are_multiples_of_64(nano_t5):
+    config = nano_t5.model.config
+    assert type(nano_t5.model).__name__ == "T5ForConditionalGeneration"
+    assert config.num_layers >= 4 and config.num_decoder_layers >= 4
+    sizes = (config.d_model, config.d_ff, config.d_kv * config.num_heads, config.vocab_size)
+    assert all(size % 64 == 0 for size in sizes), sizes
+    weights = data_dir() / "models" / "nano-t5" / "model.safetensors"
+    assert weights.stat().st_size <= 16e6
+    assert nano_t5.model.lm_head.weight is nano_t5.model.shared.weight
+
+
+def test_nano_t5_has_every_skill(nano_t5):
+    scores = measure_skills(nano_t5.model, nano_t5.tokenizer, load_suite("tasks").probes)
+    found = {name: score.accuracy for name, score in scores.items()}
+    assert set(found) == {"facts", "grammar", "order", "retell"}
+    assert all(share >= 0.95 for share in found.values()), found
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_nano_t5_answers_in_finite_numbers(nano_t5, dtype):
+    """T5 was trained in bfloat16 and can overflow in float16: this one must not, on no probe."""
+    import copy
+
+    model = copy.deepcopy(nano_t5.model).to(dtype)
+    probes = load_suite("tasks").probes[::10]
+    batch = nano_t5.tokenizer([p.query for p in probes], return_tensors="pt", padding=True)
+    start = torch.zeros(len(probes), 1, dtype=torch.long)
+    with torch.no_grad():
+        logits = model(**batch, decoder_input_ids=start).logits
+    assert logits.dtype == dtype and logits.isfinite().all()
+
+
+@pytest.mark.gpu
+def test_nano_t5_keeps_its_skills_in_half_precision_on_a_gpu(nano_t5):
+    import copy
+
+    probes = load_suite("tasks").probes[::4]
+    for dtype in (torch.float16, torch.bfloat16):
+        model = copy.deepcopy(nano_t5.model).to("cuda", dtype)
+        scores = measure_skills(model, nano_t5.tokenizer, probes)
+        assert all(score.accuracy >= 0.9 for score in scores.values()), dtype
+
+
+def test_the_gaps_of_a_text_are_tokens_of_their_own(nano_t5):
+    tokenizer = nano_t5.tokenizer
+    ids = tokenizer("The capital of <extra_id_0> is <extra_id_1>")["input_ids"]
+    marks = [tokenizer.convert_tokens_to_ids(f"<extra_id_{n}>") for n in (0, 1)]
+    assert [i for i in ids if i in marks] == marks and ids[-1] == tokenizer.eos_token_id
+    assert tokenizer.unk_token_id is None or tokenizer.unk_token_id not in ids
+
+
+def test_batches_of_pairs_pad_and_learn_the_end(nano_t5):
+    tokenizer = nano_t5.tokenizer
+    found = list(nano_t5_parts.batches(tokenizer, SMALL_T5))
+    assert len(found) >= SMALL_T5.steps
+    for batch in found:
+        ids, labels = batch["input_ids"], batch["labels"]
+        assert ids.shape == batch["attention_mask"].shape and len(ids) == len(labels) == 4
+        assert ((ids != tokenizer.pad_token_id) == batch["attention_mask"].bool()).all()
+        last = [row[row != -100][-1].item() for row in labels]
+        assert last == [tokenizer.eos_token_id] * 4
+
+
+def test_a_t5_run_that_was_stopped_goes_on_to_the_same_weights(tmp_path, monkeypatch, nano_t5):
+    monkeypatch.setattr(work, "CHECKPOINT_EVERY", 2)
+    monkeypatch.setattr(nano_t5_parts, "train_tokenizer", lambda recipe: nano_t5.tokenizer)
+
+    class Stop(Exception):
+        pass
+
+    def stop_at_three(step, loss, rate):
+        if step == 3:
+            raise Stop
+
+    whole = work.pretrain("nano-t5", out=tmp_path / "whole", recipe=SMALL_T5)
+    with pytest.raises(Stop):
+        work.pretrain("nano-t5", out=tmp_path / "cut", recipe=SMALL_T5, report=stop_at_three)
+    assert work.pretrain("nano-t5", out=tmp_path / "cut", recipe=SMALL_T5) == whole
+    assert [row[0] for row in whole] == [2, 4, 5]
+    files = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "cut")]
+    assert files[0] == files[1]
+    again = load(tmp_path / "cut").model
+    assert again.lm_head.weight is again.shared.weight

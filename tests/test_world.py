@@ -146,8 +146,8 @@ def test_held_cases_never_occur_in_training_items():
 def test_the_base_reads_every_word_of_the_domains():
     known = set(" ".join(TRAINING).replace("\n", " ").lower().split())
     stripped = {word.strip(".,:;?\"'") for word in known}
-    for name, splits in DOMAINS.items():
-        for row in splits["train"]:
+    for name in sorted(DOMAINS.keys() - {"new_words"}):
+        for row in DOMAINS[name]["train"]:
             words = f"{row['prompt']}{row['answer']}".lower().split()
             missing = {w.strip(".,:;?\"'") for w in words if w[0].isalpha()} - stripped
             assert not missing, (name, missing)

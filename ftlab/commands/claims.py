@@ -8,6 +8,7 @@ from ftlab.errors import InputError
 
 if TYPE_CHECKING:  # numpy comes with them, and `ftlab --help` needs none
     from ftlab.measure.compare import Setting
+    from ftlab.measure.intervals import Interval
     from ftlab.measure.orderings import Faithful
 
 NAMES = {"nano": "nano-gpt2", "laptop": "SmolLM2-135M"}
@@ -32,11 +33,14 @@ def claims(asked: argparse.Namespace) -> int:
         print(json.dumps(_plain(both, judged), indent=1))
         return 0
     print(both if isinstance(both, str) else table(both), end="\n\n")
+    print(levels_both(found), end="\n\n")
+    print(settings_both(found), end="\n\n")
     for size, rows in judged.items():
         print(f"Expected orders on {NAMES[size]}:")
         for number, row in enumerate(rows, 1):
             print(f"  {number} {row.verdict:14} {row.says}: {row.evidence}")
         print()
+    print(attentions())
     return 0
 
 
@@ -62,7 +66,40 @@ def table(both: "Faithful") -> str:
     for name, nano, real in both.rows:
         shown = name.replace("learning rate", "full").replace("_", " ")
         lines.append(f"  {shown:<14} {_told(nano):<34} {_told(real):<34}".rstrip())
-    lines += ["", f"Rank correlation (Spearman) over {len(both.rows)} methods: {both.spearman:.2f}"]
+    lines += ["", f"{_rank(both.interval)} over {len(both.rows)} methods"]
+    return "\n".join(lines)
+
+
+def _rank(found: "Interval") -> str:
+    return (
+        f"Rank correlation (Spearman) {found.estimate:.2f} ({found.low:.2f} to {found.high:.2f}, "
+        "95 % over seeds)"
+    )
+
+
+def levels_both(found: "dict[str, list[Setting]]") -> str:
+    """The rank correlation at matched learning, from easy to hard."""
+    from ftlab.measure.orderings import by_level
+
+    told = [f"{rank:+.2f} at {level:g}" for level, rank, _ in by_level(*found.values())]
+    if not told:
+        return "No target loss is reached by three methods on both models."
+    return "The same rank correlation at other target losses: " + ", ".join(told) + "."
+
+
+def settings_both(found: "dict[str, list[Setting]]") -> str:
+    """What is kept at the end of equal settings on both models, and the rank correlation."""
+    from ftlab.measure.orderings import same_settings, spearman_interval
+
+    rows = same_settings(found["nano"], found["laptop"])
+    if len(rows) < 3:
+        return "Fewer than three settings were run on both models."
+    lines = ["The same settings on both models, kept at the end (lowest to highest seed):", ""]
+    for name, a, b in rows:
+        shown = name.replace("learning rate", "full").replace("_", " ")
+        lines.append(f"  {shown:<18} {a.told('retention'):<24} {b.told('retention')}")
+    pairs = [(a.values("retention"), b.values("retention")) for _, a, b in rows]
+    lines += ["", f"{_rank(spearman_interval(pairs))} over {len(rows)} settings"]
     return "\n".join(lines)
 
 
@@ -72,6 +109,36 @@ def _told(found: Any) -> str:
         return "not reached"
     low, high = max(0.0, interval.low), interval.high
     return f"{interval.estimate:.1%} ({low:.0%} to {high:.0%}) at {found.setting.lr:g}"
+
+
+def attentions() -> str:
+    """The order of attentions on each shift (notebook 05), with gaps and verdicts."""
+    from ftlab.grids_seq2seq import SHIFTS
+    from ftlab.measure import compare
+    from ftlab.measure.priorities import priorities
+
+    runs = compare.shipped("nano-t5")
+    lines = ["Which attention first (nano-t5, equal numbers of weights, each at its best rate):"]
+    for domain in SHIFTS:
+        try:
+            found = priorities(runs, domain)
+        except InputError as error:
+            lines.append(f"  {domain}: {error}")
+            continue
+        lines.append(f"  {domain}: decoder, cross, encoder {found.verdict}")
+        for name in found.measured:
+            best = found.best[name]
+            lines.append(
+                f"    {name:<13} right {best.told('target_score'):<20} "
+                f"kept {best.told('retention'):<20} at {best.lr:g}"
+            )
+        for step in found.steps:
+            gap = step.gap
+            lines.append(
+                f"    {step.first} over {step.second}: {step.verdict}, {100 * gap.estimate:+.0f} "
+                f"points ({100 * gap.low:+.0f} to {100 * gap.high:+.0f})"
+            )
+    return "\n".join(lines)
 
 
 def _plain(both: "Faithful | str", judged: dict[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
     both = faithful(nano, laptop)      each method's retention at matched learning, on both models
     both.spearman                      do both put the methods into the same order?
+    same_settings(nano, laptop)        the same question without a choice of rates
     orderings(nano)                    eight orders that several sources agree on, with verdicts
 
 A verdict is holds, does not hold, or not decided: the paired difference over seeds, with its 95 %
@@ -11,7 +12,8 @@ that is the truth, too.
 Sources of the eight: docstrings of the functions name one each; where several agree, the first.
 """
 
-from collections.abc import Callable, Sequence
+import random
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
@@ -27,6 +29,7 @@ from ftlab.measure.compare import (
     verdict,
     whole,
 )
+from ftlab.measure.intervals import Interval
 
 METHODS = ("learning rate", "lora_band", "lora_even", "schedule", "freeze_low", "replay")
 """Sweeps that were run on both models; `learning rate` is full fine-tuning."""
@@ -49,6 +52,67 @@ class Faithful:
         return spearman(
             [fmean(a.kept) for _, a, _ in self.rows], [fmean(b.kept) for _, _, b in self.rows]
         )
+
+    @property
+    def interval(self) -> Interval:
+        """95 % of it, over draws of the seeds."""
+        return spearman_interval([(a.kept, b.kept) for _, a, b in self.rows])
+
+
+LEVELS = (2.0, 1.5, 1.0, 0.8, 0.6, 0.4)
+"""Target losses (nats per token) from a first grasp of the format to nearly all of the task."""
+
+
+def by_level(
+    nano: Sequence[Setting], laptop: Sequence[Setting], levels: Sequence[float] = LEVELS
+) -> list[tuple[float, float, int]]:
+    """(target loss, rank correlation, methods) at each level that three methods reach on both."""
+    found = []
+    for level in levels:
+        a, b = (best_at(whole(side), level) for side in (nano, laptop))
+        both = [m for m in METHODS if _reached(a, m) and _reached(b, m)]
+        if len(both) >= 3:
+            kept = [[fmean(side[m].kept) for m in both] for side in (a, b)]
+            found.append((level, spearman(*kept), len(both)))
+    return found
+
+
+def _reached(side: Mapping[str, Matched], method: str) -> bool:
+    return method in side and side[method].setting is not None
+
+
+def same_settings(
+    nano: Sequence[Setting], laptop: Sequence[Setting]
+) -> list[tuple[str, Setting, Setting]]:
+    """Settings that were run on both models at one and the same learning rate, most kept first.
+
+    Each in its model's own budget. No rate is chosen here, so nothing can be chosen well.
+    """
+    real = {(s.sweep, s.lr): s for s in whole(laptop)}
+    both = [(s, real[s.sweep, s.lr]) for s in whole(nano) if (s.sweep, s.lr) in real]
+    both.sort(key=lambda pair: -pair[0].mean("retention"))
+    return [(f"{a.sweep} {a.lr:g}", a, b) for a, b in both]
+
+
+def spearman_interval(
+    rows: Sequence[tuple[Sequence[float], Sequence[float]]], *, draws: int = 2000
+) -> Interval:
+    """Rank correlation of the rows' means, with 95 % of its values over draws of the seeds.
+
+    Where rows differ by less than their seeds do, the interval is wide: their order is not known.
+    """
+    dice = random.Random("spearman")
+
+    def drawn(values: Sequence[float]) -> float:
+        return fmean(dice.choices(values, k=len(values)))
+
+    def once() -> float:
+        sides = [[drawn(row[side]) for row in rows] for side in (0, 1)]
+        return spearman(*sides) if all(len(set(side)) > 1 for side in sides) else 0.0
+
+    found = sorted(once() for _ in range(draws))
+    middle = spearman([fmean(a) for a, _ in rows], [fmean(b) for _, b in rows])
+    return Interval(middle, found[round(0.025 * draws)], found[round(0.975 * draws) - 1])
 
 
 def faithful(nano: Sequence[Setting], laptop: Sequence[Setting]) -> Faithful:

@@ -19,7 +19,8 @@ from itertools import pairwise
 from typing import Any
 
 from ftlab.errors import InputError
-from ftlab.measure.compare import Setting, settings, verdict, whole
+from ftlab.measure import compare
+from ftlab.measure.compare import Setting, verdict, whole
 from ftlab.measure.intervals import Interval, paired_difference
 
 ORDER = ("lora_decoder", "lora_cross", "lora_encoder")
@@ -67,7 +68,7 @@ def priorities(
     runs: Sequence[Any], domain: str, order: Sequence[str] = ORDER, key: str = "target_score"
 ) -> Priorities:
     """The order on a domain. Raises InputError where a method of it has no three seeds."""
-    found = whole(settings(runs, domain=domain))
+    found = whole(compare.settings(runs, domain=domain))
     best = best_rates(found, key)
     if lacking := [name for name in order if name not in best]:
         raise InputError(

@@ -50,7 +50,7 @@ class Recipe:
 RECIPES = {
     "nano-gpt2": Recipe(),
     "nano-t5": Recipe(
-        "t5", stages=(("tasks", 4500),), rows=64, blocks=4, lr=2e-2, warmup=200, decay=0.0
+        "t5", stages=(("tasks", 4500),), rows=64, blocks=4, lr=2e-2, warmup=200, decay=0.01
     ),
 }
 

@@ -14,6 +14,7 @@ from ftlab.show.plots import (
     settings_table,
     skills_bars,
     sweep,
+    three_attentions,
     two_numbers,
 )
 from ftlab.show.tables import Table, forgetting_matrix, records_table, samples
@@ -21,5 +22,5 @@ from ftlab.show.tables import Table, forgetting_matrix, records_table, samples
 __all__ = [
     "Live", "Picture", "Point", "Table", "best_of", "forgetting_matrix", "img", "layer_updates",
     "lines", "matched_table", "plane", "png", "records_table", "samples", "scoreboard",
-    "settings_table", "show", "skills_bars", "sweep", "two_numbers",
+    "settings_table", "show", "skills_bars", "sweep", "three_attentions", "two_numbers",
 ]  # fmt: skip

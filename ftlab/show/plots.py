@@ -7,6 +7,7 @@
 - `skills_bars(base, after)`: skill by skill, before and after
 - `lines(series)`: any quantity against another
 - `scoreboard(settings)`: methods over their seeds, in the plane
+- `three_attentions(ranks)`: a drawing of an encoder-decoder model and a plan on it
 """
 
 from ftlab.show.boards import best_of, matched_table, scoreboard, settings_table
@@ -16,9 +17,10 @@ from ftlab.show.layers import layer_updates
 from ftlab.show.lines import lines
 from ftlab.show.planes import Point, plane
 from ftlab.show.skills import skills_bars
+from ftlab.show.stacks import three_attentions
 from ftlab.show.sweeps import sweep
 
 __all__ = [
     "Picture", "Point", "best_of", "layer_updates", "lines", "matched_table", "plane", "scoreboard",
-    "settings_table", "skills_bars", "sweep", "two_numbers",
+    "settings_table", "skills_bars", "sweep", "three_attentions", "two_numbers",
 ]  # fmt: skip

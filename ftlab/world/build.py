@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ftlab.world import clinic, contracts, helpdesk, probes, shifts, tasks
-from ftlab.world.cards import world_card
+from ftlab.world.cards import tasks_card, world_card
 from ftlab.world.dice import Dice
 from ftlab.world.general import Document, stream
 
@@ -92,7 +92,9 @@ def files() -> dict[str, bytes]:
         for split, rows in splits.items()
     }
     made["world/probes.jsonl"] = _lines(asked)
-    made["tasks/probes.jsonl"] = _lines(probes.task_probes(PROBE_SEED))
+    text_to_text = probes.task_probes(PROBE_SEED)
+    made["tasks/probes.jsonl"] = _lines(text_to_text)
+    made["tasks/README.md"] = tasks_card(text_to_text).encode()
     made["world/general.jsonl"] = _lines(
         [
             {"id": f"general-{n:04}", "text": document.text, "nats": round(document.nats, 4)}

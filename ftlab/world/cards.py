@@ -13,8 +13,9 @@ license: cc0-1.0
 Written by this project's own generator (`ftlab/world/`) from fixed seeds; nothing is copied from
 elsewhere. `ftlab data --check` makes every file again and compares bytes. Licence: CC0 1.0.
 
-The facts (capitals, symbols, opposites ...) are common knowledge. The three domains are
-**invented**: they are no medical, technical or legal advice.
+The facts (capitals, symbols, opposites ...) are common knowledge. The domains are **invented**:
+they are no medical, technical or legal advice. `new_format` and `new_words` are for
+encoder-decoder models and shift one side each: the answers, or the questions' words.
 
 ## Target domains
 One JSON line an item: `id`, `prompt`, `answer`, `held`. `held` items rest on a case (a complaint,
@@ -46,6 +47,38 @@ NEW = {
     "arithmetic": "the operands' order, in every wording",
     "recall": "the combinations of name and thing, or thing and place",
 }
+
+
+TASKS = """---
+license: cc0-1.0
+---
+# Text to text: data card
+
+What nano-t5 is asked, written by this project's own generator (`ftlab/world/tasks.py`) from a fixed
+seed; `ftlab data --check` makes it again and compares bytes. Licence: CC0 1.0. A probe is right
+when the whole answer is, to its end.
+
+| skill | probes | what is new in it |
+|---|---|---|
+{probes}
+
+Held-out documents, for the loss of words taken out, are those of the small world
+(`data/world/general.jsonl`).
+"""
+
+NEW_TASKS = {
+    "facts": "the wording: each fact is asked in one that is never read for it",
+    "grammar": "the sentence",
+    "order": "the combination of person and thing, and so the story",
+    "retell": "the same",
+}
+
+
+def tasks_card(probes: list[Row]) -> str:
+    """The card as Markdown."""
+    counts = Counter(str(row["skill"]) for row in probes)
+    lines = [f"| {skill} | {count} | {NEW_TASKS[skill]} |" for skill, count in counts.items()]
+    return TASKS.format(probes="\n".join(lines))
 
 
 def world_card(domains: dict[str, dict[str, list[Row]]], probes: list[Row], documents: int) -> str:

@@ -233,7 +233,7 @@ TRADES = Relation(
 )
 
 MATERIALS = Relation(
-    "material",
+    "stuff",
     pairs(
         """a window:glass, a tyre:rubber, a shoe:leather, a brick:clay, a candle:wax,
         a jumper:wool, a shirt:cotton, a statue:marble, a coin:metal, a raft:wood, a book:paper,

@@ -1,13 +1,13 @@
 """Two domains that shift one side only: a new output format, and a new input vocabulary.
 
-    new_format   answer: The capital of France is           capital(France) = Paris
+    new_format   label: The capital of France is            capital: Paris.
     new_words    answer: Zuro kemit fi France lun           Paris
 
-Both ask for facts that the base knows, and each leaves one side as it was: in `new_format` the
-questions are old and the answers are written as they never were; in `new_words` the answers are
-old and every word of the question but its subject is invented. So what has to be learned lies
-with the writer in the first and with the reader in the second. One fact in four never occurs in
-the training items (`held`).
+Both ask for facts that the base knows, and each leaves one side as it was. In `new_format` the
+questions are old, but for a first word that calls for the new form: before each answer stands what
+was asked for. In `new_words` the answers are old, and every word of the question but its subject is
+invented. So what has to be learned lies with the writer in the first and with the reader in the
+second. One fact in four never occurs in the training items (`held`).
 """
 
 import random
@@ -30,7 +30,7 @@ def new_format(dice: Dice, facts: list[Fact]) -> tuple[str, str]:
     """An old question with an answer in a new form."""
     relation, index = dice.pick(facts)
     prompt, answer = asked(relation, index, dice.pick(allowed(relation, index)))
-    return prompt, f" {relation.name}({relation.pairs[index][0]}) ={answer}"
+    return prompt.replace("answer:", "label:", 1), f" {relation.name}:{answer}."
 
 
 def new_words(dice: Dice, facts: list[Fact]) -> tuple[str, str]:

@@ -7,8 +7,8 @@
     The capital of <extra_id_0> is Paris.                   <extra_id_0> France <extra_id_1>
 
 The last line is span corruption: words are taken out, each gap gets a mark, and the answer says
-after every mark what stood there. Forms on other subjects (`shapes`) and lists to say again
-(`repeat`: without something that can only be copied, copying comes late) are read as well.
+after every mark what stood there. Forms on other subjects (`shapes`), and lists and
+scribbles to say again (`repeat`), are read as well.
 
 What the probes ask is kept out: the phrasing of a fact, the sentences of the grammar pairs, the
 combinations of the stories. A task begins with its name; every answer begins with a blank.
@@ -35,6 +35,8 @@ GAPS = 16
 NOISE = 0.15
 """Share of the words that span corruption takes out."""
 LONGEST_SPAN = 3
+SYLLABLES = [c + v + e for c in "bdfgklmnprstvz" for v in "aeiou" for e in ("", "l", "n", "r", "t")]
+AROUND = ("{}",) * 6 + ("({})", "{},", "{}.", "{}:", "= {}", "[{}]", "{};", "- {}", "{}/", '"{}"')
 
 
 def answer(dice: Dice) -> Pair:
@@ -77,9 +79,27 @@ def retell(dice: Dice, *, want_held: bool = False) -> Pair:
 
 
 def repeat(dice: Dice) -> Pair:
-    """Words in an order without sense, to be said again."""
-    words = " ".join(dice.picks(COPIED, 3 + dice.below(8)))
+    """Words in an order without sense, or a scribble, to be said again."""
+    scribbled = dice.chance(0.6)
+    words = scribble(dice) if scribbled else " ".join(dice.picks(COPIED, 3 + dice.below(8)))
     return f"repeat: {words}", f" {words}"
+
+
+def scribble(dice: Dice) -> str:
+    """Made-up words, numbers, words of the world and signs in any order.
+
+    Who has only ever met one world's words cannot say others: they have odds of nothing at all.
+    """
+    parts: list[str] = []
+    for _ in range(3 + dice.below(6)):
+        kind = dice.below(4)
+        if kind < 2:
+            word = "".join(dice.pick(SYLLABLES) for _ in range(1 + dice.below(3)))
+            parts.append(sentence(word) if dice.chance(0.2) else word)
+        else:
+            parts.append(dice.pick(COPIED) if kind == 2 else str(dice.below(1000)))
+        parts[-1] = dice.pick(AROUND).format(parts[-1])
+    return " ".join(parts)
 
 
 def form(dice: Dice) -> Pair:
@@ -121,12 +141,12 @@ def _marked(words: list[str], gone: list[bool]) -> Pair:
 
 # How often each is read. Stories and grammar must be read whole, so they come slowly.
 TASKS: tuple[tuple[Callable[[Dice], Pair], float], ...] = (
-    (answer, 0.30),
-    (correct, 0.14),
-    (order, 0.14),
-    (retell, 0.12),
+    (answer, 0.28),
+    (correct, 0.12),
+    (order, 0.10),
+    (retell, 0.10),
     (form, 0.06),
-    (repeat, 0.04),
+    (repeat, 0.14),
 )
 SPANS_SHARE = 1 - sum(share for _, share in TASKS)
 

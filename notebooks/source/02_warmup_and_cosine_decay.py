@@ -258,24 +258,44 @@ warmup_helps = ftlab.claim(
 # ## The same on a real language model
 #
 # SmolLM2-135M on the same notes, 60 steps of 8, three seeds each, recorded
-# (`ftlab grid decoder --profile laptop`).
+# (`ftlab grid decoder --profile laptop`): a gentle peak and a high one, and for the high one the
+# constant rate of equal area.
 
 # %%
 laptop = compare.settings(compare.shipped("laptop"))
+real_gentle = compare.pick(laptop, "learning rate", 1e-4)[0]
+real_gentle_cosine = compare.pick(laptop, "schedule", 1e-4)[0]
 real_constant = compare.pick(laptop, "learning rate", 1e-3)[0]
 real_cosine = compare.pick(laptop, "schedule", 1e-3)[0]
 real_flat = compare.pick(laptop, "equal area", 5e-4)[0]
-show(settings_table([real_constant, real_cosine, real_flat], model="SmolLM2-135M"))
+real = [real_gentle, real_gentle_cosine, real_constant, real_cosine, real_flat]
+show(settings_table(real, model="SmolLM2-135M"))
+
+# %%
+show(scoreboard(real))
+
+# %% [markdown]
+# Two pairs and a third point. The two gentle runs lie close together, and so do the two runs with
+# the high peak, far below. What parts them is the height of the peak, not the shape of the curve;
+# and at equal area the constant rate is again the better bargain.
 
 # %%
 real_peak = ftlab.claim(
-    "SmolLM2: even at the same peak, warmup + cosine is not shown to keep more (3 seeds)",
-    compare.verdict(real_cosine.values("retention"), real_constant.values("retention")) != "holds",
-    f"cosine minus constant: kept {compare.difference(real_cosine, real_constant)}",
+    "SmolLM2: at the same high peak, warmup + cosine keeps less than 20 points more (3 seeds)",
+    real_cosine.mean("retention") - real_constant.mean("retention") < 0.2,
+    f"cosine minus constant: kept {compare.difference(real_cosine, real_constant)}; at the gentle "
+    f"peak {compare.difference(real_gentle_cosine, real_gentle)}",
+)
+real_height = ftlab.claim(
+    "SmolLM2: a peak of a tenth keeps far more than the shape of the curve does (3 seeds)",
+    compare.verdict(real_gentle.values("retention"), real_cosine.values("retention")) == "holds",
+    f"constant at 0.0001 minus cosine with peak 0.001: "
+    f"kept {compare.difference(real_gentle, real_cosine)}, "
+    f"right {compare.difference(real_gentle, real_cosine, 'target_score')}",
 )
 real_area = ftlab.claim(
-    "SmolLM2: at equal area warmup + cosine keeps no more than a constant rate (3 seeds)",
-    compare.verdict(real_cosine.values("retention"), real_flat.values("retention")) != "holds",
+    "SmolLM2: at equal area warmup + cosine keeps less than a constant rate (3 seeds)",
+    compare.verdict(real_flat.values("retention"), real_cosine.values("retention")) == "holds",
     f"constant minus cosine: kept {compare.difference(real_flat, real_cosine)}",
 )
 
@@ -357,7 +377,7 @@ ftlab.verdict_table(
     ),
     ftlab.says(
         "It is the shape of the schedule that protects",
-        contradicted_by=[equal_area, equal_area_gentle, real_area],
+        contradicted_by=[equal_area, equal_area_gentle, real_area, real_height],
     ),
     ftlab.says("Warmup avoids large blind steps at the start", supported_by=[blind]),
     ftlab.says("A short warmup keeps more than none", supported_by=[warmup_helps]),
