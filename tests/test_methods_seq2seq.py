@@ -48,10 +48,9 @@ def untied_t5(tiny_tokenizer):
     transformers 5 ties every T5 it makes; only a file with two tables gives one that is not.
     """
     torch.manual_seed(0)
-    config = T5Config(
-        vocab_size=len(tiny_tokenizer), d_model=64, d_kv=16, d_ff=128, num_layers=3, num_heads=4,
-        feed_forward_proj="gated-gelu", tie_word_embeddings=False,
-    )  # fmt: skip
+    sizes = {"d_model": 64, "d_kv": 16, "d_ff": 128, "num_layers": 3, "num_heads": 4}
+    kind = {"feed_forward_proj": "gated-gelu", "tie_word_embeddings": False}
+    config = T5Config(vocab_size=len(tiny_tokenizer), **sizes, **kind)
     config.decoder_start_token_id = 0
     model = untie(T5ForConditionalGeneration(config).eval())
     torch.nn.init.normal_(model.lm_head.weight, std=0.05)

@@ -217,10 +217,53 @@ def test_the_shifts_change_one_side_only():
     dice = Dice(0)
     for _ in range(300):
         prompt, answer = shifts.new_format(dice, shifts.SEEN)
-        name, obj = re.fullmatch(r" (\w+): (.+)\.", answer).groups()
+        name, obj = re.findall(r"^ (\w+): (.+)\.$", answer)[0]
         subjects = {r.pairs[i][0] for r, i in shifts.SEEN if (r.name, r.pairs[i][1]) == (name, obj)}
         assert any(subject.lower() in prompt.lower() for subject in subjects)
         prompt, answer = shifts.new_words(dice, shifts.SEEN)
         assert answer.strip() in {r.pairs[i][1] for r, i in shifts.SEEN}
     assert len(shifts.HELD) == 80
     assert shifts.invented("capital") == shifts.invented("Capital") != shifts.invented("is")
+
+
+# --- models from elsewhere, in the Hub's form
+
+
+def stored(model, tokenizer, folder, special):
+    """The folder of a model with a tokenizer that puts `special` round every text."""
+    from tokenizers import processors
+
+    tokenizer.backend_tokenizer.post_processor = processors.TemplateProcessing(
+        single=special, special_tokens=[("<s>", 320), ("</s>", 321)]
+    )
+    model.resize_token_embeddings(len(tokenizer), mean_resizing=False)
+    model.config.eos_token_id = model.generation_config.eos_token_id = 321
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return str(folder)
+
+
+@pytest.mark.parametrize("family", ["t5", "bart"])
+def test_a_model_from_elsewhere_goes_through_the_lab(family, request, tiny_tokenizer, tmp_path):
+    from ftlab.lab import open_lab
+    from ftlab.methods.seq2seq import AttentionLoRA
+
+    tokenizer = copy.deepcopy(tiny_tokenizer)
+    tokenizer.add_special_tokens({"bos_token": "<s>", "eos_token": "</s>"})
+    if family == "t5":
+        marks = [AddedToken(tasks.GAP.format(n), lstrip=True) for n in range(tasks.GAPS)]
+        tokenizer.add_special_tokens({"additional_special_tokens": marks})
+    else:
+        tokenizer.add_special_tokens({"mask_token": "<mask>"})
+    model = request.getfixturevalue(f"tiny_{family}")
+    model.config.max_position_embeddings = 1024  # as BART's
+    model = type(model)(model.config).eval()
+    special = "$A </s>" if family == "t5" else "<s> $A </s>"
+    folder = stored(model, tokenizer, tmp_path / family, special)
+    lab = open_lab("clinic", model=folder, per_skill=2, documents=2, target_items=4)
+    run = lab.run(Plan(steps=2, batch_size=2, lr=1e-3), method=AttentionLoRA({"cross": 2}))
+    steps = list(run)
+    measured = steps[-1].measured or {}
+    assert steps[-1].step == 2 and measured["target_loss"] > 0
+    assert steps[-1].tokens > 0 and run.samples(1)[0]["expected"]
+    assert run.moving.trainable == 6 * 2 * 64 * 2

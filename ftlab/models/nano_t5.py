@@ -59,22 +59,21 @@ def new_model(recipe: Recipe, tokenizer: Any) -> nn.Module:
     from transformers import T5Config, T5ForConditionalGeneration
 
     torch.manual_seed(recipe.seed)
-    return T5ForConditionalGeneration(
-        T5Config(
-            vocab_size=len(tokenizer),
-            d_model=recipe.width,
-            d_kv=recipe.width // recipe.heads,
-            d_ff=4 * recipe.width,
-            num_layers=recipe.blocks,
-            num_decoder_layers=recipe.blocks,
-            num_heads=recipe.heads,
-            dropout_rate=0.0,
-            n_positions=recipe.length,
-            pad_token_id=tokenizer.pad_token_id,
-            eos_token_id=tokenizer.eos_token_id,
-            decoder_start_token_id=tokenizer.pad_token_id,
-        )
-    )
+    sizes: dict[str, Any] = {
+        "vocab_size": len(tokenizer),
+        "d_model": recipe.width,
+        "d_kv": recipe.width // recipe.heads,
+        "d_ff": 4 * recipe.width,
+        "num_layers": recipe.blocks,
+        "num_decoder_layers": recipe.blocks,
+        "num_heads": recipe.heads,
+        "dropout_rate": 0.0,
+        "n_positions": recipe.length,
+    }
+    start = tokenizer.pad_token_id
+    special = {"pad_token_id": start, "eos_token_id": tokenizer.eos_token_id}
+    config = T5Config(**sizes, **special, decoder_start_token_id=start)  # type: ignore[call-arg]
+    return T5ForConditionalGeneration(config)
 
 
 def optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:

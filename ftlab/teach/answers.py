@@ -58,3 +58,15 @@ def lora_numbers(d_in: int, d_out: int, r: int) -> int:
 def merged_weight(weight: Any, a: Any, b: Any, alpha: float, r: int) -> Any:
     """Notebook 04: W + alpha / r B A, of the shape of W (out, in)."""
     return weight + alpha / r * (b @ a)
+
+
+def attention_of(name: str) -> str:
+    """Notebook 05: encoder, decoder or cross, for the name of a module of BART."""
+    if "encoder_attn" in name:
+        return "cross"
+    return "encoder" if ".encoder." in name else "decoder"
+
+
+def equal_rank(numbers: int, layers: int, width: int) -> int:
+    """Notebook 05: the largest rank at which LoRA on `layers` square layers has no more numbers."""
+    return numbers // (2 * layers * width)

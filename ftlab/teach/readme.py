@@ -44,7 +44,7 @@ MATCHED = """
 Who learns less forgets less, so methods are compared at *matched learning*: skills kept at the
 moment when the loss on the new task first fell to a level that all of them reach (nano-gpt2
 {nano:.2f}, SmolLM2-135M {laptop:.2f} nats per token); each method at its best recorded rate
-(SmolLM2: one rate each, but for full fine-tuning), mean of three seeds and 95 % interval.
+(SmolLM2: one or two rates each, three for full fine-tuning), mean of three seeds and 95 % interval.
 
 | method | nano-gpt2 | SmolLM2-135M |
 |---|---|---|
