@@ -86,9 +86,13 @@ def pattern(model: Any, kind: str, targets: tuple[str, ...] = ("q", "v")) -> str
     """
     if kind not in KINDS:
         raise InputError(f"'{kind}' is no attention; they are {', '.join(KINDS)}.")
-    linears = of_kind(_both_stacks(model), kind, targets)
-    shapes = {re.sub(r"\\\.\d+\\\.", r"\\.\\d+\\.", re.escape(x.name), count=1) for x in linears}
-    return "|".join(sorted(shapes))
+    ends: dict[str, list[str]] = {}
+    for linear in of_kind(_both_stacks(model), kind, targets):
+        shape = re.sub(r"\\\.\d+\\\.", r"\\.\\d+\\.", re.escape(linear.name), count=1)
+        place, _, end = shape.rpartition(r"\.")
+        if end not in ends.setdefault(place, []):
+            ends[place].append(end)
+    return "|".join(rf"{place}\.({'|'.join(found)})" for place, found in ends.items())
 
 
 @dataclass(frozen=True)
