@@ -4,7 +4,8 @@
 
 Two domains that shift one side each (world/shifts.py). LoRA on each attention alone, on each pair
 and on all three, always with NUMBERS trained weights; the article's plan; full fine-tuning; either
-stack frozen. Every method at several rates, three seeds.
+stack frozen. Every method at several rates, three seeds. And full fine-tuning on the workbook's
+three domains, as text to text.
 """
 
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from ftlab.grids import SEEDS, Point
 from ftlab.plan import Plan
 
 SHIFTS = ("new_format", "new_words")
+DOMAINS = ("clinic", "helpdesk", "contracts")
 ATTENTIONS = ("decoder", "cross", "encoder")
 RANK = 24
 """Of an attention alone; two share it (12 each), and three (8 each)."""
@@ -35,6 +37,11 @@ def seq2seq() -> Iterator[Point]:
             for rate in FROZEN_RATES:
                 for stack in ("encoder", "decoder"):
                     yield _point(f"freeze_{stack}", domain, rate, seed, frozen(stack))
+
+    for seed in SEEDS:
+        for domain in DOMAINS:
+            for rate in FULL_RATES[:2]:
+                yield _point("learning rate", domain, rate, seed)
 
 
 def _point(sweep: str, domain: str, rate: float, seed: int, method: Any = None) -> Point:
