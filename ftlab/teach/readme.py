@@ -12,6 +12,7 @@ from statistics import fmean
 
 from ftlab import records
 from ftlab.measure import compare
+from ftlab.measure.priorities import best_rates
 from ftlab.paths import data_dir
 from ftlab.show.style import method_mark
 
@@ -69,6 +70,38 @@ def matched() -> str:
     return MATCHED.format(**levels) + "\n".join(rows) + "\n"
 
 
+SHIFTS = """
+Encoder-decoder models have three attentions. On nano-t5, LoRA on one alone, with equal numbers of
+weights and each at its best rate (most new items right), for a task that is new in its answers'
+format and one that is new in its questions' words; right and kept, means of three seeds (higher is
+better):
+
+| adapted | new format: right | kept | new words: right | kept |
+|---|---|---|---|---|
+"""
+ATTENTIONS = ("lora_decoder", "lora_cross", "lora_encoder", "lora_kinds", "learning rate")
+ATTENTIONS += ("freeze_decoder",)
+
+
+def shifts() -> str:
+    """The attentions on both shifts, as Markdown."""
+    runs = compare.shipped("nano-t5")
+    best = [
+        best_rates(compare.whole(compare.settings(runs, domain=domain)))
+        for domain in ("new_format", "new_words")
+    ]
+    rows = []
+    for method in ATTENTIONS:
+        label = method_mark("full" if method == "learning rate" else method).label
+        cells = [
+            f"{side[method].mean(key):.0%}"
+            for side in best
+            for key in ("target_score", "retention")
+        ]
+        rows.append(f"| {label} | {' | '.join(cells)} |")
+    return SHIFTS + "\n".join(rows) + "\n"
+
+
 def _matched(found: compare.Matched | None) -> str:
     interval = found.interval if found else None
     if found is None or interval is None or found.setting is None:
@@ -88,7 +121,7 @@ def measured() -> str:
         ]
         for rate in sorted({r.plan["lr"] for r in runs}):
             rows.append(_row(model, rate, [r for r in runs if r.plan["lr"] == rate]))
-    return HEAD + "\n".join(rows) + "\n" + matched()
+    return HEAD + "\n".join(rows) + "\n" + matched() + shifts()
 
 
 def between(text: str) -> str:
