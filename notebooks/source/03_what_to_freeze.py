@@ -360,7 +360,8 @@ real_bargain = ftlab.claim(
     "SmolLM2: at matched learning it keeps less than 5 points more than gentle full fine-tuning",
     at["freeze_low"].interval.estimate < at["learning rate"].interval.estimate + 0.05,
     f"kept {at['freeze_low'].interval.estimate:.0%} against "
-    f"{at['learning rate'].interval.estimate:.0%}, full fine-tuning at {at['learning rate'].setting.lr:g}",
+    f"{at['learning rate'].interval.estimate:.0%} "
+    f"(full fine-tuning at {at['learning rate'].setting.lr:g})",
 )
 
 # %% [markdown]
