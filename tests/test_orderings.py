@@ -107,7 +107,7 @@ def test_the_interval_is_narrow_only_where_the_order_is_clear():
 def test_levels_that_few_reach_are_left_out():
     found = by_level(grid(), grid(), levels=(3.0, 1.0, 0.01))
     assert [level for level, _, _ in found] == [3.0, 1.0]
-    assert all(rank == pytest.approx(1) and methods == 6 for _, rank, methods in found)
+    assert all(rank.estimate == pytest.approx(1) and n == 6 for _, rank, n in found)
 
 
 def test_without_runs_there_is_no_comparison():

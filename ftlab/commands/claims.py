@@ -81,9 +81,8 @@ def levels_both(found: "dict[str, list[Setting]]") -> str:
     """The rank correlation at matched learning, from easy to hard."""
     from ftlab.measure.orderings import by_level
 
-    told = [
-        f"{rank:+.2f} at {level:g}" for level, rank, _ in by_level(found["nano"], found["laptop"])
-    ]
+    levels = by_level(found["nano"], found["laptop"])
+    told = [f"{rank.estimate:+.2f} at {level:g}" for level, rank, _ in levels]
     if not told:
         return "No target loss is reached by three methods on both models."
     return "The same rank correlation at other target losses: " + ", ".join(told) + "."

@@ -65,15 +65,15 @@ LEVELS = (2.0, 1.5, 1.0, 0.8, 0.6, 0.4)
 
 def by_level(
     nano: Sequence[Setting], laptop: Sequence[Setting], levels: Sequence[float] = LEVELS
-) -> list[tuple[float, float, int]]:
+) -> list[tuple[float, Interval, int]]:
     """(target loss, rank correlation, methods) at each level that three methods reach on both."""
     found = []
     for level in levels:
         a, b = (best_at(whole(side), level) for side in (nano, laptop))
-        both = [m for m in METHODS if _reached(a, m) and _reached(b, m)]
+        both = [m for m in (*METHODS, *OPTIONAL) if _reached(a, m) and _reached(b, m)]
         if len(both) >= 3:
-            kept = [[fmean(side[m].kept) for m in both] for side in (a, b)]
-            found.append((level, spearman(*kept), len(both)))
+            kept = [(a[m].kept, b[m].kept) for m in both]
+            found.append((level, spearman_interval(kept, draws=500), len(both)))
     return found
 
 

@@ -13,6 +13,9 @@ from ftlab.show.planes import Point, plane
 from ftlab.show.style import method_mark, percent, plain
 from ftlab.show.tables import Cell, Table
 
+ATTENTIONS = ("lora_decoder", "lora_cross", "lora_encoder", "lora_kinds", "lora_article")
+ATTENTIONS += ("freeze_encoder", "freeze_decoder")
+
 
 def best_of(found: Iterable[Any]) -> list[Any]:
     """Of each sweep the setting (`measure.compare.Setting`) with the largest learned x kept."""
@@ -118,4 +121,6 @@ def matched_table(
 
 
 def _plain(sweep: str) -> str:
+    if sweep.startswith(ATTENTIONS):  # as in the figures
+        return method_mark(sweep).label
     return sweep.replace("learning rate", "full").replace("_", " ")

@@ -40,6 +40,7 @@ def three_attentions(
         _stack(axes, x, f"{name}, {count} blocks", reads)
     for kind in KINDS:
         _attention(axes, kind, ranks)
+    axes.text(0.1, 0.25, "arrows: who looks at what", fontsize=9.5, color=SOFT)
     heading(figure, title)
     figure.alt = alt_stacks(ranks, blocks)
     return figure
@@ -53,8 +54,7 @@ def _stack(axes: Axes, x: float, name: str, reads: str) -> None:
         )  # fmt: skip
         axes.add_patch(box)
     axes.text(x, 2.95, name, ha="center", fontsize=10.5, color=INK, fontweight="bold")
-    axes.text(x, 0.25, reads, ha="center", fontsize=9.5, color=SOFT)
-    _arrow(axes, (x, 0.4), (x, 0.7), SOFT, 0.0)
+    axes.text(x, 0.45, reads, ha="center", fontsize=9.5, color=SOFT)
 
 
 def _attention(axes: Axes, kind: str, ranks: Mapping[str, int] | None) -> None:

@@ -58,6 +58,7 @@ METHODS: dict[str, Mark] = {
     "lora_decoder_encoder": Mark("#8C6D00", "H", "decoder's own + encoder"),
     "lora_cross_encoder": Mark("#2F7F86", "8", "cross + encoder"),
     "lora_kinds": Mark("#A05A2C", "$3$", "all three"),
+    "lora_article": Mark("#4B4BA8", "$a$", "the article's plan"),
     "freeze_encoder": Mark("#0072B2", "$e$", "encoder frozen"),
     "freeze_decoder": Mark("#7A7F87", "$d$", "decoder frozen"),
     "qlora": Mark("#7A1F4B", "X", "QLoRA"),

@@ -291,17 +291,14 @@ def at_levels(kind):
 
 
 bargain = ftlab.claim(
-    "At matched learning the plan never keeps 5 points more than full fine-tuning at its best rate",
-    all(
-        m["freeze"].interval.estimate < m["learning rate"].interval.estimate + 0.05 for m in matched
-    ),
+    "At matched learning the plan is never shown to keep more than full fine-tuning (3 seeds)",
+    all(compare.verdict(m["freeze"].kept, m["learning rate"].kept) != "holds" for m in matched),
     f"kept {at_levels('freeze')} (plan), {at_levels('learning rate')} (full) at the three levels",
 )
 no_place = ftlab.claim(
-    "At matched learning, each at its best rate, it no longer matters which half is frozen "
-    "(within 5 points)",
+    "At matched learning, each at its best rate, it is not decided which half to freeze (3 seeds)",
     all(
-        abs(m["freeze_low"].interval.estimate - m["freeze_top"].interval.estimate) < 0.05
+        compare.verdict(m["freeze_low"].kept, m["freeze_top"].kept) == "not decided"
         for m in matched
     ),
     f"kept {at_levels('freeze_low')} (lower half) against {at_levels('freeze_top')} (upper half)",
@@ -310,8 +307,8 @@ no_place = ftlab.claim(
 # %% [markdown]
 # That takes something back. At one and the same high rate the place mattered a great deal. But with
 # its upper half frozen the model learns faster at that rate, so it may take a lower one; given that,
-# it keeps as much. The place of the frozen half and the height of the rate are two handles on the
-# same thing.
+# the difference is gone, as far as three seeds can tell. Part of what looked like the right place was
+# a rate that suited one half and not the other.
 
 # %% [markdown]
 # ## The same on a real language model
@@ -357,18 +354,18 @@ real_place = ftlab.claim(
 )
 at = compare.best_at([s for s in laptop if s.sweep in REAL], real_levels[-1])
 real_bargain = ftlab.claim(
-    "SmolLM2: at matched learning it keeps less than 5 points more than gentle full fine-tuning",
-    at["freeze_low"].interval.estimate < at["learning rate"].interval.estimate + 0.05,
+    "SmolLM2: at matched learning it is not shown to keep more than full fine-tuning (3 seeds)",
+    compare.verdict(at["freeze_low"].kept, at["learning rate"].kept) != "holds",
     f"kept {at['freeze_low'].interval.estimate:.0%} against "
     f"{at['learning rate'].interval.estimate:.0%} "
     f"(full fine-tuning at {at['learning rate'].setting.lr:g})",
 )
 
 # %% [markdown]
-# The picture is the small model's: the brake works, it brakes the learning, and at a gentle rate it
-# hardly matters which half is held still. One thing differs. At matched learning the real model with
-# its lower half frozen does as well as gentle full fine-tuning, and the small one worse: half of
-# twelve thin blocks is too little to learn the task with, half of thirty is not.
+# The picture is the small model's: the brake works, it brakes the learning, and at a gentle rate three
+# seeds do not decide which half to hold still. One thing differs. At matched learning the real model
+# with its lower half frozen does as well as gentle full fine-tuning, the small one worse. Why, we did
+# not test.
 
 # %% [markdown]
 # ## Exercise 1: freeze by hand

@@ -137,7 +137,12 @@ plan_holds = ftlab.claim(
 # - **new words**: old answers, but the question is asked in invented words.
 
 # %%
+from ftlab.world.general import GENERAL_FACTS
+
 formats = ftlab.open_lab("new_format", model="nano-t5")
+kinds_of = Counter(relation.pairs[i][0] for relation, i in GENERAL_FACTS)
+only = sum(count for count in kinds_of.values() if count == 1)
+print(f"{only} of {len(GENERAL_FACTS)} facts have a subject that occurs in no other kind of fact")
 show(
     Table(
         ("task", "in", "out"),
@@ -151,8 +156,11 @@ show(
 
 # %% [markdown]
 # One fact in four never occurs in the training items. To get those right, the model must have
-# learned the format or the words, and must not have lost the fact. (Some of the new questions can
-# be answered before any training: *Vietnam* alone suggests an answer.)
+# learned the format or the words, and must not have lost the fact.
+#
+# One thing to keep in mind: the subject is called as before, and most subjects occur in one kind of
+# fact only. Whoever understands *anvil* and nothing else has a good guess. So "new words" asks
+# for less than reading every one of them.
 #
 # Before anything is trained, a look at where the pull is. One batch of each task, one backward
 # pass: how large is the gradient on the query and value matrices of each attention?
@@ -219,8 +227,8 @@ hint = ftlab.claim(
 )
 
 # %% [markdown]
-# A hint, no proof: it says where a small step helps the loss most at the very start. So let us
-# train. All three attentions, rank 8 each, on the new words:
+# A hint, no proof: one batch, before the first step, and Adam does not step along the plain gradient.
+# So let us train. All three attentions, rank 8 each, on the new words:
 
 # %%
 guess = ftlab.predict(
@@ -241,6 +249,8 @@ print(guess.compare(100 * last["retention"]))
 print(f"{last['target_score']:.0%} right, {last['retention']:.0%} of the skills kept.")
 
 # %% [markdown]
+# (The live view asks a sample of the questions; the tables below ask all of them.)
+#
 # ## Each alone, in pairs, all together
 #
 # Recorded, three seeds: LoRA on each attention alone (rank 24), on each pair (12 each) and on all
@@ -268,25 +278,40 @@ for task in TASKS:
 
 # %%
 orders = {task: priorities(recorded, domain) for task, domain in TASKS.items()}
+unseen = {task: priorities(recorded, domain, key="held_score") for task, domain in TASKS.items()}
+
+
+def points(step):
+    gap = step.gap
+    return f"{100 * gap.estimate:+.0f} ({100 * gap.low:+.0f} to {100 * gap.high:+.0f})"
+
+
 show(
     Table(
-        ("task", "step of the order", "difference in share right (+ is for the order)", "verdict"),
+        (
+            "task",
+            "step of the order",
+            "all items: points right (+ is for the order)",
+            "verdict",
+            "new cases alone",
+            "verdict there",
+        ),
         [
             (
                 task,
                 f"{step.first} over {step.second}".replace("lora_", ""),
-                f"{100 * step.gap.estimate:+.0f} points "
-                f"({100 * step.gap.low:+.0f} to {100 * step.gap.high:+.0f})",
+                points(step),
                 step.verdict,
+                points(new),
+                new.verdict,
             )
-            for task, order in orders.items()
-            for step in order.steps
+            for task in TASKS
+            for step, new in zip(orders[task].steps, unseen[task].steps, strict=True)
         ],
     )
 )
 for task, order in orders.items():
-    measured = " > ".join(name.removeprefix("lora_") for name in order.measured)
-    print(f"{task}: decoder, cross, encoder: {order.verdict}; measured: {measured}")
+    print(f"{task}: does 'decoder, then cross, then encoder' hold? {order.verdict}")
 
 # %%
 alone = {task: order.best for task, order in orders.items()}
@@ -310,19 +335,57 @@ not_words = ftlab.claim(
     f"right {alone['new words']['lora_encoder'].told('target_score')} against "
     f"{alone['new words']['lora_decoder'].told('target_score')}",
 )
-depends = ftlab.claim(
-    "What comes first depends on what is new",
-    orders["new format"].measured[0] != orders["new words"].measured[0],
-    f"new format: {orders['new format'].measured[0].removeprefix('lora_')} first; "
-    f"new words: {orders['new words'].measured[0].removeprefix('lora_')} first",
+last_of_three = ftlab.claim(
+    "On both tasks the decoder's own attention alone learns least (3 seeds)",
+    all(
+        compare.verdict(
+            alone[task][other].values("target_score"),
+            alone[task]["lora_decoder"].values("target_score"),
+        )
+        == "holds"
+        for task in TASKS
+        for other in ("lora_cross", "lora_encoder")
+    ),
+    "; ".join(
+        f"{task}: "
+        + ", ".join(
+            f"{name.removeprefix('lora_')} {alone[task][name].mean('target_score'):.0%}"
+            for name in orders[task].measured
+        )
+        for task in TASKS
+    ),
+)
+pair = ftlab.claim(
+    "New format: decoder with encoder learns more than decoder with cross, at equal numbers",
+    compare.verdict(
+        best["new format"]["lora_decoder_encoder"].values("target_score"),
+        best["new format"]["lora_decoder_cross"].values("target_score"),
+    )
+    == "holds",
+    f"right {best['new format']['lora_decoder_encoder'].told('target_score')} against "
+    f"{best['new format']['lora_decoder_cross'].told('target_score')}",
+)
+misled = ftlab.claim(
+    "New format: the first gradient pulled at the decoder's own attention more than at the encoder's, "
+    "and yet the encoder's alone learns more",
+    told["new format"]["lora_decoder"] > told["new format"]["lora_encoder"]
+    and compare.verdict(
+        alone["new format"]["lora_encoder"].values("target_score"),
+        alone["new format"]["lora_decoder"].values("target_score"),
+    )
+    == "holds",
+    f"gradient {told['new format']['lora_decoder']:.0%} against "
+    f"{told['new format']['lora_encoder']:.0%}, right "
+    f"{alone['new format']['lora_decoder'].mean('target_score'):.0%} against "
+    f"{alone['new format']['lora_encoder'].mean('target_score'):.0%}",
 )
 
 # %% [markdown]
-# The article's order is not what was measured, on either task, and the two tasks do not even agree.
-# Where the *words* are new, the encoder has to read them: adapters there learn most. Where the
-# *answer* is new, one might expect the decoder to come first. But its own attention only looks back
-# at the answer so far. What to write next has to be fetched from the input, and the way there is
-# cross-attention.
+# The article's order is not what was measured, on either task. The decoder's own attention, the
+# first in that order, learns least. The encoder's, "optional" in that order, comes first where the
+# words are new; and where the format is new, a pair with it beats the pair that the article puts
+# first. Between cross-attention and the encoder's three seeds do not decide on the new format. And
+# the gradient, which looked like a good adviser, was wrong about the decoder.
 #
 # ## And what is kept?
 #
@@ -363,9 +426,9 @@ quiet_encoder = ftlab.claim(
     f"kept {kept('new words', 'lora_encoder'):.0%} against {kept('new words', 'lora_decoder'):.0%}",
 )
 gentle_full = ftlab.claim(
-    "At matched learning no plan keeps 5 points more than full fine-tuning at its best rate",
+    "At matched learning no plan is shown to keep more than full fine-tuning at its best rate",
     all(
-        kept(task, name) < kept(task, "learning rate") + 0.05
+        compare.verdict(matched[task][name].kept, matched[task]["learning rate"].kept) != "holds"
         for task in TASKS
         for name in attentions()
     ),
@@ -377,6 +440,9 @@ gentle_full = ftlab.claim(
 )
 
 # %% [markdown]
+# (On the new words full fine-tuning keeps everything at its gentlest rate, so there no plan has room
+# to keep more. LoRA was not run below 0.0003.)
+#
 # ## Freeze the encoder, or the decoder?
 #
 # A cheap relative of the same question: train one stack fully, and leave the other as it is. (The
@@ -441,20 +507,33 @@ frozen_words = ftlab.claim(
 )
 
 quick_still = next(s for s in stacks["new words"]["freeze_decoder"] if s.lr == 3e-4)
-quick_full = next(s for s in full if s.lr == 3e-4)
-bargain = ftlab.claim(
-    "New words, rate 0.0003: with the decoder frozen more is kept, and hardly less is learned",
-    compare.verdict(quick_still.values("retention"), quick_full.values("retention")) == "holds"
-    and quick_still.mean("target_score") > quick_full.mean("target_score") - 0.03,
-    f"kept {quick_still.told('retention')} against {quick_full.told('retention')}, "
-    f"right {quick_still.told('target_score')} against {quick_full.told('target_score')}",
+gentle, quick = full[:2]
+tolerant = ftlab.claim(
+    "New words: with the decoder frozen the model bears a rate (0.0003) at which it forgets otherwise",
+    compare.verdict(quick_still.values("retention"), quick.values("retention")) == "holds"
+    and abs(quick_still.mean("target_score") - quick.mean("target_score")) < 0.05,
+    f"kept {quick_still.told('retention')} against {quick.told('retention')}, "
+    f"right {quick_still.told('target_score')} against {quick.told('target_score')}; full "
+    f"fine-tuning at 0.0001: kept {gentle.told('retention')}, right {gentle.told('target_score')}",
+)
+format_runs = compare.settings(recorded, domain="new_format")
+against = compare.best_at(format_runs, compare.common_level(format_runs, (*NAMES, *FROZEN)))
+frozen_worse = ftlab.claim(
+    "New format, at matched learning: either stack frozen keeps less than full fine-tuning (3 seeds)",
+    all(
+        compare.verdict(against["learning rate"].kept, against[name].kept) == "holds"
+        for name in FROZEN
+    ),
+    f"kept {against['freeze_encoder'].interval.estimate:.0%} (encoder frozen), "
+    f"{against['freeze_decoder'].interval.estimate:.0%} (decoder frozen), "
+    f"{against['learning rate'].interval.estimate:.0%} (full)",
 )
 
 # %% [markdown]
-# This is the best bargain of the workbook so far. The decoder has nothing to learn when only the
-# words of the questions are new. Frozen, it cannot forget how to answer; and the encoder learns to
-# say the new words in the decoder's terms. Where the answer itself is new, the same plan learns
-# slowly.
+# Where only the words of the questions are new, the decoder has nothing to learn, and freezing it
+# makes the model patient with a rate that is too high. It is no better than full fine-tuning at the
+# right rate; it is safer if you do not know the right rate. Where the answers change, freezing either
+# stack is the worse choice.
 #
 # ## Triage notes, tickets and clauses
 #
@@ -500,7 +579,8 @@ same_brake = ftlab.claim(
         for slow, fast in everyday.values()
     ),
     "; ".join(
-        f"{domain}: {slow.mean('retention'):.0%} against {fast.mean('retention'):.0%}"
+        f"{domain}: {slow.mean('retention'):.0%} against {fast.mean('retention'):.0%} "
+        f"(right {slow.mean('target_score'):.0%} and {fast.mean('target_score'):.0%})"
         for domain, (slow, fast) in everyday.items()
     ),
 )
@@ -614,11 +694,18 @@ ftlab.verdict_table(
     ),
     ftlab.says(
         "Adapt the decoder's own attention first, then cross, then the encoder's",
-        contradicted_by=[not_format, not_words, depends],
+        contradicted_by=[not_format, not_words, last_of_three],
     ),
-    ftlab.says("The encoder's attention is optional", contradicted_by=[not_words, quiet_encoder]),
+    ftlab.says(
+        "The encoder's attention is optional", contradicted_by=[not_words, pair, quiet_encoder]
+    ),
     ftlab.says(
         "A plan by attention keeps more than full fine-tuning", contradicted_by=[gentle_full]
+    ),
+    ftlab.says(
+        "(ours) The first gradient tells where adapters belong",
+        supported_by=[hint],
+        contradicted_by=[misled],
     ),
     ftlab.says(
         "(notebook 01) A lower learning rate forgets less, on T5 as on GPT",
@@ -626,7 +713,8 @@ ftlab.verdict_table(
     ),
     ftlab.says(
         "(ours) Freeze the side that has nothing new to learn",
-        supported_by=[frozen_format, frozen_words, bargain],
+        supported_by=[frozen_words, tolerant],
+        contradicted_by=[frozen_worse],
     ),
 )
 
@@ -635,13 +723,13 @@ ftlab.verdict_table(
 #
 # - An encoder-decoder has three attentions. Say which you mean, and check on the live model what
 #   you got.
-# - Ask what is new. New words belong to the encoder; a new answer has to be fetched through
-#   cross-attention; the decoder's own attention did least on both tasks.
-# - Freeze the side that has nothing to learn.
+# - Do not leave out the encoder by habit: on both tasks the plans that include it were among the
+#   best, and the decoder's own attention, alone, was the worst.
+# - Frozen, the side that has nothing to learn makes the model patient with a wrong rate.
 # - Compare at equal numbers, and give each plan its own rate.
 #
 # All of it was measured on nano-t5: no real encoder-decoder comes without the Hub. The same plans
-# fit any T5 or BART, such as `ftlab.open_lab("new_words", model="t5-small")`; whether the verdicts
-# do, is yours to find out.
+# fit any T5 or BART, such as `ftlab.open_lab("clinic", model="t5-small")`, which is then asked about
+# plain English. Whether the verdicts hold there is yours to find out.
 #
 # **Next:** notebook 06 makes the frozen weights four times smaller.
