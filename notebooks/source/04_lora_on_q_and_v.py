@@ -417,7 +417,7 @@ same_order = ftlab.claim(
 )
 easy, hard = levels[0], levels[-1]
 breaks = ftlab.claim(
-    "At matched learning the orders agree early (Spearman above 0.5), and not at the end (below 0.5)",
+    "At matched learning the orders agree early (Spearman above 0.5), and not at the end (below)",
     easy[1].estimate > 0.5 > hard[1].estimate,
     f"{easy[1].estimate:+.2f} at a loss of {easy[0]:g}, {hard[1].estimate:+.2f} at {hard[0]:g}",
 )

@@ -366,8 +366,8 @@ pair = ftlab.claim(
     f"{best['new format']['lora_decoder_cross'].told('target_score')}",
 )
 misled = ftlab.claim(
-    "New format: the first gradient pulled at the decoder's own attention more than at the encoder's, "
-    "and yet the encoder's alone learns more",
+    "New format: the first gradient pulled at the decoder's own attention more than at the "
+    "encoder's, and yet the encoder's alone learns more",
     told["new format"]["lora_decoder"] > told["new format"]["lora_encoder"]
     and compare.verdict(
         alone["new format"]["lora_encoder"].values("target_score"),
@@ -509,7 +509,7 @@ frozen_words = ftlab.claim(
 quick_still = next(s for s in stacks["new words"]["freeze_decoder"] if s.lr == 3e-4)
 gentle, quick = full[:2]
 tolerant = ftlab.claim(
-    "New words: with the decoder frozen the model bears a rate (0.0003) at which it forgets otherwise",
+    "New words: with the decoder frozen it bears a rate (0.0003) at which it forgets otherwise",
     compare.verdict(quick_still.values("retention"), quick.values("retention")) == "holds"
     and abs(quick_still.mean("target_score") - quick.mean("target_score")) < 0.05,
     f"kept {quick_still.told('retention')} against {quick.told('retention')}, "
@@ -519,7 +519,7 @@ tolerant = ftlab.claim(
 format_runs = compare.settings(recorded, domain="new_format")
 against = compare.best_at(format_runs, compare.common_level(format_runs, (*NAMES, *FROZEN)))
 frozen_worse = ftlab.claim(
-    "New format, at matched learning: either stack frozen keeps less than full fine-tuning (3 seeds)",
+    "New format, at matched learning: either stack frozen keeps less than full fine-tuning",
     all(
         compare.verdict(against["learning rate"].kept, against[name].kept) == "holds"
         for name in FROZEN
