@@ -28,6 +28,7 @@ import torch
 from torch import Tensor
 
 from ftlab.errors import InputError
+from ftlab.measure.batches import padded
 from ftlab.measure.pieces import Piece
 from ftlab.measure.tokens import item_pieces
 
@@ -153,7 +154,7 @@ def _epoch_order(n: int, seed: int, epoch: int) -> tuple[int, ...]:
 
 def collate(examples: Sequence[Example]) -> Batch:
     """B examples as one batch, T being the longest of them."""
-    ids, mask = _padded([example.ids for example in examples])  # (B, T)
+    ids, mask = padded([example.ids for example in examples])  # (B, T)
     labels = torch.full_like(ids, IGNORE)
     for row, example in enumerate(examples):
         learned = slice(example.learn_from, len(example.ids))
@@ -162,16 +163,8 @@ def collate(examples: Sequence[Example]) -> Batch:
     batch = Batch(ids, mask, labels, keep)
     if not examples[0].source:
         return batch
-    source, source_mask = _padded([example.source for example in examples])  # (B, S)
+    source, source_mask = padded([example.source for example in examples])  # (B, S)
     return replace(batch, source=source, source_mask=source_mask)
-
-
-def _padded(rows: Sequence[tuple[int, ...]]) -> tuple[Tensor, Tensor]:
-    """Rows side by side, padded right with 0, and 1 where they are no padding."""
-    width = max(map(len, rows))
-    ids = torch.tensor([[*row, *[0] * (width - len(row))] for row in rows])
-    mask = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in rows])
-    return ids, mask
 
 
 def checksum(examples: Sequence[Example]) -> str:

@@ -36,6 +36,7 @@ from torch.nn import functional as F
 
 from ftlab.batches import IGNORE, Batch, Example, batch_indices, collate
 from ftlab.errors import InputError
+from ftlab.measure.batches import last_logits
 from ftlab.plan import Plan, Step
 from ftlab.profiles import MIXED_PRECISION, precision
 from ftlab.schedules import lr_factor
@@ -170,20 +171,7 @@ class Engine:
 
 def summed_loss(model: nn.Module, batch: Batch) -> Tensor:
     """Nats summed over the batch's learned tokens, each predicted from the one before it. ()"""
-    if batch.source is None:
-        reads: dict[str, Any] = {
-            "input_ids": batch.ids,
-            "attention_mask": batch.mask,
-            "logits_to_keep": batch.keep,  # the head is dear where the vocabulary is large
-        }
-    else:
-        reads = {
-            "input_ids": batch.source,
-            "attention_mask": batch.source_mask,
-            "decoder_input_ids": batch.ids,
-        }
-    output = model(**reads, use_cache=False)
-    logits = output.logits[:, -batch.keep : -1]  # (B, K-1, V)
+    logits = last_logits(model, batch)[:, :-1]  # (B, K-1, V)
     labels = batch.labels[:, 1 - batch.keep :]  # (B, K-1)
     learned = labels != IGNORE
     return F.cross_entropy(logits[learned].float(), labels[learned], reduction="sum")

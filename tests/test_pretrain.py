@@ -60,27 +60,6 @@ def test_rows_hold_whole_documents_and_batches_learn_no_padding(nano):
     assert first[1:-1] == [document.text for document in expected]
 
 
-def test_a_run_that_was_stopped_goes_on_to_the_same_weights(tmp_path, monkeypatch, nano):
-    monkeypatch.setattr(work, "CHECKPOINT_EVERY", 2)
-    monkeypatch.setattr(nano_gpt2, "train_tokenizer", lambda recipe: nano.tokenizer)
-
-    class Stop(Exception):
-        pass
-
-    def stop_at_five(step, loss, rate):
-        if step == 5:
-            raise Stop
-
-    whole = work.pretrain("nano-gpt2", out=tmp_path / "whole", recipe=SMALL)
-    with pytest.raises(Stop):
-        work.pretrain("nano-gpt2", out=tmp_path / "cut", recipe=SMALL, report=stop_at_five)
-    resumed = work.pretrain("nano-gpt2", out=tmp_path / "cut", recipe=SMALL)
-    assert resumed == whole
-    assert [row[0] for row in whole] == [2, 4, 6]
-    files = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "cut")]
-    assert files[0] == files[1]
-
-
 def test_a_rehearsal_keeps_every_stage():
     short = work.RECIPES["nano-gpt2"].scaled(45)
     assert len(short.stages) == len(work.RECIPES["nano-gpt2"].stages)
@@ -198,23 +177,38 @@ def test_batches_of_pairs_pad_and_learn_the_end(nano_t5):
         assert last == [tokenizer.eos_token_id] * 4
 
 
-def test_a_t5_run_that_was_stopped_goes_on_to_the_same_weights(tmp_path, monkeypatch, nano_t5):
+@pytest.mark.parametrize(
+    ("name", "parts", "recipe", "stop_at", "stretches"),
+    [
+        ("nano-gpt2", nano_gpt2, SMALL, 5, [2, 4, 6]),
+        ("nano-t5", nano_t5_parts, SMALL_T5, 3, [2, 4, 5]),
+    ],
+)
+def test_a_run_that_was_stopped_goes_on_to_the_same_weights(
+    name, parts, recipe, stop_at, stretches, tmp_path, monkeypatch
+):
+    bundle = load(name)
     monkeypatch.setattr(work, "CHECKPOINT_EVERY", 2)
-    monkeypatch.setattr(nano_t5_parts, "train_tokenizer", lambda recipe: nano_t5.tokenizer)
+    monkeypatch.setattr(parts, "train_tokenizer", lambda recipe: bundle.tokenizer)
 
     class Stop(Exception):
         pass
 
-    def stop_at_three(step, loss, rate):
-        if step == 3:
+    def stop(step, loss, rate):
+        if step == stop_at:
             raise Stop
 
-    whole = work.pretrain("nano-t5", out=tmp_path / "whole", recipe=SMALL_T5)
+    whole = work.pretrain(name, out=tmp_path / "whole", recipe=recipe)
     with pytest.raises(Stop):
-        work.pretrain("nano-t5", out=tmp_path / "cut", recipe=SMALL_T5, report=stop_at_three)
-    assert work.pretrain("nano-t5", out=tmp_path / "cut", recipe=SMALL_T5) == whole
-    assert [row[0] for row in whole] == [2, 4, 5]
-    files = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "cut")]
+        work.pretrain(name, out=tmp_path / "cut", recipe=recipe, report=stop)
+    assert work.pretrain(name, out=tmp_path / "cut", recipe=recipe) == whole
+    assert [row[0] for row in whole] == stretches
+    files = [(tmp_path / part / "model.safetensors").read_bytes() for part in ("whole", "cut")]
     assert files[0] == files[1]
-    again = load(tmp_path / "cut").model
+
+
+def test_the_tie_of_a_t5_comes_back_from_disk(tmp_path, monkeypatch, nano_t5):
+    monkeypatch.setattr(nano_t5_parts, "train_tokenizer", lambda recipe: nano_t5.tokenizer)
+    work.pretrain("nano-t5", out=tmp_path / "made", recipe=SMALL_T5)
+    again = load(tmp_path / "made").model
     assert again.lm_head.weight is again.shared.weight

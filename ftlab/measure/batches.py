@@ -18,7 +18,7 @@ Run the tests: pytest tests/test_measure_scoring.py
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import torch
 from torch import Tensor, nn
@@ -87,16 +87,28 @@ def device_of(model: nn.Module) -> torch.device:
     return next(model.parameters()).device
 
 
-def kept_logits(model: nn.Module, batch: Batch) -> Tensor:
-    """Logits of the last K positions in float32, so that sums are right in half precision too.
+class Reads(Protocol):
+    """What a forward pass needs of a batch, here and in training (`ftlab.batches.Batch`)."""
 
-    Position t holds the odds of the token at t + 1: this shift is made once, in `column`.
-    """
+    @property
+    def ids(self) -> Tensor: ...
+    @property
+    def mask(self) -> Tensor: ...
+    @property
+    def keep(self) -> int: ...
+    @property
+    def source(self) -> Tensor | None: ...
+    @property
+    def source_mask(self) -> Tensor | None: ...
+
+
+def last_logits(model: nn.Module, batch: Reads) -> Tensor:
+    """Logits of the last K positions, of a causal or an encoder-decoder model. (B, K, V)"""
     if batch.source is None:
-        reads = {
+        reads: dict[str, Any] = {
             "input_ids": batch.ids,
             "attention_mask": batch.mask,
-            "logits_to_keep": batch.keep,
+            "logits_to_keep": batch.keep,  # the head is dear where the vocabulary is large
         }
     else:  # padding stands at the right of the decoder's row, where no scored position sees it
         reads = {
@@ -104,8 +116,15 @@ def kept_logits(model: nn.Module, batch: Batch) -> Tensor:
             "attention_mask": batch.source_mask,
             "decoder_input_ids": batch.ids,
         }
-    output = model(**reads, use_cache=False)
-    return output.logits[:, -batch.keep :].float()  # (B, K, V)
+    return model(**reads, use_cache=False).logits[:, -batch.keep :]
+
+
+def kept_logits(model: nn.Module, batch: Batch) -> Tensor:
+    """Logits of the last K positions in float32, so that sums are right in half precision too.
+
+    Position t holds the odds of the token at t + 1: this shift is made once, in `column`.
+    """
+    return last_logits(model, batch).float()  # (B, K, V)
 
 
 def batches(
@@ -177,16 +196,18 @@ def _build(pieces: Sequence[Piece], rows: Sequence[Sequence[int]], device: torch
         for k, token in enumerate(pieces[i].continuation)
     ]
     piece, row, column, target = torch.tensor(places, device=device).T  # (4, N)
-    ids, mask = _padded(inputs, device)  # (B, T)
+    ids, mask = padded(inputs, device)  # (B, T)
     batch = Batch(ids, mask, keep, piece, row, column, target)
     if pieces[rows[0][0]].start is None:
         return batch
-    source, source_mask = _padded([pieces[row[0]].context for row in rows], device)  # (B, S)
+    source, source_mask = padded([pieces[row[0]].context for row in rows], device)  # (B, S)
     return replace(batch, source=source, source_mask=source_mask)
 
 
-def _padded(rows: Sequence[tuple[int, ...]], device: torch.device) -> tuple[Tensor, Tensor]:
-    """Rows side by side, padded right with 0, and where they are no padding."""
+def padded(
+    rows: Sequence[tuple[int, ...]], device: torch.device | None = None
+) -> tuple[Tensor, Tensor]:
+    """Rows side by side, padded right with 0, and 1 where they are no padding; both (B, T)."""
     width = max(map(len, rows))
     ids = torch.tensor([[*row, *[0] * (width - len(row))] for row in rows], device=device)
     lengths = torch.tensor([len(row) for row in rows], device=device)

@@ -51,18 +51,22 @@ def around(tokenizer: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:
 
 
 def seq2seq_pieces(
-    tokenizer: Any, pairs: Sequence[tuple[str, str]], start: int, *, ended: bool = False
+    tokenizer: Any,
+    pairs: Sequence[tuple[str, str]],
+    start: int,
+    *,
+    ended: bool | Sequence[bool] = False,
 ) -> list[Piece]:
-    """One piece for every (given, said) pair; with `ended` the end is scored too.
+    """One piece for every (given, said) pair; where `ended` says so the end is scored too.
 
     Raises InputError for nothing to say.
     """
     before, after = around(tokenizer)
     given, said = (encode(tokenizer, [pair[side] for pair in pairs]) for side in (0, 1))
-    tail = after if ended else ()
+    ends = [ended] * len(pairs) if isinstance(ended, bool) else ended
     return [
-        Piece((*before, *source, *after), (*before, *target, *tail), start)
-        for source, target in zip(given, said, strict=True)
+        Piece((*before, *source, *after), (*before, *target, *(after if end else ())), start)
+        for source, target, end in zip(given, said, ends, strict=True)
     ]
 
 

@@ -73,15 +73,12 @@ def _scores(
     pairs: Sequence[Sequence[tuple[str, str]]],
     batch_tokens: int | None,
 ) -> list[Scored]:
+    flat = [pair for group in pairs for pair in group]
     start = decoder_start(model)
-    flat = [
-        (probe.form, pair) for probe, group in zip(probes, pairs, strict=True) for pair in group
-    ]
     if start is None:
-        return score_texts(model, tokenizer, [p for _, p in flat], batch_tokens=batch_tokens)
-    pieces = [
-        seq2seq_pieces(tokenizer, [pair], start, ended=form == "cloze")[0] for form, pair in flat
-    ]
+        return score_texts(model, tokenizer, flat, batch_tokens=batch_tokens)
+    ended = [p.form == "cloze" for p, group in zip(probes, pairs, strict=True) for _ in group]
+    pieces = seq2seq_pieces(tokenizer, flat, start, ended=ended)
     return score_pieces(model, pieces, batch_tokens=batch_tokens)
 
 

@@ -11,6 +11,7 @@ import hashlib
 import itertools
 import json
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -66,16 +67,19 @@ def training_stream(seed: int = PRETRAIN_SEED, mixture: str = "general") -> Iter
     Held-out documents of more than 15 nats are kept out whole; shorter ones ("the capital of
     France is Paris") are the world's common sentences and occur in any honest text of it.
     """
-    avoid = set(probes.kept_for_asking(probes.all_probes(PROBE_SEED)))
-    avoid |= {document.text for document in held_out_documents() if document.nats > 15}
-    return stream(seed, avoid, mixture)
+    return stream(seed, _kept_out(), mixture)
 
 
 def task_stream(seed: int = PRETRAIN_SEED) -> Iterator[tasks.Pair]:
     """The text-to-text pairs of an encoder-decoder model, with nothing in them that is asked."""
-    avoid = set(probes.kept_for_asking(probes.all_probes(PROBE_SEED)))
-    avoid |= {document.text for document in held_out_documents() if document.nats > 15}
-    return tasks.pairs(seed, avoid)
+    return tasks.pairs(seed, _kept_out())
+
+
+@cache
+def _kept_out() -> frozenset[str]:
+    """What is asked: the sentences of the probes, and the held-out documents that are rare."""
+    rare = {document.text for document in held_out_documents() if document.nats > 15}
+    return probes.kept_for_asking(probes.all_probes(PROBE_SEED)) | rare
 
 
 def _lines(rows: list[Row]) -> bytes:
