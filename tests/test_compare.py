@@ -52,6 +52,13 @@ def test_verdicts_need_an_interval_without_zero():
     assert compare.verdict([0.9, 0.91, 0.9], [0.5, 0.5, 0.52]) == "holds"
     assert compare.verdict([0.5, 0.5, 0.52], [0.9, 0.91, 0.9]) == "does not hold"
     assert compare.verdict([0.9, 0.4, 0.7], [0.5, 0.6, 0.7]) == "not decided"
+    high, low = (
+        compare.Setting(
+            "", "", "", 1.0, tuple(SimpleNamespace(final={"retention": v}) for v in kept)
+        )
+        for kept in ((0.9, 0.91, 0.9), (0.5, 0.5, 0.52))
+    )
+    assert compare.more(high, low) and not compare.more(low, high) and not compare.more(low, low)
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=3, max_size=12))

@@ -178,6 +178,11 @@ def verdict(first: Sequence[float], second: Sequence[float]) -> str:
     return "does not hold" if interval.high < 0 else "not decided"
 
 
+def more(first: Setting, second: Setting, key: str = "retention") -> bool:
+    """Is a number of the first clearly above the second's: the whole 95 % interval above zero?"""
+    return verdict(first.values(key), second.values(key)) == "holds"
+
+
 def difference(first: Setting, second: Setting, key: str = "retention") -> str:
     """first - second of a share, paired by seed, in points with its 95 % interval, as text."""
     found = paired_difference(first.values(key), second.values(key))

@@ -317,32 +317,24 @@ for task, order in orders.items():
 alone = {task: order.best for task, order in orders.items()}
 not_format = ftlab.claim(
     "New format: cross-attention alone learns more than the decoder's own alone (3 seeds)",
-    compare.verdict(
-        alone["new format"]["lora_cross"].values("target_score"),
-        alone["new format"]["lora_decoder"].values("target_score"),
-    )
-    == "holds",
+    compare.more(
+        alone["new format"]["lora_cross"], alone["new format"]["lora_decoder"], "target_score"
+    ),
     f"right {alone['new format']['lora_cross'].told('target_score')} against "
     f"{alone['new format']['lora_decoder'].told('target_score')}",
 )
 not_words = ftlab.claim(
     "New words: the encoder's attention alone learns more than the decoder's own alone (3 seeds)",
-    compare.verdict(
-        alone["new words"]["lora_encoder"].values("target_score"),
-        alone["new words"]["lora_decoder"].values("target_score"),
-    )
-    == "holds",
+    compare.more(
+        alone["new words"]["lora_encoder"], alone["new words"]["lora_decoder"], "target_score"
+    ),
     f"right {alone['new words']['lora_encoder'].told('target_score')} against "
     f"{alone['new words']['lora_decoder'].told('target_score')}",
 )
 last_of_three = ftlab.claim(
     "On both tasks the decoder's own attention alone learns least (3 seeds)",
     all(
-        compare.verdict(
-            alone[task][other].values("target_score"),
-            alone[task]["lora_decoder"].values("target_score"),
-        )
-        == "holds"
+        compare.more(alone[task][other], alone[task]["lora_decoder"], "target_score")
         for task in TASKS
         for other in ("lora_cross", "lora_encoder")
     ),
@@ -357,11 +349,11 @@ last_of_three = ftlab.claim(
 )
 pair = ftlab.claim(
     "New format: decoder with encoder learns more than decoder with cross, at equal numbers",
-    compare.verdict(
-        best["new format"]["lora_decoder_encoder"].values("target_score"),
-        best["new format"]["lora_decoder_cross"].values("target_score"),
-    )
-    == "holds",
+    compare.more(
+        best["new format"]["lora_decoder_encoder"],
+        best["new format"]["lora_decoder_cross"],
+        "target_score",
+    ),
     f"right {best['new format']['lora_decoder_encoder'].told('target_score')} against "
     f"{best['new format']['lora_decoder_cross'].told('target_score')}",
 )
@@ -369,11 +361,9 @@ misled = ftlab.claim(
     "New format: the first gradient pulled at the decoder's own attention more than at the "
     "encoder's, and yet the encoder's alone learns more",
     told["new format"]["lora_decoder"] > told["new format"]["lora_encoder"]
-    and compare.verdict(
-        alone["new format"]["lora_encoder"].values("target_score"),
-        alone["new format"]["lora_decoder"].values("target_score"),
-    )
-    == "holds",
+    and compare.more(
+        alone["new format"]["lora_encoder"], alone["new format"]["lora_decoder"], "target_score"
+    ),
     f"gradient {told['new format']['lora_decoder']:.0%} against "
     f"{told['new format']['lora_encoder']:.0%}, right "
     f"{alone['new format']['lora_decoder'].mean('target_score'):.0%} against "
@@ -483,11 +473,7 @@ still_encoder = {task: at_gentle(task, "freeze_encoder") for task in TASKS}
 still_decoder = {task: at_gentle(task, "freeze_decoder") for task in TASKS}
 frozen_format = ftlab.claim(
     "New format: with the encoder frozen more is learned than with the decoder frozen (3 seeds)",
-    compare.verdict(
-        still_encoder["new format"].values("target_score"),
-        still_decoder["new format"].values("target_score"),
-    )
-    == "holds",
+    compare.more(still_encoder["new format"], still_decoder["new format"], "target_score"),
     f"right {still_encoder['new format'].told('target_score')} against "
     f"{still_decoder['new format'].told('target_score')}, "
     f"kept {still_encoder['new format'].told('retention')} against "
@@ -495,11 +481,7 @@ frozen_format = ftlab.claim(
 )
 frozen_words = ftlab.claim(
     "New words: with the decoder frozen more is kept than with the encoder frozen (3 seeds)",
-    compare.verdict(
-        still_decoder["new words"].values("retention"),
-        still_encoder["new words"].values("retention"),
-    )
-    == "holds",
+    compare.more(still_decoder["new words"], still_encoder["new words"], "retention"),
     f"kept {still_decoder['new words'].told('retention')} against "
     f"{still_encoder['new words'].told('retention')}, "
     f"right {still_decoder['new words'].told('target_score')} against "
@@ -510,7 +492,7 @@ quick_still = next(s for s in stacks["new words"]["freeze_decoder"] if s.lr == 3
 gentle, quick = full[:2]
 tolerant = ftlab.claim(
     "New words: with the decoder frozen it bears a rate (0.0003) at which it forgets otherwise",
-    compare.verdict(quick_still.values("retention"), quick.values("retention")) == "holds"
+    compare.more(quick_still, quick, "retention")
     and abs(quick_still.mean("target_score") - quick.mean("target_score")) < 0.05,
     f"kept {quick_still.told('retention')} against {quick.told('retention')}, "
     f"right {quick_still.told('target_score')} against {quick.told('target_score')}; full "
@@ -574,10 +556,7 @@ everyday = {
 }
 same_brake = ftlab.claim(
     "On each of the three tasks the gentler rate keeps more (3 seeds)",
-    all(
-        compare.verdict(slow.values("retention"), fast.values("retention")) == "holds"
-        for slow, fast in everyday.values()
-    ),
+    all(compare.more(slow, fast, "retention") for slow, fast in everyday.values()),
     "; ".join(
         f"{domain}: {slow.mean('retention'):.0%} against {fast.mean('retention'):.0%} "
         f"(right {slow.mean('target_score'):.0%} and {fast.mean('target_score'):.0%})"
