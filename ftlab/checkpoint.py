@@ -27,6 +27,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from ftlab import optimizers
 from ftlab.engine import Engine, Groups
 from ftlab.errors import InputError
 from ftlab.plain import plain, read_json, write_json
@@ -172,7 +173,8 @@ def _tensors(engine: Engine) -> dict[str, Tensor]:
     state, found = engine.optimizer.state, {}
     for name, p in _moving(engine):
         found[f"weight/{name}"] = p
-        found |= {f"{key}/{name}": value for key, value in state.get(p, {}).items()}
+        kept = optimizers.store(state.get(p, {}))
+        found |= {f"{key}/{name}": value for key, value in kept.items()}
     return {key: tensor.detach().cpu().contiguous() for key, tensor in found.items()}
 
 
@@ -199,8 +201,6 @@ def restore(found: Checkpoint, folder: Path, engine: Engine) -> None:
     places = dict(_moving(engine))
     for key, tensor in stored.items():
         kind, name = key.split("/", maxsplit=1)
-        # A clone, so that the memory is laid out as in a run that was never stopped.
-        # Fused AdamW keeps its count of steps beside the weights as well.
-        engine.optimizer.state[places[name]][kind] = tensor.clone().to(places[name].device)
+        optimizers.restore(engine.optimizer, places[name], kind, tensor)
     if found.scaler and engine.accelerator.scaler is not None:
         engine.accelerator.scaler.load_state_dict(found.scaler)

@@ -14,9 +14,9 @@ Notable choices:
 - Between steps the model is in eval mode, holds no gradients, and all that Accelerate put on it is
   taken off, so it can be used at any time. Above all it is measured in the precision in which the
   base was measured: under bfloat16 autocast a model that has not moved seems to have forgotten.
-- AdamW is torch's fused one: on a CPU that saves about a tenth of a small model's step. The head
-  is run on the learned tokens and what follows them only, which saves more, the larger the
-  vocabulary.
+- AdamW is torch's fused one: on a CPU that saves about a tenth of a small model's step
+  (`ftlab.optimizers` has others, which save memory). The head is run on the learned tokens and
+  what follows them only, which saves more, the larger the vocabulary.
 
 Source of the optimiser: Loshchilov and Hutter, Decoupled Weight Decay Regularization (2019).
 """
@@ -34,6 +34,7 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ftlab import optimizers
 from ftlab.batches import IGNORE, Batch, Example, batch_indices, collate
 from ftlab.errors import InputError
 from ftlab.measure.batches import last_logits
@@ -71,13 +72,7 @@ class Engine:
                 f"{self.accelerator.num_processes} processes; give at least one item to each."
             )
         self.before = {mark: vars(model)[mark] for mark in _MARKS if mark in vars(model)}
-        optimizer = torch.optim.AdamW(
-            [dict(group) for group in groups],
-            lr=plan.lr,
-            betas=(0.9, 0.999),
-            weight_decay=plan.weight_decay,
-            fused=True,
-        )
+        optimizer = optimizers.make(groups, plan)
         self.wrapped, self.optimizer = self.accelerator.prepare(model, optimizer)
         self.prepared = {mark: vars(model)[mark] for mark in _MARKS if mark in vars(model)}
         self.peaks = [group["lr"] for group in self.optimizer.param_groups]
@@ -117,6 +112,8 @@ class Engine:
         learned = sum(example.learned for example in chosen)
         self._mark(self.prepared)
         self.model.train()
+        if self.plan.gradient_checkpointing:
+            _recompute(self.model, True)
         # accumulate() also undoes what a Trainer before may have left in Accelerate's shared state
         with accelerator.accumulate(self.wrapped):
             with self._randomness(number):
@@ -160,6 +157,8 @@ class Engine:
         """Eval mode, no gradients, its own precision: a model that can be used, and measured."""
         self.model.eval()
         self.model.zero_grad(set_to_none=True)
+        if self.plan.gradient_checkpointing:
+            _recompute(self.model, False)
         self._mark(self.before)
 
     def _mark(self, marks: dict[str, Any]) -> None:
@@ -175,6 +174,15 @@ def summed_loss(model: nn.Module, batch: Batch) -> Tensor:
     labels = batch.labels[:, 1 - batch.keep :]  # (B, K-1)
     learned = labels != IGNORE
     return F.cross_entropy(logits[learned].float(), labels[learned], reduction="sum")
+
+
+def _recompute(model: Any, on: bool) -> None:
+    """Switch gradient checkpointing; transformers 5.2x renames it to activation checkpointing."""
+    kind = "activation" if hasattr(model, "activation_checkpointing_enable") else "gradient"
+    if on:
+        getattr(model, f"{kind}_checkpointing_enable")({"use_reentrant": False})
+    else:
+        getattr(model, f"{kind}_checkpointing_disable")()
 
 
 def _accelerator(model: nn.Module) -> Accelerator:

@@ -52,11 +52,13 @@ def run_grid(
 
     have = {record.name for record in records.load_all(folder)} if folder.is_dir() else set()
     missing = [point for point in choose(name, model, only) if point.name not in have][:most]
-    labs: dict[str, Lab] = {}
+    labs: dict[tuple[str, object], Lab] = {}
     for number, point in enumerate(missing, 1):
-        if point.domain not in labs:
-            labs[point.domain] = open_lab(point.domain, model=model, **WATCH[folder_name(model)])
-        record = run_point(labs[point.domain], point, grid=name)
+        bench = point.domain, point.base
+        if bench not in labs:
+            watch = WATCH[folder_name(model)]
+            labs[bench] = open_lab(point.domain, model=model, base=point.base, **watch)
+        record = run_point(labs[bench], point, grid=name)
         records.save(record, folder)
         final = record.final
         yield (

@@ -36,6 +36,8 @@ class Point:
     """Share of general text."""
     shown: str | None = None
     """The method's name in plots, where it is not what the method calls itself."""
+    base: Any = None
+    """How the base is put into four bits (a Quantise), and measured so (None: it is not)."""
 
     @property
     def name(self) -> str:
@@ -50,6 +52,7 @@ class Point:
 
 def points(name: str, model: str) -> list[Point]:
     """The runs of a grid, `name`, for a model. Raises InputError for a grid that is none."""
+    from ftlab.grids_qlora import qlora
     from ftlab.grids_seq2seq import seq2seq
 
     nano = "nano" in model
@@ -57,6 +60,7 @@ def points(name: str, model: str) -> list[Point]:
         "naive": naive if nano else naive_laptop,
         "decoder": decoder if nano else decoder_laptop,
         "seq2seq": seq2seq,
+        "qlora": lambda: qlora(model),
     }
     if name not in grids:
         raise InputError(f"There is no grid '{name}'; the grids are: {', '.join(grids)}.")
@@ -95,10 +99,11 @@ def naive_laptop() -> Iterator[Point]:
     """The same question put to a real language model, as far as a laptop's patience goes."""
     for seed in SEEDS:
         for rate in (3e-5, 1e-4, 1e-3):
-            yield Point("learning rate", "clinic", _laptop(rate, seed))
+            yield Point("learning rate", "clinic", laptop_plan(rate, seed))
 
 
-def _laptop(rate: float, seed: int, **more: Any) -> Plan:
+def laptop_plan(rate: float, seed: int, **more: Any) -> Plan:
+    """How every run on the real model is trained."""
     return Plan(lr=rate, steps=60, batch_size=8, measure_every=20, seed=seed, **more)
 
 
@@ -156,19 +161,19 @@ def decoder_laptop() -> Iterator[Point]:
     """The remedies on a real language model; full fine-tuning is in the grid naive."""
     for seed in SEEDS:
         spread = even({"1-10": 1, "11-12": 2})
-        yield Point("lora_band", "clinic", _laptop(1e-3, seed), method=article(head=False))
-        yield Point("lora_even", "clinic", _laptop(1e-3, seed), method=spread)
+        yield Point("lora_band", "clinic", laptop_plan(1e-3, seed), method=article(head=False))
+        yield Point("lora_even", "clinic", laptop_plan(1e-3, seed), method=spread)
         for rate in (1e-4, 1e-3):
-            cosine = _laptop(rate, seed, schedule="cosine", warmup=6)
+            cosine = laptop_plan(rate, seed, schedule="cosine", warmup=6)
             yield Point("schedule", "clinic", cosine, shown="schedule")
-        flat = _laptop(round(1e-3 * cosine_area(60, 6), 9), seed)
+        flat = laptop_plan(round(1e-3 * cosine_area(60, 6), 9), seed)
         yield Point("equal area", "clinic", flat, shown="full")
         low = freezings(seed)["freeze_low"]
-        yield Point("freeze_low", "clinic", _laptop(1e-4, seed), method=low)
-        yield Point("replay", "clinic", _laptop(1e-4, seed), replay=0.05)
+        yield Point("freeze_low", "clinic", laptop_plan(1e-4, seed), method=low)
+        yield Point("replay", "clinic", laptop_plan(1e-4, seed), replay=0.05)
     for seed in SEEDS:
         top = freezings(seed)["freeze_top"]
-        yield Point("freeze_top", "clinic", _laptop(1e-4, seed), method=top)
+        yield Point("freeze_top", "clinic", laptop_plan(1e-4, seed), method=top)
 
 
 def _nano(

@@ -12,7 +12,7 @@ measured by the same watch, so that runs differ in their plan and method alone.
 import copy
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, is_dataclass
+from dataclasses import asdict, is_dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -26,6 +26,7 @@ from ftlab.measure.watch import Watch
 from ftlab.methods.full import full
 from ftlab.methods.moving import Moving
 from ftlab.models.load import Bundle, load
+from ftlab.models.quantise import Quantise, quantise
 from ftlab.plan import Plan, Step
 from ftlab.train import train
 from ftlab.world.load import Domain, Suite, load_domain, load_suite, suite_for
@@ -41,7 +42,7 @@ class Lab:
 
     def __init__(self, bundle: Bundle, domain: Domain, suite: Suite, **watch: int) -> None:
         """`watch`: sizes of the quick subset (target_items, per_skill, documents)."""
-        self.bundle, self.domain, self.suite = bundle, domain, suite
+        self.bundle, self.domain, self.suite, self.sizes = bundle, domain, suite, watch
         self.watch = Watch(bundle.tokenizer, domain, suite, bundle.model, **watch)
 
     @property
@@ -53,6 +54,11 @@ class Lab:
     def baseline(self) -> dict[str, Any]:
         """What the base can do, on everything (see Watch.full)."""
         return self.watch.baseline_full
+
+    def quantised(self, how: Quantise | None = None) -> "Lab":
+        """The same bench for the same base in four bits: what is kept counts from that base."""
+        bundle = replace(self.bundle, model=quantise(self.fresh(), how), base=how or Quantise())
+        return Lab(bundle, self.domain, self.suite, **self.sizes)
 
     def fresh(self) -> nn.Module:
         """A copy of the base model, to be trained."""
@@ -165,6 +171,7 @@ class Run:
             seconds=self.seconds,
             peak_memory=profiles.peak_memory(),
             extra=({"method": self.asked} if self.asked else {})
+            | ({"base": asdict(lab.bundle.base)} if lab.bundle.base else {})
             | ({"replay": self.replay} if self.replay else {}),
         )
 
@@ -179,6 +186,7 @@ class Run:
         words += [f"--schedule {plan.schedule}"] if plan.schedule != "constant" else []
         words += [f"--warmup {plan.warmup}"] if plan.warmup else []
         words += [f"--replay {self.replay:g}"] if self.replay else []
+        words += [f"--base {lab.bundle.base}"] if lab.bundle.base else []
         return " ".join(words)
 
     def samples(self, count: int = 4) -> list[dict[str, str]]:
@@ -206,13 +214,20 @@ def _answers(model: nn.Module, tokenizer: Any, rows: list[dict[str, Any]]) -> li
     return generate(model, tokenizer, [row["prompt"] for row in rows], ANSWER_TOKENS)
 
 
-def open_lab(domain: str = "clinic", *, model: str | None = None, **watch: int) -> Lab:
+def open_lab(
+    domain: str = "clinic",
+    *,
+    model: str | None = None,
+    base: Quantise | None = None,
+    **watch: int,
+) -> Lab:
     """Set up a lab: the profile's model (or `model`), the domain, and the suite that fits it.
 
-    nano models are asked about their own small world, all others about plain English.
+    With `base` the model is put into four bits first, and every run starts from that. nano models
+    are asked about their own small world, all others about plain English.
     Raises InputError for a domain or model that cannot be had.
     """
     name = model or profiles.profile().model
     loaded = load_domain(domain)
-    bundle = load(name, device=profiles.device())
+    bundle = load(name, device=profiles.device(), base=base)
     return Lab(bundle, loaded, load_suite(suite_for(bundle.model, name)), **watch)

@@ -15,6 +15,7 @@ from ftlab.errors import InputError
 
 SCHEDULES = ("constant", "cosine", "linear")
 LOSSES = ("answer", "text")
+OPTIMIZERS = ("adamw", "adamw8bit", "paged_adamw", "paged_adamw8bit")
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,10 @@ class Plan:
     """Longest text in tokens, prefix and end included; a longer item is refused, never cut."""
     checkpoint_every: int = 25
     """Steps between checkpoints, where train() is given a folder; 0 switches them off."""
+    optimizer: Literal["adamw", "adamw8bit", "paged_adamw", "paged_adamw8bit"] = "adamw"
+    """What takes the steps; all but the first are bitsandbytes' (`ftlab.optimizers`)."""
+    gradient_checkpointing: bool = False
+    """Keep only each block's input for the backward pass and compute the rest of it again."""
 
     def __post_init__(self) -> None:
         for name, least in _WHOLE.items():
@@ -55,6 +60,8 @@ class Plan:
             _check_real(name, getattr(self, name), least, open_end=open_end)
         _check_choice("schedule", self.schedule, SCHEDULES)
         _check_choice("loss_on", self.loss_on, LOSSES)
+        _check_choice("optimizer", self.optimizer, OPTIMIZERS)
+        _check_choice("gradient_checkpointing", self.gradient_checkpointing, (True, False))
         if self.warmup > self.steps:
             raise InputError(
                 f"warmup={self.warmup} is longer than the run of steps={self.steps}; "
@@ -68,8 +75,10 @@ class Plan:
     def same_run(self, other: dict[str, Any]) -> bool:
         """Would the plan stored as `other` give the very same steps?"""
         mine = dataclasses.asdict(self)
-        # How often a checkpoint is written changes no number.
-        return mine | {"checkpoint_every": 0} == other | {"checkpoint_every": 0}
+        # How often a checkpoint is written changes no number. A field that is younger than the
+        # stored plan had its default.
+        defaults = dataclasses.asdict(Plan())
+        return mine | {"checkpoint_every": 0} == defaults | other | {"checkpoint_every": 0}
 
 
 @dataclass(frozen=True)
@@ -118,6 +127,8 @@ def _check_real(name: str, value: Any, least: float, *, open_end: bool) -> None:
         raise InputError(f"{name}={value!r} is not possible; give a number {bound} {least}.")
 
 
-def _check_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
+def _check_choice(name: str, value: Any, choices: tuple[Any, ...]) -> None:
     if value not in choices:
-        raise InputError(f"{name}={value!r} is not known; choose one of {', '.join(choices)}.")
+        raise InputError(
+            f"{name}={value!r} is not known; choose one of {', '.join(map(str, choices))}."
+        )

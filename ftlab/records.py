@@ -187,7 +187,7 @@ def _told(record: Record) -> str:
 def versions() -> dict[str, str]:
     """Versions of what computes: Python, and those of the stack that are installed."""
     found = {"python": platform.python_version()}
-    for name in ("torch", "transformers", "peft", "accelerate"):
+    for name in ("torch", "transformers", "peft", "accelerate", "bitsandbytes"):
         try:
             found[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:

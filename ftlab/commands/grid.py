@@ -15,7 +15,7 @@ from ftlab.quiet import quiet
 
 def add_grid(parser: argparse.ArgumentParser) -> None:
     """The options of `ftlab grid`."""
-    parser.add_argument("name", help="naive (notebook 01), decoder (02 to 04) or seq2seq (05)")
+    parser.add_argument("name", help="naive (01), decoder (02-04), seq2seq (05), qlora (06)")
     parser.add_argument("--model", default=None, help="(default: by the profile)")
     parser.add_argument(
         "--profile", choices=("nano", "laptop"), default="nano", help="(default: %(default)s)"

@@ -87,9 +87,15 @@ class Moving:
 
 def count(model: nn.Module, method: str, factors: Mapping[str, float] | None = None) -> Moving:
     """Read back from the live model what may move in it."""
-    sizes = [(p.numel(), p.requires_grad) for p in model.parameters()]
+    sizes = [(numbers(p), p.requires_grad) for p in model.parameters()]
     moving = sum(n for n, moves in sizes if moves)
     return Moving(method, moving, sum(n for n, _ in sizes), model, factors or {})
+
+
+def numbers(parameter: nn.Parameter) -> int:
+    """How many weights a parameter stands for; one in four bits stores two in a byte."""
+    state = getattr(parameter, "quant_state", None)
+    return parameter.numel() if state is None else state.shape.numel()
 
 
 # A cell is (stack, part order, block) for sorting, and a row's content for one block.

@@ -25,6 +25,7 @@ import torch
 
 from ftlab import checksums, hub
 from ftlab.errors import InputError
+from ftlab.models.quantise import Quantise, quantise
 from ftlab.paths import data_dir
 from ftlab.quiet import quiet
 from ftlab.world.load import is_there, nearest
@@ -49,6 +50,8 @@ class Bundle:
     """Its tokenizer, with a pad token."""
     checksum: str
     """A short name (12 digits of sha256) of the weights file."""
+    base: Quantise | None = None
+    """How its blocks were put into four bits; None where they were not."""
 
 
 def load(
@@ -56,8 +59,12 @@ def load(
     *,
     dtype: torch.dtype | str | None = None,
     device: torch.device | str | None = None,
+    base: Quantise | None = None,
 ) -> Bundle:
     """The model `name` in eval mode, as `dtype` (float32) on `device` (the CPU).
+
+    With `base` its blocks are in four bits (`ftlab.models.quantise`), a layer at a time while it
+    goes to the device, so that the whole model need never lie there.
 
     Raises InputError for a name that means nothing, a Hub that cannot be had, and files that
     are damaged or incomplete.
@@ -73,8 +80,9 @@ def load(
             "save_pretrained."
         )
     tokenizer = _tokenizer(folder)
-    model = _model(folder, kind).eval().to(device or "cpu")
-    return Bundle(str(name), model, tokenizer, checksums.short(weights))
+    model = _model(folder, kind).eval()
+    model = model.to(device or "cpu") if base is None else quantise(model, base, device=device)
+    return Bundle(str(name), model, tokenizer, checksums.short(weights), base)
 
 
 def _dtype(dtype: torch.dtype | str | None) -> torch.dtype:

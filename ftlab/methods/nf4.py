@@ -1,0 +1,184 @@
+"""NF4: a weight in four bits, with sixteen levels placed where normal weights lie.
+
+    absmax_i = max |w| over block i (64 weights)          one constant a block
+    code     = nearest level to w / absmax_i              4 bits, two in a byte, the first high
+    w'       = level[code] x absmax_i
+
+    bits a weight: 4 + 32 / 64 = 4.5; with the constants quantised too: 4 + 8/64 + 32/(64 x 256)
+
+Weights of a trained network are about normal, with mean 0. Levels at equal PROBABILITY (quantiles
+of the normal distribution) are all used about equally often; levels at equal DISTANCE (int4)
+leave the outer ones idle. Zero is a level of its own, so that nothing moves what is 0.
+
+Notable choices:
+- The negative side has 8 levels, the positive 9, zero shared: 16 in all.
+- The nearest level is the first of the nearest, as bitsandbytes has it.
+- Blocks run over the flattened weight, row after row; a last block may be short.
+- This is for reading and for checking. Training uses bitsandbytes (`ftlab.models.quantise`).
+
+Source: Dettmers et al., QLoRA (2023), section 3 and appendix E.
+Run the tests: pytest tests/test_nf4.py
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ftlab.errors import InputError
+
+BLOCK = 64
+"""Weights that share a constant."""
+SECOND_BLOCK = 256
+"""Constants that share a constant, with double quantisation."""
+TAIL = 0.9677083
+"""The outermost quantile; 1 would lie at infinity."""
+
+
+def nf4_levels() -> Tensor:
+    """The sixteen levels of NF4, rising from -1 to 1. (16,)"""
+    normal = torch.distributions.Normal(torch.zeros((), dtype=torch.float64), 1.0)
+    positive = normal.icdf(torch.linspace(TAIL, 0.5, 9, dtype=torch.float64))[:-1]  # (8,)
+    negative = -normal.icdf(torch.linspace(TAIL, 0.5, 8, dtype=torch.float64))[:-1]  # (7,)
+    levels = torch.cat([negative, torch.zeros(1, dtype=torch.float64), positive.flip(0)])
+    return (levels / levels.max()).float()
+
+
+def int4_levels() -> Tensor:
+    """Sixteen levels at equal distance, zero among them: -7/7 to 7/7, and -8/7 left out. (15,)"""
+    return torch.arange(-7, 8) / 7
+
+
+def fp4_levels() -> Tensor:
+    """The levels of a 4-bit float (sign, 2 exponent bits, 1 mantissa bit), largest 1. (15,)"""
+    positive = torch.tensor([0.0625, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0]) / 12  # 0.0625: subnormal
+    return torch.cat([-positive.flip(0), torch.zeros(1), positive])
+
+
+LEVELS = {"nf4": nf4_levels, "int4": int4_levels, "fp4": fp4_levels}
+"""By the name that bitsandbytes or a plot uses; int4 is ours, for comparison."""
+
+
+@dataclass(frozen=True)
+class Quantised:
+    """A weight in four bits: what is stored, and what it takes to read it."""
+
+    packed: Tensor
+    """Two codes a byte, the first in the high half. (ceil(n / 2),) uint8"""
+    absmax: Tensor
+    """One constant a block. (ceil(n / block),) float32"""
+    levels: Tensor
+    """What a code stands for. (16 or fewer,) float32"""
+    block: int
+    """Weights in a block."""
+    shape: tuple[int, ...]
+    """Of the weight."""
+
+    @property
+    def bits(self) -> float:
+        """Bits a weight: codes and constants, without the table of levels."""
+        return 8 * (self.packed.nbytes + self.absmax.nbytes) / math.prod(self.shape)
+
+
+def quantise(weight: Tensor, *, block: int = BLOCK, levels: Tensor | None = None) -> Quantised:
+    """Round every weight to the nearest level of its block. Levels: NF4 if None.
+
+    Raises InputError for a block below 2 or weights that are not finite.
+    """
+    if isinstance(block, bool) or not isinstance(block, int) or block < 2:
+        raise InputError(f"A block of {block!r} weights is not possible; give 2 or more, as 64.")
+    if not torch.isfinite(weight).all():
+        raise InputError("The weight holds numbers that are not finite; quantise a sound one.")
+    levels = nf4_levels() if levels is None else levels
+    rows, n = _blocks(weight.detach().float().flatten(), block), weight.numel()
+    absmax = rows.abs().amax(1)  # (blocks,)
+    scaled = rows / absmax.where(absmax > 0, 1.0)[:, None]  # in [-1, 1]; a block of zeros stays 0
+    codes = nearest(scaled.flatten()[:n], levels)
+    return Quantised(pack(codes), absmax, levels, block, tuple(weight.shape))
+
+
+def dequantise(stored: Quantised) -> Tensor:
+    """The weight as the model will see it. `stored.shape`, float32"""
+    n = math.prod(stored.shape)
+    values = stored.levels[unpack(stored.packed, n).long()]
+    rows = _blocks(values, stored.block) * stored.absmax[:, None]
+    return rows.flatten()[:n].reshape(stored.shape)
+
+
+def nearest(x: Tensor, levels: Tensor) -> Tensor:
+    """For each number the code of the nearest level. (n,) -> (n,) uint8"""
+    codes = torch.empty(len(x), dtype=torch.uint8)
+    for start in range(0, len(x), 2**20):  # a million at a time: 16 distances for each
+        part = x[start : start + 2**20]
+        codes[start : start + 2**20] = (part[:, None] - levels).abs().argmin(1)
+    return codes
+
+
+def pack(codes: Tensor) -> Tensor:
+    """Two codes a byte, the first in the high half; an odd one out gets a zero. (ceil(n / 2),)"""
+    even = torch.cat([codes, codes.new_zeros(len(codes) % 2)])
+    return even[::2] << 4 | even[1::2]
+
+
+def unpack(packed: Tensor, n: int) -> Tensor:
+    """The first n codes. (n,) uint8"""
+    return torch.stack([packed >> 4, packed & 15], dim=1).flatten()[:n]
+
+
+def _blocks(flat: Tensor, block: int) -> Tensor:
+    """(n,) -> (blocks, block), the last one filled up with zeros."""
+    short = -len(flat) % block
+    return torch.cat([flat, flat.new_zeros(short)]).reshape(-1, block)
+
+
+@dataclass(frozen=True)
+class DoubleQuantised:
+    """The constants of the blocks, themselves in 8 bits (QLoRA, section 3)."""
+
+    codes: Tensor
+    """One a block of weights. (blocks,) uint8"""
+    absmax: Tensor
+    """One for 256 of them. (ceil(blocks / 256),) float32"""
+    levels: Tensor
+    """What a code stands for. (256,) float32"""
+    mean: Tensor
+    """Taken off first: constants are all positive. () float32"""
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of codes, constants and mean, without the table of levels."""
+        return self.codes.nbytes + self.absmax.nbytes + self.mean.nbytes
+
+
+def double_quantise(absmax: Tensor, levels: Tensor) -> DoubleQuantised:
+    """Round the constants to 256 levels, 256 at a time, after taking off their mean.
+
+    `levels` (256,): bitsandbytes' 8-bit floats are `dynamic_levels()`.
+    """
+    mean = absmax.mean()
+    rows = _blocks(absmax - mean, SECOND_BLOCK)
+    top = rows.abs().amax(1)
+    scaled = (rows / top.where(top > 0, 1.0)[:, None]).flatten()[: len(absmax)]
+    return DoubleQuantised(nearest(scaled, levels), top, levels, mean)
+
+
+def undo_double(stored: DoubleQuantised) -> Tensor:
+    """The constants as they will be used. (blocks,) float32"""
+    rows = _blocks(stored.levels[stored.codes.long()], SECOND_BLOCK) * stored.absmax[:, None]
+    return rows.flatten()[: len(stored.codes)] + stored.mean
+
+
+def dynamic_levels() -> Tensor:
+    """The 256 levels of a dynamic 8-bit float: fine near 0, coarse near 1. (256,)
+
+    A sign, then a row of zeros that gives the power of ten, then a linear fraction. For each
+    power 10^(i-6), i = 0 to 6, 2^i fractions are spread evenly over 0.1 to 1.
+    Source: Dettmers, 8-bit Approximations (2015), section 3; 8-bit Optimizers (2021), 1.3.
+    """
+    found = [0.0, 1.0]
+    for i in range(7):
+        edges = torch.linspace(0.1, 1, 2**i + 1, dtype=torch.float64)
+        means = (edges[:-1] + edges[1:]) / 2 * 10.0 ** (i - 6)
+        found += [*means.tolist(), *(-means).tolist()]
+    return torch.tensor(sorted(found), dtype=torch.float32)
