@@ -22,8 +22,8 @@ FROM_INDEX := $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX))
 HAS_GPU := $(shell command -v nvidia-smi 2>/dev/null)
 LARGE_TORCH := $(if $(HAS_GPU)$(TORCH_INDEX),,$(filter Linux,$(shell uname -s)))
 
-EXTRAS_lab := lab,laptop
-EXTRAS_test := lab,laptop,test
+EXTRAS_lab := lab,laptop,quant
+EXTRAS_test := lab,laptop,quant,test
 EXTRAS_all := lab,laptop,quant,test
 
 .DEFAULT_GOAL := help

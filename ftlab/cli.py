@@ -21,7 +21,7 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from ftlab.commands import claims, data, grid, train
-from ftlab.errors import InputError
+from ftlab.errors import InputError, OutOfMemory
 
 ABOUT = "See a language model forget while it is fine-tuned, and fine-tune it without."
 Command = Callable[[argparse.Namespace], int]
@@ -116,6 +116,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             parser()[0].print_help()
             return 0
         return asked.do(asked)
+    except OutOfMemory as full:
+        print(full, file=sys.stderr)
+        return 2
     except InputError as slip:
         print(f"ftlab: {' '.join(str(slip).split())}", file=sys.stderr)
         return 2

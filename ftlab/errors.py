@@ -11,3 +11,10 @@ class InputError(ValueError):
 
     def _render_traceback_(self) -> list[str]:
         return [f"ftlab: {self}"]
+
+
+class OutOfMemory(InputError):
+    """The card is full: a table of what needed the room, and the one change that fits."""
+
+    def _render_traceback_(self) -> list[str]:
+        return str(self).splitlines()

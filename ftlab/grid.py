@@ -28,10 +28,15 @@ WATCH: dict[str, dict[str, int]] = {
 
 
 def folder_name(model: str) -> str:
-    """Under data/records: one folder a model."""
+    """Under data/records: one folder a model (`qlora` apart, whose bases differ)."""
     if model == "nano-t5":
         return "nano-t5"
     return "nano" if "nano" in model else "laptop"
+
+
+def folder_of(grid: str, model: str) -> str:
+    """Under data/records: where the runs of a grid lie."""
+    return "qlora" if grid == "qlora" else folder_name(model)
 
 
 def choose(name: str, model: str, only: str | None) -> list[Point]:

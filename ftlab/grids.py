@@ -231,8 +231,26 @@ def cosine_area(steps: int, warmup: int) -> float:
     return sum(factors) / len(factors)
 
 
+BASES = ("plain", "nf4-double", "nf4", "fp4-double", "fp4")
+
+
+def base_of(name: str) -> Any:
+    """How `ftlab run --base` puts the base into four bits; None for a plain one.
+
+    Raises InputError for a name that is none.
+    """
+    if name not in BASES:
+        raise InputError(f"There is no base '{name}'; give one of {', '.join(BASES)}.")
+    from ftlab.models.quantise import Quantise
+
+    kind, _, double = name.partition("-")
+    return None if name == "plain" else Quantise(kind, bool(double))  # pyright: ignore
+
+
 def presets(seed: int = 0) -> dict[str, Any]:
     """The methods that a command line can name; None is full fine-tuning."""
+    from ftlab.methods.qlora import QLoRA
+
     everywhere = ("q", "k", "v", "o", "ff")
     return {
         "full": None,
@@ -241,10 +259,11 @@ def presets(seed: int = 0) -> dict[str, Any]:
         "lora_head": article(head=True),
         "lora_qv": lora("lora_qv", {"1-12": 8}, ("q", "v")),
         "lora_all": lora("lora_all", {"1-12": 4}, everywhere),
+        "qlora": QLoRA(),
     }
 
 
 PRESETS = (
     "full", "freeze", "freeze_low", "freeze_top", "freeze_any", "lora_band", "lora_head",
-    "lora_qv", "lora_all",
+    "lora_qv", "lora_all", "qlora",
 )  # fmt: skip

@@ -13,6 +13,7 @@ torch is imported inside the functions, so that the command line starts at once.
 import os
 import sys
 from dataclasses import dataclass
+from typing import Any
 
 from ftlab.errors import InputError
 
@@ -105,3 +106,15 @@ def peak_memory(on: str | None = None) -> int | None:
         return None
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024  # Linux counts in KiB
+
+
+def room(on: Any) -> int:
+    """Bytes that the device `on` has: a card's memory, or what this process could take."""
+    if str(on).startswith("cuda"):
+        import torch
+
+        return torch.cuda.mem_get_info(on)[1]
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # Windows does not say
+        return 16 * 10**9

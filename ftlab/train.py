@@ -33,10 +33,11 @@ from ftlab import checkpoint as store
 from ftlab.batches import Example, checksum, encode
 from ftlab.checkpoint import completed_steps
 from ftlab.engine import Engine, Groups, default_groups
-from ftlab.errors import InputError
+from ftlab.errors import InputError, OutOfMemory
 from ftlab.measure.seq2seq import decoder_start
 from ftlab.plain import plain
 from ftlab.plan import Plan, Step
+from ftlab.profiles import room
 
 __all__ = ["Plan", "Step", "completed_steps", "train"]
 
@@ -61,7 +62,8 @@ def train(
     that require gradients.
 
     Raises InputError at once for data, model, groups or a checkpoint that do not fit, and during
-    the run when the loss is no longer a number; the steps before were yielded.
+    the run when the loss is no longer a number, or the card is full (OutOfMemory, with a table of
+    what needed the room and what to change); the steps before were yielded.
     """
     if plan.stop_at is not None and measure is None:
         raise InputError(
@@ -88,7 +90,7 @@ def _run(
         engine.rest()
         last, done = memory.resume(engine) if memory else (None, False)
         while not done:
-            last = _START if last is None else engine.step(last)
+            last = _START if last is None else _step(engine, last)
             last = _measured(last, plan, model, measure)
             done = last.step == plan.steps or engine.any_process(_reached(last, plan))
             if memory:
@@ -97,6 +99,22 @@ def _run(
     finally:
         if not sys.is_finalizing():  # a stream left open when Python ends: torch is half gone
             engine.rest()
+
+
+def _step(engine: Engine, last: Step) -> Step:
+    """The step after `last`; where the card is full, what needed the room and what would fit."""
+    try:
+        return engine.step(last)
+    except torch.OutOfMemoryError as error:
+        from ftlab.measure.memory_advice import out_of_memory_message
+        from ftlab.measure.memory_plan import plan_of
+
+        longest = max(engine.examples, key=lambda example: example.tokens)
+        tokens = len(longest.source or longest.ids)
+        learned = max(example.learned for example in engine.examples)
+        plan = plan_of(engine.model, engine.plan, tokens=tokens, learned=learned)
+        message = out_of_memory_message(engine.model, plan, room(engine.device))
+        raise OutOfMemory(message) from error
 
 
 _START = Step(step=0, loss=None, lr=0.0, tokens=0, examples=0, grad_norm=None, seconds=0.0)

@@ -72,7 +72,7 @@ def fake_lab(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
 
     seen: dict[str, Any] = {"stop_at": None}
 
-    def open_lab(domain: str, model: str | None = None) -> Any:
+    def open_lab(domain: str, model: str | None = None, base: object = None) -> Any:
         def run(plan: Plan, **_: object) -> FakeRun:
             seen.update(domain=domain, model=model, plan=plan)
             return FakeRun(plan, seen["stop_at"])

@@ -7,6 +7,7 @@ import json
 import shutil
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -35,7 +36,7 @@ def shipped(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
     return tmp_path / "data/models/nano-gpt2"
 
 
-def refused(name: str | Path, *parts: str, **options: str) -> None:
+def refused(name: str | Path, *parts: str, **options: Any) -> None:
     """Loading must raise an InputError of one line that holds every part."""
     with pytest.raises(InputError) as caught:
         load(name, **options)

@@ -12,9 +12,11 @@ from accelerate.state import AcceleratorState
 
 from ftlab.batches import collate, encode
 from ftlab.engine import summed_loss
-from ftlab.errors import InputError
+from ftlab.errors import InputError, OutOfMemory
 from ftlab.methods.full import full
+from ftlab.models.load import load
 from ftlab.train import Plan, train
+from ftlab.world.load import load_domain
 
 ITEMS = [
     {"id": f"item-{n}", "prompt": f"Note: {'chest pain ' * (n % 4)}{n}.", "answer": f" Code {n}."}
@@ -334,3 +336,22 @@ def test_between_steps_the_model_speaks_in_its_own_precision(
         AcceleratorState._reset_state()
     assert torch.equal(heard[0], before)
     assert all(torch.allclose(logits, before, atol=1e-5) for logits in heard[1:])
+
+
+def test_a_full_card_gets_a_table_and_one_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> Any:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+
+    bundle = load()
+    items = [dict(row) for row in load_domain("clinic").train][:20]
+    steps = train(bundle.model, bundle.tokenizer, items, Plan(steps=3))
+    next(steps)
+    monkeypatch.setattr("ftlab.engine.Engine.step", full)
+    monkeypatch.setattr("ftlab.train.room", lambda device: 60 * 10**6)
+    with pytest.raises(OutOfMemory) as told:
+        next(steps)
+    words = str(told.value)
+    assert "activations" in words and "optimiser states" in words
+    assert "One change makes it fit: gradient_checkpointing=True" in words
+    assert told.value._render_traceback_() == words.splitlines()
+    assert not bundle.model.training

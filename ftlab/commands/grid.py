@@ -2,6 +2,7 @@
 
 ftlab grid naive                           what is missing in data/records/nano
 ftlab grid decoder --profile laptop        the remedies on a real language model
+ftlab grid qlora --profile t4              QLoRA of billions of weights on a CUDA GPU (lane.py)
 """
 
 import argparse
@@ -18,7 +19,7 @@ def add_grid(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", help="naive (01), decoder (02-04), seq2seq (05), qlora (06)")
     parser.add_argument("--model", default=None, help="(default: by the profile)")
     parser.add_argument(
-        "--profile", choices=("nano", "laptop"), default="nano", help="(default: %(default)s)"
+        "--profile", choices=("nano", "laptop", "t4"), default="nano", help="(default: %(default)s)"
     )
     parser.add_argument("--only", default=None, metavar="WORDS", help="runs with this in the name")
     parser.add_argument("--most", type=int, default=None, help="make so many runs and stop")
@@ -39,12 +40,14 @@ def grid(asked: argparse.Namespace) -> int:
 
     if asked.most is not None and asked.most < 1:
         raise InputError(f"--most {asked.most} is not possible; give a whole number from 1 up.")
+    if asked.profile == "t4":
+        return _lane(asked)
     model = asked.model or model_of(asked.name, asked.profile)
     points = work.choose(asked.name, model, asked.only)
     if asked.list:
         print("\n".join(point.name for point in points))
         return 0
-    folder = asked.out or data_dir() / "records" / work.folder_name(model)
+    folder = asked.out or data_dir() / "records" / work.folder_of(asked.name, model)
     check_folder(folder)
     quiet()
     asked.stopped = f"finished runs are in {folder}; the same command goes on"
@@ -52,4 +55,26 @@ def grid(asked: argparse.Namespace) -> int:
     for news in made:
         print(news, flush=True)
     print(f"{len(points)} runs make the grid '{asked.name}'; they are in {folder}.")
+    return 0
+
+
+def _lane(asked: argparse.Namespace) -> int:
+    """Measure QLoRA of large models on this machine's GPU, in the precision of a T4."""
+    import os
+
+    if asked.name != "qlora":
+        raise InputError(
+            f"The grid {asked.name} has no runs for --profile t4, only qlora has; give --profile "
+            "nano or laptop, or the grid qlora."
+        )
+    from ftlab import lane
+
+    if asked.list:
+        print("\n".join(trial.name for trial in lane.trials()))
+        return 0
+    folder = check_folder(asked.out or data_dir() / "records" / "t4")
+    quiet()
+    os.environ.setdefault("FTLAB_PRECISION", "fp16")
+    for news in lane.run_lane(folder, asked.most):
+        print(news, flush=True)
     return 0

@@ -14,8 +14,8 @@ from typing import Any
 
 from ftlab.commands.terminal import Progress, check_folder, check_picture, save_picture
 from ftlab.errors import InputError
-from ftlab.grids import PRESETS, presets
-from ftlab.plan import Plan
+from ftlab.grids import BASES, PRESETS, base_of, presets
+from ftlab.plan import OPTIMIZERS, Plan
 from ftlab.quiet import quiet
 
 WIDTH = 96  # letters of a prompt or an answer that are shown
@@ -45,6 +45,15 @@ def add_run(parser: argparse.ArgumentParser) -> None:
         "--replay", type=float, default=0.0, help="share of general text, such as 0.05 (default: 0)"
     )
     parser.add_argument("--seed", type=int, default=0, help="of data order (default: 0)")
+    parser.add_argument(
+        "--base", default="plain", help=f"one of: {', '.join(BASES)} (default: plain)"
+    )
+    parser.add_argument(
+        "--optimizer", default="adamw", help=f"one of: {', '.join(OPTIMIZERS)} (default: adamw)"
+    )
+    parser.add_argument(
+        "--gradient-checkpointing", action="store_true", help="less memory, more time"
+    )
     parser.add_argument(
         "--out",
         type=Path,
@@ -99,6 +108,8 @@ def run(asked: argparse.Namespace) -> int:
         seed=asked.seed,
         schedule=asked.schedule,
         warmup=asked.warmup,
+        optimizer=asked.optimizer,
+        gradient_checkpointing=asked.gradient_checkpointing,
     )
     if asked.method not in PRESETS:
         raise InputError(
@@ -106,6 +117,7 @@ def run(asked: argparse.Namespace) -> int:
         )
     if not 0 <= asked.replay < 1:
         raise InputError(f"--replay {asked.replay:g} is not possible; give a share below 1.")
+    base_of(asked.base)  # its slip, too, is told before the model is loaded
     check_folder(asked.out)
     _, made = _open(asked, plan)
     _train(made, plan)
@@ -126,7 +138,8 @@ def _open(asked: argparse.Namespace, plan: Plan) -> tuple[Any, Any]:
     quiet()
     import ftlab.lab  # torch and transformers, some seconds
 
-    lab = ftlab.lab.open_lab(domain=asked.domain, model=asked.model)
+    base = base_of(getattr(asked, "base", "plain"))
+    lab = ftlab.lab.open_lab(domain=asked.domain, model=asked.model, base=base)
     method = presets(plan.seed)[getattr(asked, "method", "full")]
     more = {} if method is None else {"method": method}
     return lab, lab.run(plan, replay=getattr(asked, "replay", 0.0), **more)

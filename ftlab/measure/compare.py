@@ -16,7 +16,7 @@ there has no number, and a setting needs all its seeds.
 Source of the rank correlation: Spearman (1904), ties at their mean rank.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import fmean
@@ -25,6 +25,7 @@ from typing import Any
 from ftlab import records
 from ftlab.errors import InputError
 from ftlab.measure.intervals import Interval, paired_difference
+from ftlab.measure.retention import kept
 from ftlab.paths import data_dir
 
 
@@ -176,6 +177,18 @@ def verdict(first: Sequence[float], second: Sequence[float]) -> str:
     if interval.low > 0:
         return "holds"
     return "does not hold" if interval.high < 0 else "not decided"
+
+
+def kept_of(now: Mapping[str, Any], base: Mapping[str, Any]) -> float:
+    """Share of the skills of `base` that are left, both given as full measurements (dicts).
+
+    For a base other than the run's own: what a 4-bit model has left of the plain one.
+    """
+    chance = base["chance"]
+    shares = [
+        kept(now["skills"][name], before, chance[name]) for name, before in base["skills"].items()
+    ]
+    return fmean(share for share in shares if share is not None)
 
 
 def more(first: Setting, second: Setting, key: str = "retention") -> bool:

@@ -81,8 +81,21 @@ def load(
         )
     tokenizer = _tokenizer(folder)
     model = _model(folder, kind).eval()
-    model = model.to(device or "cpu") if base is None else quantise(model, base, device=device)
+    model = _placed(model, base, device, folder.name)
     return Bundle(str(name), model, tokenizer, checksums.short(weights), base)
+
+
+def _placed(model: Any, base: Quantise | None, device: Any, name: str) -> Any:
+    """The model on its device, in four bits if asked."""
+    try:
+        return model.to(device or "cpu") if base is None else quantise(model, base, device=device)
+    except torch.OutOfMemoryError as error:
+        count = sum(p.numel() for p in model.parameters())
+        cure = "restart the kernel, or take a smaller model"
+        cure = cure if base else f"load it in four bits, base=Quantise(), or {cure}"
+        raise InputError(
+            f"{name} has {count / 1e6:,.0f} million weights, which do not fit the card; {cure}."
+        ) from error
 
 
 def _dtype(dtype: torch.dtype | str | None) -> torch.dtype:

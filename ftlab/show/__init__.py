@@ -2,6 +2,7 @@
 
 from ftlab.show.html import img, png, show
 from ftlab.show.live import Live
+from ftlab.show.memory import memory_bars, memory_table
 from ftlab.show.plots import (
     Picture,
     Point,
@@ -21,6 +22,7 @@ from ftlab.show.tables import Table, forgetting_matrix, records_table, samples
 
 __all__ = [
     "Live", "Picture", "Point", "Table", "best_of", "forgetting_matrix", "img", "layer_updates",
-    "lines", "matched_table", "plane", "png", "records_table", "samples", "scoreboard",
-    "settings_table", "show", "skills_bars", "sweep", "three_attentions", "two_numbers",
+    "lines", "matched_table", "memory_bars", "memory_table", "plane", "png", "records_table",
+    "samples", "scoreboard", "settings_table", "show", "skills_bars", "sweep", "three_attentions",
+    "two_numbers",
 ]  # fmt: skip

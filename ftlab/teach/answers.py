@@ -70,3 +70,15 @@ def attention_of(name: str) -> str:
 def equal_rank(numbers: int, layers: int, width: int) -> int:
     """Notebook 05: the largest rank at which LoRA on `layers` square layers has no more numbers."""
     return numbers // (2 * layers * width)
+
+
+def bits_a_weight(block: int, double: bool) -> float:
+    """Notebook 06: bits for a code and for its part of the constants, which are 32 or 8 bits."""
+    if double:
+        return 4 + 8 / block + 32 / (block * 256)
+    return 4 + 32 / block
+
+
+def decoded(codes: Any, absmax: Any, levels: Any) -> Any:
+    """Notebook 06: what codes (blocks, block) stand for: levels, times the absmax of the row."""
+    return levels[codes] * absmax[:, None]
