@@ -2,9 +2,10 @@
 
     points("qlora", "nano-gpt2")          what `ftlab grid qlora` makes
 
-Its counterparts with LoRA on the plain base are in the grids decoder (lora_all, lora_even) and
-seq2seq (lora_kinds). Every run's own baseline is the base in four bits, so what quantising alone
-costs is not counted as forgetting; it is the difference of the two baselines.
+Its counterparts with LoRA on the plain base, in the same precision, are in the grids decoder
+(lora_all) and seq2seq (lora_kinds); for the real model they are made here. The baseline of a run
+of QLoRA is the base in four bits, so what quantising alone costs is not counted as forgetting; it
+is the difference of the two baselines.
 """
 
 from collections.abc import Iterator
@@ -39,8 +40,12 @@ def _nano() -> Iterator[Point]:
 
 
 def _laptop() -> Iterator[Point]:
+    """With its counterpart: the runs of lora_even in the grid decoder were made in bfloat16."""
+    adapters = even({"1-10": 1, "11-12": 2})
     for seed in SEEDS:
-        yield _point(laptop_plan(1e-3, seed), even({"1-10": 1, "11-12": 2}))
+        yield _point(laptop_plan(1e-3, seed), adapters)
+    for seed in SEEDS:
+        yield Point("lora_even", "clinic", laptop_plan(1e-3, seed), method=adapters)
 
 
 def _seq2seq() -> Iterator[Point]:

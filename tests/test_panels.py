@@ -63,8 +63,40 @@ def test_a_slip_is_a_sentence_in_the_panel() -> None:
     made = Panel({"n": IntSlider(value=0)}, draw)
     made.controls["n"].value = 2
     assert "Two &lt;b&gt; is too many" in made.words.value and made.figure.alt == "n = 0"
+    assert "opacity" in made.view.value  # the picture is of another value
     made.controls["n"].value = 1
     assert made.words.value == "" and made.figure.alt == "n = 1"
+
+
+def test_a_fault_of_ours_is_a_sentence_too() -> None:
+    from ipywidgets import IntSlider
+
+    def draw(n: int) -> Picture:
+        figure = Picture()
+        figure.alt = f"{1 / (1 - n):g}"
+        return figure
+
+    made = Panel({"n": IntSlider(value=0)}, draw)
+    with pytest.raises(ZeroDivisionError):
+        made.controls["n"].value = 1
+    assert "cannot be drawn: ZeroDivisionError" in made.words.value
+
+
+def test_several_controls_are_set_with_one_picture() -> None:
+    from ipywidgets import IntSlider
+
+    drawn = []
+
+    def draw(**values: int) -> Picture:
+        drawn.append(values)
+        return Picture()
+
+    controls = {name: IntSlider(value=0, description=name) for name in "abc"}
+    presets = {"all 3": dict.fromkeys("abc", 3)}
+    made = Panel(controls, draw, rows={"x": "ab", "y": "c"}, presets=presets)
+    made.buttons["all 3"].click()
+    assert drawn == [dict.fromkeys("abc", 0), dict.fromkeys("abc", 3)]
+    assert [len(row.children) for row in made.box.children[:3]] == [2, 3, 2]
 
 
 def test_what_is_drawn_is_what_was_measured() -> None:
@@ -79,7 +111,7 @@ def test_what_is_drawn_is_what_was_measured() -> None:
 
 def test_every_level_has_a_line_and_every_weight_a_level() -> None:
     figure: Any = weight_levels(WEIGHT)
-    assert [len(axes.lines) for axes in figure.axes] == [16, 15, 15]
+    assert [len(axes.lines) for axes in figure.axes] == [16, 16, 15]
     for kind in NAMES:
         assert sum(usage(WEIGHT, kind)) == pytest.approx(1)
     assert (bits(64), round(bits(64, double=True), 3)) == (4.5, 4.127)

@@ -115,6 +115,27 @@ def test_merging_dequantises_first(lab: Lab, trained: Any) -> None:
     assert is_quantised(trained.model)
 
 
+@pytest.mark.parametrize(("half", "near"), [("fp16", 0.005), ("bf16", 0.03)])
+def test_in_half_precision_it_merges_and_looks_the_same(
+    half: str, near: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a layer computes in must not change what it holds: its bias neither."""
+    monkeypatch.setenv("FTLAB_PRECISION", half)
+    from ftlab.checkpoint import setup_checksum
+    from ftlab.engine import default_groups
+
+    bench = open_lab("clinic", model="nano-gpt2", base=Quantise(), **FEW)
+    model = QLoRA()(bench.fresh()).model.eval()
+    for name, p in model.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(p, std=0.02)
+    before = setup_checksum(model, default_groups(model))
+    right = logits(bench, model).float()
+    assert setup_checksum(model, default_groups(model)) == before
+    merged = logits(bench, merge(model)).float()
+    assert (merged - right).norm() / right.norm() < near
+
+
 def test_a_plain_base_is_quantised_by_the_method() -> None:
     plain = open_lab("clinic", model="nano-gpt2", **FEW)
     run = plain.run(PLAN, method=QLoRA(base=Quantise("fp4", double=False)))

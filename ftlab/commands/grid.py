@@ -16,7 +16,9 @@ from ftlab.quiet import quiet
 
 def add_grid(parser: argparse.ArgumentParser) -> None:
     """The options of `ftlab grid`."""
-    parser.add_argument("name", help="naive (01), decoder (02-04), seq2seq (05), qlora (06)")
+    parser.add_argument(
+        "name", help="naive (01), decoder (02-04), seq2seq (05), qlora (06), explorer"
+    )
     parser.add_argument("--model", default=None, help="(default: by the profile)")
     parser.add_argument(
         "--profile", choices=("nano", "laptop", "t4"), default="nano", help="(default: %(default)s)"
@@ -40,6 +42,8 @@ def grid(asked: argparse.Namespace) -> int:
 
     if asked.most is not None and asked.most < 1:
         raise InputError(f"--most {asked.most} is not possible; give a whole number from 1 up.")
+    if asked.name == "explorer":
+        return _explorer(asked)
     if asked.profile == "t4":
         return _lane(asked)
     model = asked.model or model_of(asked.name, asked.profile)
@@ -58,10 +62,29 @@ def grid(asked: argparse.Namespace) -> int:
     return 0
 
 
+def _explorer(asked: argparse.Namespace) -> int:
+    """Make what is missing of the rank explorer's grid, a line for each run."""
+    from ftlab.explorer import FILE
+    from ftlab.grids_explorer import make, name_of, plan
+
+    if asked.only or asked.model or asked.profile != "nano":
+        raise InputError(
+            "The grid explorer is made as a whole on nano-gpt2: leave out --only, --model and "
+            "--profile; --most 10 makes ten runs and stops."
+        )
+    if asked.list:
+        print("\n".join(name_of(settings) for settings in plan()))
+        return 0
+    path = check_folder(asked.out or data_dir() / "records") / FILE
+    quiet()
+    asked.stopped = f"finished runs are in {path}; the same command goes on"
+    for news in make(path, most=asked.most):
+        print(news, flush=True)
+    return 0
+
+
 def _lane(asked: argparse.Namespace) -> int:
     """Measure QLoRA of large models on this machine's GPU, in the precision of a T4."""
-    import os
-
     if asked.name != "qlora":
         raise InputError(
             f"The grid {asked.name} has no runs for --profile t4, only qlora has; give --profile "
@@ -74,7 +97,6 @@ def _lane(asked: argparse.Namespace) -> int:
         return 0
     folder = check_folder(asked.out or data_dir() / "records" / "t4")
     quiet()
-    os.environ.setdefault("FTLAB_PRECISION", "fp16")
     for news in lane.run_lane(folder, asked.most):
         print(news, flush=True)
     return 0

@@ -196,6 +196,12 @@ def more(first: Setting, second: Setting, key: str = "retention") -> bool:
     return verdict(first.values(key), second.values(key)) == "holds"
 
 
+def close(first: Setting, second: Setting, key: str = "retention", room: float = 0.1) -> bool:
+    """Are a number of both shown to be equal within `room`: the 95 % interval lies inside it?"""
+    found = paired_difference(first.values(key), second.values(key))
+    return -room < found.low and found.high < room
+
+
 def difference(first: Setting, second: Setting, key: str = "retention") -> str:
     """first - second of a share, paired by seed, in points with its 95 % interval, as text."""
     found = paired_difference(first.values(key), second.values(key))

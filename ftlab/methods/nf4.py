@@ -6,12 +6,16 @@
 
     bits a weight: 4 + 32 / 64 = 4.5; with the constants quantised too: 4 + 8/64 + 32/(64 x 256)
 
-Weights of a trained network are about normal, with mean 0. Levels at equal PROBABILITY (quantiles
-of the normal distribution) are all used about equally often; levels at equal DISTANCE (int4)
-leave the outer ones idle. Zero is a level of its own, so that nothing moves what is 0.
+Weights of a trained network are about normal, with mean 0. NF4's levels lie at equal PROBABILITY
+(quantiles of the normal distribution), so they are used more evenly than levels at equal DISTANCE
+(int4), whose outer ones are nearly idle. Not quite evenly: the table ends at 1.85 standard
+deviations, and the largest of 64 weights lies further out. Zero is a level of its own, so that
+nothing moves what is 0.
 
 Notable choices:
-- The negative side has 8 levels, the positive 9, zero shared: 16 in all.
+- Seven levels lie below zero, eight above: 16 in all with zero.
+- int4 has 16 levels and no middle: its constant carries a sign, so that the weight that is
+  largest in its block, of whichever sign, takes the one level that has no opposite.
 - The nearest level is the first of the nearest, as bitsandbytes has it.
 - Blocks run over the flattened weight, row after row; a last block may be short.
 - This is for reading and for checking. Training uses bitsandbytes (`ftlab.models.quantise`).
@@ -32,8 +36,9 @@ BLOCK = 64
 """Weights that share a constant."""
 SECOND_BLOCK = 256
 """Constants that share a constant, with double quantisation."""
-TAIL = 0.9677083
-"""The outermost quantile; 1 would lie at infinity."""
+TAIL = 1 - (1 / 30 + 1 / 32) / 2
+"""The outermost quantile (1 would lie at infinity): of 15 and of 16 equal shares the outermost is
+cut in half, and this is the middle of both."""
 
 
 def nf4_levels() -> Tensor:
@@ -46,12 +51,12 @@ def nf4_levels() -> Tensor:
 
 
 def int4_levels() -> Tensor:
-    """Sixteen levels at equal distance, zero among them: -7/7 to 7/7, and -8/7 left out. (15,)"""
-    return torch.arange(-7, 8) / 7
+    """Sixteen levels at equal distance, zero among them: -8/8 to 7/8. (16,)"""
+    return torch.arange(-8, 8) / 8
 
 
 def fp4_levels() -> Tensor:
-    """The levels of a 4-bit float (sign, 2 exponent bits, 1 mantissa bit), largest 1. (15,)"""
+    """The levels of bitsandbytes' 4-bit float (sign, 2 exponent bits, 1 of mantissa). (15,)"""
     positive = torch.tensor([0.0625, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0]) / 12  # 0.0625: subnormal
     return torch.cat([-positive.flip(0), torch.zeros(1), positive])
 
@@ -67,7 +72,7 @@ class Quantised:
     packed: Tensor
     """Two codes a byte, the first in the high half. (ceil(n / 2),) uint8"""
     absmax: Tensor
-    """One constant a block. (ceil(n / block),) float32"""
+    """One constant a block; below 0 where int4 turned it round. (ceil(n / block),) float32"""
     levels: Tensor
     """What a code stands for. (16 or fewer,) float32"""
     block: int
@@ -84,6 +89,8 @@ class Quantised:
 def quantise(weight: Tensor, *, block: int = BLOCK, levels: Tensor | None = None) -> Quantised:
     """Round every weight to the nearest level of its block. Levels: NF4 if None.
 
+    Where the levels have no 1 (int4), the block's largest weight goes to -1, whatever its sign.
+
     Raises InputError for a block below 2 or weights that are not finite.
     """
     if isinstance(block, bool) or not isinstance(block, int) or block < 2:
@@ -93,7 +100,10 @@ def quantise(weight: Tensor, *, block: int = BLOCK, levels: Tensor | None = None
     levels = nf4_levels() if levels is None else levels
     rows, n = _blocks(weight.detach().float().flatten(), block), weight.numel()
     absmax = rows.abs().amax(1)  # (blocks,)
-    scaled = rows / absmax.where(absmax > 0, 1.0)[:, None]  # in [-1, 1]; a block of zeros stays 0
+    if levels.max() < 1:
+        first = rows.gather(1, rows.abs().argmax(1, keepdim=True))[:, 0]
+        absmax = torch.where(first > 0, -absmax, absmax)
+    scaled = rows / absmax.where(absmax != 0, 1.0)[:, None]  # in [-1, 1]; a block of zeros stays 0
     codes = nearest(scaled.flatten()[:n], levels)
     return Quantised(pack(codes), absmax, levels, block, tuple(weight.shape))
 
@@ -101,14 +111,14 @@ def quantise(weight: Tensor, *, block: int = BLOCK, levels: Tensor | None = None
 def dequantise(stored: Quantised) -> Tensor:
     """The weight as the model will see it. `stored.shape`, float32"""
     n = math.prod(stored.shape)
-    values = stored.levels[unpack(stored.packed, n).long()]
+    values = stored.levels.to(stored.packed.device)[unpack(stored.packed, n).long()]
     rows = _blocks(values, stored.block) * stored.absmax[:, None]
     return rows.flatten()[:n].reshape(stored.shape)
 
 
 def nearest(x: Tensor, levels: Tensor) -> Tensor:
     """For each number the code of the nearest level. (n,) -> (n,) uint8"""
-    codes = torch.empty(len(x), dtype=torch.uint8)
+    codes, levels = torch.empty(len(x), dtype=torch.uint8, device=x.device), levels.to(x.device)
     for start in range(0, len(x), 2**20):  # a million at a time: 16 distances for each
         part = x[start : start + 2**20]
         codes[start : start + 2**20] = (part[:, None] - levels).abs().argmin(1)

@@ -159,7 +159,7 @@ def pack_layer(layer: Any, how: Quantise, bnb: Any, device: torch.device) -> Any
     made = bnb.nn.Linear4bit(
         wide,
         out,
-        bias=layer.bias is not None,
+        bias=False,  # set below
         compute_dtype=COMPUTE[precision(device.type)],
         compress_statistics=how.double,
         quant_type=how.kind,
@@ -173,7 +173,8 @@ def pack_layer(layer: Any, how: Quantise, bnb: Any, device: torch.device) -> Any
         quant_type=how.kind,
         module=made,
     )
-    made.bias = None if layer.bias is None else nn.Parameter(layer.bias.detach().clone())
+    if layer.bias is not None:  # in the type it is computed in: forward would cast it, in place
+        made.bias = nn.Parameter(layer.bias.detach().to(made.compute_dtype, copy=True))
     made.transposed = transposed
     made.support_avx512bf16_for_cpu = False  # see above: no other format, the same everywhere
     return made.to(device).train(layer.training)  # moving there is what quantises
@@ -187,7 +188,7 @@ def _plain(layer: Any) -> nn.Module:
     if not transposed:
         made.in_features, made.out_features = weight.shape[1], weight.shape[0]
     made.weight = nn.Parameter(weight.T.contiguous() if transposed else weight)
-    made.bias = None if layer.bias is None else nn.Parameter(layer.bias.detach().clone())
+    made.bias = None if layer.bias is None else nn.Parameter(layer.bias.detach().float().clone())
     return made.requires_grad_(False).to(weight.device).train(layer.training)
 
 

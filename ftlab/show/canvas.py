@@ -11,6 +11,7 @@ own rcParams are set aside, so a picture is the same picture everywhere.
 
 from collections.abc import Callable, Sequence
 from functools import wraps
+from threading import RLock
 from typing import Any, ParamSpec, TypeVar
 
 import matplotlib
@@ -33,6 +34,7 @@ SETTINGS: dict[Any, Any] = {
     key: value for key, value in matplotlib.rcParamsDefault.items() if key.split(".")[0] in FAMILIES
 } | {"font.size": TEXT, "font.family": ["DejaVu Sans"], "text.color": INK}
 
+_ONE = RLock()  # a panel may draw beside a running cell
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -42,7 +44,7 @@ def own_settings(function: Callable[P, R]) -> Callable[P, R]:
 
     @wraps(function)
     def inner(*args: P.args, **kwargs: P.kwargs) -> R:
-        with matplotlib.rc_context(SETTINGS):
+        with _ONE, matplotlib.rc_context(SETTINGS):  # the settings are the whole process's
             return function(*args, **kwargs)
 
     return inner

@@ -21,7 +21,7 @@ from ftlab.show.style import INK, SOFT
 
 BLOCKS = (8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096)
 """What the slider of `block_sizes` stops at."""
-NAMES = {"nf4": "NF4", "int4": "int4, equal steps", "fp4": "FP4"}
+NAMES = {"nf4": "NF4", "int4": "int4, equal steps", "fp4": "FP4 of bitsandbytes"}
 COLOURS = {"nf4": "#7A1F4B", "int4": "#0072B2", "fp4": "#8C6D00"}
 
 

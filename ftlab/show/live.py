@@ -22,6 +22,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from ftlab.show.background import hear_during_cells
 from ftlab.show.curves import two_numbers
 from ftlab.show.data import field, guess, number
 from ftlab.show.html import bundle, img, in_notebook
@@ -135,6 +136,9 @@ class _Panel:
         view = {"version_major": 2, "version_minor": 0, "model_id": self._box.model_id}
         data = {"text/plain": "training ...", VIEW: view}
         self._output = display(data, raw=True, display_id=True)
+        for tool in tools:
+            if isinstance(tool, Button):
+                hear_during_cells(tool)
 
     def tell(self, step: float, text: str) -> None:
         """Move the bar and write the line of numbers."""

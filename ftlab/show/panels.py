@@ -24,8 +24,11 @@ from ftlab.errors import InputError
 from ftlab.show.canvas import Picture
 from ftlab.show.html import bundle, img, in_notebook
 from ftlab.show.live import VIEW
+from ftlab.show.style import BAD
 
 WIDE = {"description_width": "initial"}
+LINES = "line-height:1.4;margin:0.4em 0"  # a widget's own lines stand far apart
+LOUD = f"{LINES};border-left:4px solid {BAD};padding-left:0.6em"
 
 
 class Panel:
@@ -89,7 +92,7 @@ class Panel:
     def _refuse(self, slip: Exception) -> None:
         """Say it in words, and fade the picture, which is of other values."""
         text = str(slip) if isinstance(slip, InputError) else f"This cannot be drawn: {slip!r}"
-        self.words.value = f'<p role="alert">{escape(text)}</p>'
+        self.words.value = f'<p role="alert" style="{LOUD}">{escape(text)}</p>'
         self.view.value = f'<div style="opacity:0.35">{_shown(self.figure)}</div>'
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
@@ -107,7 +110,7 @@ class Panel:
 
 
 def _shown(figure: Picture) -> str:
-    return f'{img(figure)}<p aria-live="polite">{escape(figure.alt)}</p>'
+    return f'{img(figure)}<p aria-live="polite" style="{LINES}">{escape(figure.alt)}</p>'
 
 
 def _auto() -> Any:
@@ -120,7 +123,7 @@ def _line(words: str, widgets: Any) -> Any:
     """Widgets side by side after some words, going on below where the page is narrow."""
     from ipywidgets import HBox, Label, Layout
 
-    before = [Label(value=words)] if words else []
+    before = [Label(value=words, layout=Layout(width="72px"))] if words else []
     return HBox([*before, *widgets], layout=Layout(flex_flow="row wrap"))
 
 

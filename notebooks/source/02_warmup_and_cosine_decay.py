@@ -255,6 +255,18 @@ warmup_helps = ftlab.claim(
 )
 
 # %% [markdown]
+# ## Design a schedule
+#
+# Choose a peak, a warmup and a shape: left the learning rate and its area, right what was recorded for
+# that curve, or for the two nearest to it where it was never run. Try: which curve gets four notes in
+# five right and keeps most? Does its shape matter more, or its peak?
+
+# %%
+from ftlab.show.schedule_panel import schedule_panel
+
+schedule_panel(nano).show()
+
+# %% [markdown]
 # ## The same on a real language model
 #
 # SmolLM2-135M on the same notes, 60 steps of 8, three seeds each, recorded

@@ -311,6 +311,18 @@ no_place = ftlab.claim(
 # a rate that suited one half and not the other.
 
 # %% [markdown]
+# ## Design a freezing
+#
+# Switch blocks on and off: left what moves, how many numbers that is and how far down gradients are
+# needed, right what was recorded for this freezing, or for the two nearest where it was never run.
+# Try: freeze every other block, then the same number from below. What changes, and at which rate?
+
+# %%
+from ftlab.show.freeze_panel import freeze_panel
+
+freeze_panel(nano, lab.bundle.model).show()
+
+# %% [markdown]
 # ## The same on a real language model
 #
 # SmolLM2-135M has 30 blocks; its lower half are blocks 1 to 15. Full fine-tuning at two gentle

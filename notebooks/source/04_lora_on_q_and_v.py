@@ -327,6 +327,60 @@ board = [s for s in nano if s.sweep not in ("steps", "data set", "equal area", "
 show(scoreboard([s for s in best_of(board) if not s.sweep.startswith("rank")]))
 
 # %% [markdown]
+# ## Any two, side by side
+#
+# Choose two of the recorded settings. Try: LoRA on all linear layers against full fine-tuning that
+# keeps as much; which skills pay? Then choose the full fine-tuning of 400 steps, and read why that is
+# no comparison.
+
+# %%
+from ftlab.show.compare_panel import compare_panel
+
+compare_panel(nano).show()
+
+# %% [markdown]
+# ## The rank explorer
+#
+# All of it in one panel: a rank for each band, what the adapters stand on, the rate, the schedule.
+# Every slider answers at once, from recorded runs. A filled mark was recorded for these very settings;
+# a hollow one is an *estimate*, with bars as wide as such estimates are typically off. *Train it for
+# real* does what it says, in some seconds, and draws the measured point over the recorded one.
+#
+# Try: start from the article's table and get five times as many right answers without keeping less.
+
+# %%
+from ftlab.show.rank_explorer import rank_explorer
+
+rank_explorer(ftlab.open_lab("clinic", model="nano-gpt2")).show()
+
+# %% [markdown]
+# How can it train in seconds? By not doing what has been done. Below the lowest trained block nothing
+# changes, so what comes out there for a text is the same in every epoch: it is computed once and
+# kept. Frozen layers are cheaper, too, whatever else they are. The same ten steps the plain way and
+# the short way, in turn, once with adapters in the upper half and once in all blocks (there is
+# nothing to keep, only a few operations are fused):
+
+# %%
+from ftlab.fast import Fast, race
+
+fast = Fast(lab)
+upper, every = LoRA({"7-9": 8, "10-12": 16}), LoRA({"1-12": 8})
+for _ in fast.steps(lab.run(ftlab.Plan(steps=25, measure_every=0), method=upper), measured=False):
+    pass  # one epoch: now the states of all texts are kept
+ten = ftlab.Plan(steps=10, lr=3e-3, measure_every=0)
+races = [race(fast, ten, upper, name="upper half"), race(fast, ten, every, name="all blocks")]
+for one in races:
+    print(
+        f"{one.name}: {one.kept} of 12 blocks kept, {one.ratio:.1f} times as fast, "
+        f"losses differ by {one.apart:.0e} at most"
+    )
+cheaper = ftlab.claim(
+    "Where the lower half is frozen, its states can be kept, and a step costs less",
+    races[0].ratio > races[1].ratio and max(one.apart for one in races) < 1e-4,
+    f"{races[0].ratio:.1f} times as fast, against {races[1].ratio:.1f} with nothing to keep",
+)
+
+# %% [markdown]
 # ## The same on a real language model
 #
 # SmolLM2-135M: the recipe's bands on Q and V (without a trainable head), and as many numbers spread

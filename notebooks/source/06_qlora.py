@@ -33,15 +33,18 @@ ftlab.hello()
 # weights of one layer first. They are nearly *normal*: many near zero, few large ones.
 #
 # If we place the values at equal *distances*, the outer ones are hardly ever used. Place them at
-# equal *probabilities* instead, where equally many weights fall between one and the next: at the
-# *quantiles* of the normal distribution. That is NF4, "normal float with 4 bits". Zero gets a value
-# of its own, so eight lie below it (with the lowest, -1) and eight above.
+# equal *probabilities* instead, where a normal weight would fall between one and the next equally
+# often: at the *quantiles* of the normal distribution. That is NF4, "normal float with 4 bits". Zero
+# gets a value of its own; seven lie below it and eight above.
+#
+# The outermost quantile would lie at infinity. So the outermost share is cut in half (with 15 shares
+# on one side and 16 on the other, halfway between both), and the table ends there.
 
 # %%
 import torch
 
 bell = torch.distributions.Normal(torch.zeros((), dtype=torch.float64), 1.0)
-outermost = 0.9677083  # 1 would be infinitely far out
+outermost = 1 - (1 / 30 + 1 / 32) / 2  # 1 would be infinitely far out
 above = bell.icdf(torch.linspace(outermost, 0.5, 9, dtype=torch.float64))[:-1]
 below = -bell.icdf(torch.linspace(outermost, 0.5, 8, dtype=torch.float64))[:-1]
 levels = torch.cat([below, torch.zeros(1), above.flip(0)])
@@ -64,14 +67,25 @@ assert torch.allclose(levels, theirs, atol=2e-7)
 # their codes. Reading goes the other way: value of the code, times absmax.
 
 # %%
-lab = ftlab.open_lab("clinic")
-weight = lab.bundle.model.transformer.h[5].mlp.c_fc.weight.detach().T.contiguous()  # (512, 128)
+lab = ftlab.open_lab("clinic", model="nano-gpt2")
+here = next(lab.bundle.model.parameters()).device
+weight = lab.bundle.model.transformer.h[5].mlp.c_fc.weight.detach().T.contiguous().cpu()
 
-blocks = weight.reshape(-1, 64)
+blocks = weight.reshape(-1, 64)  # the layer is 512 x 128, so 1,024 blocks
 absmax = blocks.abs().amax(1)  # one for each block
-codes = (blocks / absmax[:, None]).unsqueeze(-1).sub(theirs).abs().argmin(-1)  # 0 to 15
+distances = (blocks / absmax[:, None])[..., None] - theirs  # of each weight to each of 16 values
+codes = distances.abs().argmin(-1)  # the nearest: 0 to 15
 again = (theirs[codes] * absmax[:, None]).reshape(weight.shape)
 
+show_four = zip(blocks[0, :4], codes[0, :4], again.flatten()[:4], strict=True)
+for old, code, new in show_four:
+    print(f"weight {old:+.4f}  code {code:2d}  value {theirs[code]:+.3f}  read again {new:+.4f}")
+
+# %% [markdown]
+# Two codes fit into a byte: the first is shifted up by four bits, the second put below. That is how
+# the library stores them, so now we can compare byte for byte.
+
+# %%
 packed, state = bnb.functional.quantize_4bit(weight, quant_type="nf4", blocksize=64)
 library = bnb.functional.dequantize_4bit(packed, state)
 two_in_a_byte = (codes.flatten()[::2] << 4 | codes.flatten()[1::2]).to(torch.uint8)
@@ -95,15 +109,36 @@ from ftlab.show.levels import error, usage, weight_levels
 
 show(weight_levels(weight))
 
+# %% [markdown]
+# (The thin bars at -1 and 1 are each block's own largest weight.) One layer is one layer. All of
+# them:
+
 # %%
-errors = {kind: error(weight, kind) for kind in ("nf4", "int4", "fp4")}
+matrices = [
+    p.detach().T.contiguous().cpu()
+    for name, p in lab.bundle.model.named_parameters()
+    if ".h." in name and p.ndim == 2
+]
+errors = {kind: [error(w, kind) for w in matrices] for kind in ("nf4", "int4", "fp4")}
+mean_error = {kind: sum(values) / len(values) for kind, values in errors.items()}
+wins = {
+    kind: sum(a < b for a, b in zip(errors["nf4"], errors[kind], strict=True))
+    for kind in ("int4", "fp4")
+}
 best_levels = ftlab.claim(
-    "On real weights NF4 is off by less than int4 and FP4",
-    errors["nf4"] < min(errors["int4"], errors["fp4"]),
-    ", ".join(f"{kind} {value:.1%}" for kind, value in errors.items()),
+    "NF4 is off by less than int4 and than FP4 in most layers of nano-gpt2",
+    min(wins.values()) > 0.75 * len(matrices),
+    ", ".join(f"{kind} {value:.1%}" for kind, value in mean_error.items())
+    + f"; less than int4 in {wins['int4']}, than FP4 in {wins['fp4']} of {len(matrices)} layers",
 )
 print(f"the least used value of NF4 takes {min(usage(weight, 'nf4')):.1%} of the weights,")
 print(f"that of int4 {min(usage(weight, 'int4')):.1%}, that of FP4 {min(usage(weight, 'fp4')):.1%}")
+
+# %% [markdown]
+# Better, not by worlds. (An int4 that stores a lowest and a highest number for each block, for half a
+# bit more a weight, comes as close as NF4; that one we have not drawn.) And NF4's values are not used
+# quite equally either: the table ends at 1.85 standard deviations, but the largest of 64 weights lies
+# further out, so the values in the middle get more than their share.
 
 # %% [markdown]
 # ## How large a block?
@@ -116,6 +151,10 @@ print(f"that of int4 {min(usage(weight, 'int4')):.1%}, that of FP4 {min(usage(we
 from ftlab.show.panels import block_panel
 
 block_panel(weight).show()
+
+# %% [markdown]
+# The error grows slowly with the block, the bits fall fast at first: from 64 on there is little left
+# to save. With double quantisation a block of 32 costs less than one of 64 does without.
 
 # %%
 _, doubled = bnb.functional.quantize_4bit(weight, quant_type="nf4", compress_statistics=True)
@@ -177,9 +216,10 @@ print(guess.compare(100 * left_alone["nf4-double"]))
 # %%
 recorded = compare.shipped("qlora")
 of = {name: [r for r in recorded if r.model == name] for name in {r.model for r in recorded}}
-real_four = of["smollm2-135m"][0].baseline
-laptop = compare.settings(compare.shipped("laptop"))
-real_plain = compare.pick(laptop, "lora_even", 1e-3)[0].runs[0].baseline
+real_q = compare.pick(compare.settings(of["smollm2-135m"]), "qlora", 1e-3)[0]
+real_four = real_q.runs[0].baseline
+real_lora = compare.pick(compare.settings(of["smollm2-135m"]), "lora_even", 1e-3)[0]
+real_plain = real_lora.runs[0].baseline
 
 show(
     Table(
@@ -219,13 +259,15 @@ costs_much = ftlab.claim(
 # ## Training through the codes
 #
 # A code cannot be moved a little, so the base is frozen. But a gradient can go *through* a frozen
-# layer. All it needs is the weights, and they are read from the codes when they are needed:
+# layer: for $y = W x$ the gradient for $x$ is that of $y$ times $W$. All it needs is the weights, and
+# they are read from the codes when they are needed. The adapters $A$ and $B$ stay in full precision:
 
 # %%
 from torch import nn
 
 from ftlab.methods import nf4
 from ftlab.methods.qlora import QLoRA
+from ftlab.profiles import device, precision
 
 
 class QLoRALinear(nn.Module):
@@ -252,8 +294,9 @@ ours_layer = QLoRALinear(
     theirs_layer.lora_B["default"].weight.data,
     theirs_layer.scaling["default"],
 )
-x, y = (torch.randn(3, 128).requires_grad_() for _ in range(2))
-y.data.copy_(x.data)
+ours_layer = ours_layer.to(here)
+x = torch.randn(3, 128, device=here).requires_grad_()
+y = x.detach().clone().requires_grad_()
 ours_layer(x).square().sum().backward()
 theirs_layer(y).square().sum().backward()
 pairs = {
@@ -263,8 +306,9 @@ pairs = {
     "gradient that goes on to the layer below": (x.grad, y.grad),
 }
 for name, (a, b) in pairs.items():
-    print(f"{name}: differs by {((a - b).norm() / b.norm()).item():.0e}")
-    assert torch.allclose(a, b, rtol=1e-3, atol=1e-4)
+    apart = ((a - b).norm() / b.norm()).item()
+    print(f"{name}: differs by {apart:.0e}")
+    assert apart < (1e-5 if precision() == "fp32" else 2e-2)
 
 # %% [markdown]
 # Now for real: rank 4 on every linear layer, as in notebook 04, on the rounded base. The run's own
@@ -282,7 +326,7 @@ with ftlab.Live(total=plan.steps, prediction=guess_kept, title=run.name, method=
         live.update(step)
 
 # %%
-last = run.steps[-1].measured
+last = run.final  # the curve asks 32 notes and 125 probes at each point, this asks all of them
 print(run.moving)
 print(guess_kept.compare(100 * last["retention"]))
 print(f"{last['target_score']:.0%} of the notes right, {last['retention']:.0%} kept of its base.")
@@ -301,15 +345,13 @@ ROWS = []
 for rate in (1e-3, 3e-3, 1e-2):
     pair = (compare.pick(nano, "lora_all", rate)[0], compare.pick(nano_q, "qlora", rate)[0])
     ROWS.append((f"nano-gpt2, rate {rate:g}", plain, *pair))
-real_q = compare.pick(compare.settings(of["smollm2-135m"]), "qlora", 1e-3)[0]
-ROWS.append(
-    ("SmolLM2-135M, rate 0.001", real_plain, compare.pick(laptop, "lora_even", 1e-3)[0], real_q)
-)
+ROWS.append(("SmolLM2-135M, rate 0.001", real_plain, real_lora, real_q))
 for domain in ("new_format", "new_words"):
     plain_runs = compare.settings(t5, domain=domain)
     four_runs = compare.settings(of["nano-t5"], domain=domain)
     pair = (compare.pick(plain_runs, "lora_kinds", 1e-3)[0], compare.pick(four_runs, "qlora")[0])
     ROWS.append((f"nano-t5, {domain.replace('_', ' ')}", pair[0].runs[0].baseline, *pair))
+assert all(len({r.precision for s in pair for r in s.runs}) == 1 for _, _, *pair in ROWS)
 
 
 def left(setting, base):
@@ -351,23 +393,29 @@ for where, (right, own) in differences.items():
 # In brackets stand 95 % intervals of three paired seeds. Where one holds zero, these runs do not
 # decide; and where it is wide, they say next to nothing. That is not the same as "no difference".
 
+
 # %%
-SMALL = [row for row in ROWS if "nano" in row[0]]
+def how_many(key):
+    """In how many settings both are shown to be within 10 points, and how many are undecided."""
+    near = [where for where, _, lora, qlora in ROWS if compare.close(qlora, lora, key)]
+    less = [where for where, _, lora, qlora in ROWS if compare.more(lora, qlora, key)]
+    undecided = [where for where, *_ in ROWS if where not in (*near, *less)]
+    words = f"within 10 points in {len(near)} of {len(ROWS)} settings"
+    words += f", clearly less in {', '.join(less) or 'none'}"
+    return near, less, words + (f", undecided in {', '.join(undecided)}" if undecided else "")
+
+
+near_right, less_right, right_words = how_many("target_score")
+near_kept, less_kept, kept_words = how_many("retention")
 learns = ftlab.claim(
-    "nano-gpt2 and nano-t5: in no setting does LoRA clearly learn more than QLoRA",
-    not any(compare.more(lora, qlora, "target_score") for _, _, lora, qlora in SMALL),
-    "right, QLoRA - LoRA: " + ", ".join(differences[where][0] for where, *_ in SMALL),
-)
-real_lora = compare.pick(laptop, "lora_even", 1e-3)[0]
-learns_less = ftlab.claim(
-    "SmolLM2: after as many notes QLoRA has fewer right than LoRA (3 seeds)",
-    compare.more(real_lora, real_q, "target_score"),
-    f"right {real_q.told('target_score')} against {real_lora.told('target_score')}",
+    "QLoRA's right answers are shown to be within 10 points of LoRA's in half of the settings",
+    len(near_right) >= len(ROWS) / 2,
+    right_words,
 )
 keeps = ftlab.claim(
-    "On none of the three models does QLoRA clearly keep less of its own base",
-    not any(compare.more(lora, qlora) for _, _, lora, qlora in ROWS),
-    "kept, QLoRA - LoRA: " + ", ".join(own for _, own in differences.values()),
+    "What QLoRA keeps of its own base is within 10 points of LoRA in half, clearly less in none",
+    len(near_kept) >= len(ROWS) / 2 and not less_kept,
+    kept_words,
 )
 left_lora = [compare.kept_of(r.final, real_plain) for r in real_lora.runs]
 left_qlora = [compare.kept_of(r.final, real_plain) for r in real_q.runs]
@@ -378,9 +426,34 @@ worse_off = ftlab.claim(
 )
 
 # %% [markdown]
-# So the promise "the same quality" holds on the small models as far as three seeds can see, and not
-# quite on the real one: it learns a little less and, above all, it starts from a poorer base. Of
-# *its own* base it forgets no more.
+# And what is saved, and what does it cost in time? Weights as they are stored, and steps of both in
+# turn (the median of seven, after two that do not count):
+
+# %%
+from itertools import pairwise
+from statistics import median
+
+from ftlab.models.quantise import stored_bytes
+
+nine = ftlab.Plan(steps=9, lr=1e-3, measure_every=0)
+timed = {
+    "LoRA": lab.run(nine, method=QLoRA().adapters),  # the same adapters on the plain base
+    "QLoRA": four.run(nine, method=QLoRA()),
+}
+for _ in zip(*timed.values(), strict=True):  # a step of each in turn
+    pass
+for name, made in timed.items():
+    ends = [step.seconds for step in made.steps]
+    took = median(b - a for a, b in pairwise(ends[2:]))
+    stored = sum(stored_bytes(made.model).values())
+    print(f"{name}: {stored / 1e6:.1f} MB of weights; {took:.2f} s a step on this machine")
+
+# %% [markdown]
+# Every layer is read from its codes on the way up and again on the way down. What that costs on a card
+# we have not measured.
+#
+# So the promise "the same quality" holds, within ten points, wherever three seeds can tell; in the
+# other settings they cannot. What is poorer on the real model is the base that one starts from.
 #
 # ## Merging, and three ways to do it
 #
@@ -393,7 +466,8 @@ import warnings
 
 from ftlab.methods.export import merge
 
-ids = torch.tensor([lab.tokenizer(lab.domain.test[0]["prompt"])["input_ids"]])
+prompt = lab.domain.test[0]["prompt"]
+ids = torch.tensor([lab.tokenizer(prompt)["input_ids"]], device=here)
 
 
 def logits(model):
@@ -422,14 +496,45 @@ off = {
         "merged into the plain base": into_plain,
     }.items()
 }
-for name, share in off.items():
-    print(f"{name}: answers differ from the trained model's by {share:.2%}")
-merging = ftlab.claim(
-    "Dequantise first, then merge: the other two ways change the model",
-    off["dequantised, then merged"] < 0.002
-    and min(off["merged into four bits"], off["merged into the plain base"]) > 0.01,
-    ", ".join(f"{share:.2%}" for share in off.values()),
+ways = {
+    "as it was trained": last,
+    "dequantised, then merged": four.watch.full(rightly),
+    "merged into four bits": four.watch.full(into_codes),
+    "merged into the plain base": four.watch.full(into_plain),
+}
+show(
+    Table(
+        ("", "logits differ by (lower is better)", "right", "kept of its own base"),
+        [
+            (
+                name,
+                f"{off.get(name, 0.0):.2%}",
+                f"{found['target_score']:.1%}",
+                f"{found['retention']:.1%}",
+            )
+            for name, found in ways.items()
+        ],
+        "logits: of one prompt, before they become words",
+    )
 )
+
+# %%
+limit = {"fp32": 2e-4, "fp16": 2e-3, "bf16": 2e-2}[precision()]
+mergeable = ftlab.claim(
+    "Merged into the dequantised base, the model stays what it was",
+    off["dequantised, then merged"] < limit,
+    f"logits differ by {off['dequantised, then merged']:.3%}",
+)
+two_ways = off["merged into four bits"], off["merged into the plain base"]
+merging = ftlab.claim(
+    "Merged into the codes, or into the weights from before the rounding, it is another model",
+    min(two_ways) > max(0.01, 2 * limit),
+    f"logits differ by {two_ways[0]:.1%} and {two_ways[1]:.1%}",
+)
+
+# %% [markdown]
+# Only the first is the model that you have tested. The other two are different models; whether they
+# are worse, nobody knows before they are measured.
 
 # %% [markdown]
 # ## Where the memory goes
@@ -440,22 +545,30 @@ merging = ftlab.claim(
 # - the **adapters**,
 # - a **gradient** for every number that moves,
 # - the **optimiser's states**: AdamW keeps two running means for each of these, in 32 bits,
-# - the **activations**: what the layers computed on the way up and need again on the way down.
+# - the **activations**: what the layers computed on the way up (the *forward* pass) and need again
+#   on the way down (the *backward* pass),
+# - the **logits and the loss**: a number for every learned token and every word of the vocabulary,
+# - **half-precision copies**: full fine-tuning keeps its weights in 32 bits and multiplies in 16,
+# - a **workspace** for one layer at a time.
+#
+# They are not all there at once. The gradients, for instance, come when activations go, so at the
+# fullest moment there may be none yet.
 #
 # `ftlab` adds them up from the shape of a model alone (`ftlab.measure.memory` says how, with the
 # sources). First for a model that we can measure: a training step of nano-gpt2, fully and by QLoRA.
 # The activations are held against what torch really keeps for the way down.
 
 # %%
+from ftlab import optimizers
 from ftlab.batches import collate, encode
+from ftlab.engine import summed_loss
 from ftlab.measure.activations import kept
 from ftlab.measure.memory import estimate
-from ftlab.measure.memory_measured import measured_activations
+from ftlab.measure.memory_measured import measured_activations, measured_peak
 from ftlab.measure.memory_parts import CARDS, size
 from ftlab.measure.memory_plan import MemoryPlan, plan_of
 from ftlab.measure.memory_shapes import shape
 from ftlab.methods.full import full
-from ftlab.models.quantise import stored_bytes
 
 items = encode(run.rows[:16], lab.tokenizer, loss_on="answer", limit=128)
 batch = collate(items)
@@ -470,7 +583,7 @@ for name, model in {"full": full(lab.fresh()).model, "QLoRA": run.model}.items()
         "weights": really["codes"] + really["plain"] - adapters,
         "quantisation constants": really["constants"],
         "adapters": adapters,
-        "activations": measured_activations(model.train(), batch),
+        "activations": measured_activations(model.train(), batch.on(here)),
     }
     model.eval()
     for part, measured in pairs.items():
@@ -478,12 +591,35 @@ for name, model in {"full": full(lab.fresh()).model, "QLoRA": run.model}.items()
         if measured:
             foretold_right.append(abs(thought / measured - 1))
             rows_of_table.append((name, part, size(thought), size(measured)))
+
+# and the fullest moment of a whole QLoRA step, by torch's own book of what it hands out
+pupil = four.run(ftlab.Plan(steps=2, lr=1e-3, measure_every=0), method=QLoRA())
+moving = [p for p in pupil.model.parameters() if p.requires_grad]
+optimizer = optimizers.make([{"params": moving}], ftlab.Plan())
+batch = batch.on(here)
+
+
+def one_step():
+    (summed_loss(pupil.model, batch) / 100).backward()
+    optimizer.step()
+    optimizer.zero_grad()
+
+
+pupil.model.train()
+one_step()  # the optimiser's states are there from now on
+before = sum(stored_bytes(pupil.model).values()) + optimizers.state_bytes(optimizer)
+peak = before + measured_peak(one_step, here)
+thought = foretold.total  # of QLoRA, the last of the two
+foretold_right.append(abs(thought / peak - 1))
+rows_of_table.append(("QLoRA", "the fullest moment, all parts", size(thought), size(peak)))
 show(Table(("method", "part", "foretold", "measured"), rows_of_table, "one step of 16 notes"))
 
 # %% [markdown]
-# On a model this small the embeddings, which are not rounded, are a third of all weights, and the
-# activations outweigh everything. So QLoRA saves little here. Now a model of 7 billion weights, four
-# texts of 512 tokens, half precision, on the shapes that are published:
+# On a model this small the activations outweigh everything, and what is not rounded (embeddings,
+# norms) is more than half of what is left of the weights. So QLoRA saves little here. Now a model of 7 billion weights, four
+# texts of 512 tokens, computed in half precision, on the shapes that are published. (A `MemoryPlan` is
+# the part of a plan that memory depends on: how the base is stored, where adapters stand, how much is
+# read at once.)
 
 # %%
 from ftlab.show.memory import memory_bars, memory_table
@@ -536,12 +672,12 @@ show(
     )
 )
 adds_up = ftlab.claim(
-    "The arithmetic is within 5 % of what torch holds",
+    "nano-gpt2: the arithmetic is within 5 % of what torch holds, part by part and at the peak",
     max(foretold_right) < 0.05,
     f"furthest off {max(foretold_right):.1%}, over {len(foretold_right)} parts",
 )
 fits = ftlab.claim(
-    "By this arithmetic 7 billion weights fit a T4 with QLoRA, and not with LoRA on fp16",
+    "Predicted: 7 billion weights fit a T4 with QLoRA, and not with LoRA on fp16",
     needs["llama-7b"]["QLoRA, checkpointing"]
     < CARDS["T4"]
     < needs["llama-7b"]["LoRA, checkpointing"],
@@ -574,7 +710,7 @@ show(paging())
 # This needs a CUDA card. On a CPU the library says so and goes on without:
 
 # %%
-some = nn.Parameter(torch.zeros(200_000))
+some = nn.Parameter(torch.zeros(200_000, device=here))
 some.grad = torch.ones_like(some)
 pager = bnb.optim.PagedAdamW8bit([some])
 with warnings.catch_warnings(record=True) as said:
@@ -592,8 +728,6 @@ print(f"it trained all the same: loss {paged_run.steps[-1].loss:.2f} after 2 ste
 # 4,096 numbers), and LoRA's matrices on this model are smaller. So here it saves nothing:
 
 # %%
-from ftlab import optimizers
-
 for what, parameters in {
     "adapters of this run": [p for p in run.model.parameters() if p.requires_grad],
     "all weights": list(lab.fresh().parameters()),
@@ -639,8 +773,6 @@ number = torch.tensor(70_000.0)
 print(f"70,000 in fp16: {number.half().item()}; in bf16: {number.bfloat16().item():,.0f}")
 step_up = torch.tensor(1.001)
 print(f"1.001 in fp16: {step_up.half().item():.4f}; in bf16: {step_up.bfloat16().item():.4f}")
-
-from ftlab.profiles import device, precision
 
 print(f"this machine: {device()}, so we compute in {precision()}")
 
@@ -710,24 +842,27 @@ print("the first weights of the layer:", decoded(codes, absmax, theirs)[0, :4])
 # %% [markdown]
 # ## Exercise 3: 13 billion weights on a T4
 #
-# *Goal: a plan for `llama-13b` that the arithmetic puts below 15 GB, with texts of at least 256
-# tokens. 10 minutes, medium.*
+# *Goal: a plan for `llama-13b` that the arithmetic puts below 15 GB, with four texts of 2,048 tokens
+# and adapters of rank 64 on every linear layer. 10 minutes, medium.*
+#
+# Start from "QLoRA, checkpointing" above, make the texts long, and see which part is in the way.
+# Two hints: print your plan's `estimate`; and think of what may wait elsewhere.
 
 # %%
 # <solution>
 mine = MemoryPlan(
     "qlora",
     precision="fp16",
-    batch_size=1,
-    tokens=256,
-    rank=16,
-    targets=("q", "v"),
+    batch_size=4,
+    tokens=2048,
+    learned=64,
+    **WIDE,
     gradient_checkpointing=True,
-    optimizer="paged_adamw8bit",
+    optimizer="paged_adamw",
 )
 # </solution>
 # <stub>
-# mine = None  # such as MemoryPlan("lora", base="fp16", precision="fp16", tokens=256, ...)
+# mine = None  # such as MemoryPlan("qlora", precision="fp16", batch_size=4, tokens=2048, **WIDE)
 # </stub>
 
 if mine is None:
@@ -735,8 +870,13 @@ if mine is None:
 else:
     needed = estimate("llama-13b", mine)
     print(needed)
-    done = needed.total <= CARDS["T4"] and mine.tokens >= 256
-    print("It fits." if done else "Not yet: see which part is the largest.")
+    asked_for = {
+        "below 15 GB": needed.total <= CARDS["T4"],
+        "four texts of 2,048 tokens": mine.batch_size >= 4 and mine.tokens >= 2048,
+        "rank 64 everywhere": mine.rank >= 64 and len(mine.targets) == 5,
+    }
+    for what, done in asked_for.items():
+        print("✓" if done else "✗", what)
 
 # %% [markdown]
 # ## The article says, we measured
@@ -750,17 +890,20 @@ ftlab.verdict_table(
         supported_by=[costs_little],
         contradicted_by=[costs_much],
     ),
-    ftlab.says(
-        "QLoRA learns as much as LoRA", supported_by=[learns], contradicted_by=[learns_less]
-    ),
+    ftlab.says("QLoRA learns as much as LoRA", supported_by=[learns]),
     ftlab.says("QLoRA keeps as much as LoRA", supported_by=[keeps], contradicted_by=[worse_off]),
-    ftlab.says("The adapter can be merged into the model", contradicted_by=[merging]),
-    ftlab.says("QLoRA puts large models on small cards", supported_by=[adds_up, fits]),
+    ftlab.says(
+        "The adapter can be merged into the model",
+        supported_by=[mergeable],
+        contradicted_by=[merging],
+    ),
+    ftlab.says("Memory can be foretold by adding up (here: a small model)", supported_by=[adds_up]),
 )
 
 # %% [markdown]
-# Not in the table, since no card was at hand to measure it on: that paged optimisers survive where
-# others run out of memory, and how fast all this is.
+# Not in the table, since no card was at hand to measure it on: that 7 billion weights fit a T4
+# (predicted above), that paged optimisers survive where others run out of memory, and how fast
+# all this is.
 #
 # ## What you take along
 #
