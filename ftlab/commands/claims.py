@@ -40,8 +40,21 @@ def claims(asked: argparse.Namespace) -> int:
         for number, row in enumerate(rows, 1):
             print(f"  {number} {row.verdict:14} {row.says}: {row.evidence}")
         print()
-    print(attentions())
+    print(attentions(), end="\n\n")
+    print(four_bits())
     return 0
+
+
+def four_bits() -> str:
+    """QLoRA minus LoRA, pair by pair."""
+    from ftlab.measure.compare import difference
+    from ftlab.measure.four_bits import pairs
+
+    lines = ["QLoRA minus LoRA, same adapters and seeds (kept: each of its own base):"]
+    for pair in pairs():
+        right = difference(pair.qlora, pair.lora, "target_score")
+        lines.append(f"  {pair.where}: right {right}, kept {difference(pair.qlora, pair.lora)}")
+    return "\n".join(lines)
 
 
 def _both(found: "dict[str, list[Setting]]") -> "Faithful | str":

@@ -12,6 +12,7 @@ from statistics import fmean
 
 from ftlab import records
 from ftlab.measure import compare
+from ftlab.measure.four_bits import left, pairs
 from ftlab.measure.priorities import best_rates
 from ftlab.paths import data_dir
 from ftlab.show.style import method_mark
@@ -102,6 +103,36 @@ def shifts() -> str:
     return SHIFTS + "\n".join(rows) + "\n"
 
 
+FOUR = """
+QLoRA against LoRA, with the same adapters, precision, notes and seeds. *Kept*: of its own base,
+which for QLoRA is the rounded one. *Left*: of the plain base's skills. Rounding alone leaves
+{alone}. Means of three seeds (higher is better):
+
+| | LoRA: right | kept | QLoRA: right | kept | left |
+|---|---|---|---|---|---|
+"""
+
+
+def four_bits() -> str:
+    """LoRA beside QLoRA, as Markdown."""
+    found = pairs()
+    alone = {
+        pair.where.split(",")[0]: compare.kept_of(pair.qlora.runs[0].baseline, pair.plain)
+        for pair in found
+    }
+    rows = []
+    for pair in found:
+        cells = [
+            f"{setting.mean(key):.0%}"
+            for setting in (pair.lora, pair.qlora)
+            for key in ("target_score", "retention")
+        ]
+        rest = f"{fmean(left(pair.qlora, pair.plain)):.0%}"
+        rows.append(f"| {pair.where} | {' | '.join([*cells, rest])} |")
+    told = ", ".join(f"{share:.1%} of {name}'s" for name, share in alone.items())
+    return FOUR.format(alone=told) + "\n".join(rows) + "\n"
+
+
 def _matched(found: compare.Matched | None) -> str:
     interval = found.interval if found else None
     if found is None or interval is None or found.setting is None:
@@ -121,7 +152,7 @@ def measured() -> str:
         ]
         for rate in sorted({r.plan["lr"] for r in runs}):
             rows.append(_row(model, rate, [r for r in runs if r.plan["lr"] == rate]))
-    return HEAD + "\n".join(rows) + "\n" + matched() + shifts()
+    return HEAD + "\n".join(rows) + "\n" + matched() + shifts() + four_bits()
 
 
 def between(text: str) -> str:

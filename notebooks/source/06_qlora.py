@@ -214,12 +214,11 @@ print(guess.compare(100 * left_alone["nf4-double"]))
 # that home yet. The same on a real language model, SmolLM2-135M (recorded):
 
 # %%
-recorded = compare.shipped("qlora")
-of = {name: [r for r in recorded if r.model == name] for name in {r.model for r in recorded}}
-real_q = compare.pick(compare.settings(of["smollm2-135m"]), "qlora", 1e-3)[0]
-real_four = real_q.runs[0].baseline
-real_lora = compare.pick(compare.settings(of["smollm2-135m"]), "lora_even", 1e-3)[0]
-real_plain = real_lora.runs[0].baseline
+from ftlab.measure.four_bits import left, pairs
+
+recorded = pairs()  # LoRA on the plain base beside QLoRA on the rounded one
+real = next(pair for pair in recorded if pair.where.startswith("SmolLM2"))
+real_plain, real_four = real.plain, real.qlora.runs[0].baseline  # before any training
 
 show(
     Table(
@@ -338,26 +337,11 @@ print(f"{last['target_score']:.0%} of the notes right, {last['retention']:.0%} k
 # is the fair measure of forgetting; *left of the plain base* is what you will have in your hands.
 
 # %%
-nano = compare.settings(compare.shipped("nano"))
-nano_q = compare.settings(of["nano-gpt2"])
-t5 = compare.shipped("nano-t5")
-ROWS = []
-for rate in (1e-3, 3e-3, 1e-2):
-    pair = (compare.pick(nano, "lora_all", rate)[0], compare.pick(nano_q, "qlora", rate)[0])
-    ROWS.append((f"nano-gpt2, rate {rate:g}", plain, *pair))
-ROWS.append(("SmolLM2-135M, rate 0.001", real_plain, real_lora, real_q))
-for domain in ("new_format", "new_words"):
-    plain_runs = compare.settings(t5, domain=domain)
-    four_runs = compare.settings(of["nano-t5"], domain=domain)
-    pair = (compare.pick(plain_runs, "lora_kinds", 1e-3)[0], compare.pick(four_runs, "qlora")[0])
-    ROWS.append((f"nano-t5, {domain.replace('_', ' ')}", pair[0].runs[0].baseline, *pair))
-assert all(len({r.precision for s in pair for r in s.runs}) == 1 for _, _, *pair in ROWS)
 
 
-def left(setting, base):
-    """Mean over the seeds of what is left of the plain base's skills."""
-    shares = [compare.kept_of(r.final, base) for r in setting.runs]
-    return f"{sum(shares) / len(shares):.0%} ({min(shares):.0%} to {max(shares):.0%})"
+def shares(values):
+    """Mean, lowest and highest of a few shares."""
+    return f"{sum(values) / len(values):.0%} ({min(values):.0%} to {max(values):.0%})"
 
 
 show(
@@ -365,29 +349,24 @@ show(
         ("", "", "right", "kept of its own base", "left of the plain base"),
         [
             (
-                where if name == "LoRA" else "",
+                pair.where if name == "LoRA" else "",
                 name,
                 setting.told("target_score"),
                 setting.told("retention"),
-                left(setting, base),
+                shares(left(setting, pair.plain)),
             )
-            for where, base, lora, qlora in ROWS
-            for name, setting in (("LoRA", lora), ("QLoRA", qlora))
+            for pair in recorded
+            for name, setting in (("LoRA", pair.lora), ("QLoRA", pair.qlora))
         ],
         "higher is better in every column; mean of 3 seeds (lowest to highest)",
     )
 )
 
 # %%
-differences = {
-    where: (
-        compare.difference(qlora, lora, "target_score"),
-        compare.difference(qlora, lora, "retention"),
-    )
-    for where, _, lora, qlora in ROWS
-}
-for where, (right, own) in differences.items():
-    print(f"{where}: QLoRA - LoRA, right {right}; kept of its own base {own}")
+for pair in recorded:
+    right = compare.difference(pair.qlora, pair.lora, "target_score")
+    own = compare.difference(pair.qlora, pair.lora)
+    print(f"{pair.where}: QLoRA - LoRA, right {right}; kept of its own base {own}")
 
 # %% [markdown]
 # In brackets stand 95 % intervals of three paired seeds. Where one holds zero, these runs do not
@@ -396,11 +375,11 @@ for where, (right, own) in differences.items():
 
 # %%
 def how_many(key):
-    """In how many settings both are shown to be within 10 points, and how many are undecided."""
-    near = [where for where, _, lora, qlora in ROWS if compare.close(qlora, lora, key)]
-    less = [where for where, _, lora, qlora in ROWS if compare.more(lora, qlora, key)]
-    undecided = [where for where, *_ in ROWS if where not in (*near, *less)]
-    words = f"within 10 points in {len(near)} of {len(ROWS)} settings"
+    """Where both are shown to be within 10 points, where QLoRA is clearly below; and in words."""
+    near = [p.where for p in recorded if compare.close(p.qlora, p.lora, key)]
+    less = [p.where for p in recorded if compare.more(p.lora, p.qlora, key)]
+    undecided = [p.where for p in recorded if p.where not in (*near, *less)]
+    words = f"within 10 points in {len(near)} of {len(recorded)} settings"
     words += f", clearly less in {', '.join(less) or 'none'}"
     return near, less, words + (f", undecided in {', '.join(undecided)}" if undecided else "")
 
@@ -409,20 +388,19 @@ near_right, less_right, right_words = how_many("target_score")
 near_kept, less_kept, kept_words = how_many("retention")
 learns = ftlab.claim(
     "QLoRA's right answers are shown to be within 10 points of LoRA's in half of the settings",
-    len(near_right) >= len(ROWS) / 2,
+    len(near_right) >= len(recorded) / 2,
     right_words,
 )
 keeps = ftlab.claim(
     "What QLoRA keeps of its own base is within 10 points of LoRA in half, clearly less in none",
-    len(near_kept) >= len(ROWS) / 2 and not less_kept,
+    len(near_kept) >= len(recorded) / 2 and not less_kept,
     kept_words,
 )
-left_lora = [compare.kept_of(r.final, real_plain) for r in real_lora.runs]
-left_qlora = [compare.kept_of(r.final, real_plain) for r in real_q.runs]
+left_lora, left_qlora = left(real.lora, real.plain), left(real.qlora, real.plain)
 worse_off = ftlab.claim(
     "SmolLM2: of the plain base's skills less is left after QLoRA than after LoRA (3 seeds)",
     compare.verdict(left_lora, left_qlora) == "holds",
-    f"{sum(left_qlora) / 3:.0%} against {sum(left_lora) / 3:.0%}",
+    f"{shares(left_qlora)} against {shares(left_lora)}",
 )
 
 # %% [markdown]
