@@ -29,7 +29,7 @@ EXTRAS_all := lab,laptop,quant,test
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help lab test notebooks style unit execute constraints
+.PHONY: help lab test notebooks style unit execute bench constraints
 
 # $(call timed,name,command): run it, then print the wall seconds it took.
 timed = @begin=$$(date +%s); $(2); status=$$?; \
@@ -62,6 +62,10 @@ execute: $(VENV)/.installed-test  ## run every notebook, the learner's and the s
 
 notebooks: $(VENV)/.installed-test  ## write the notebooks anew from their sources and run them
 	$(BIN)/python -m ftlab.teach.notebooks
+
+bench: export HF_HUB_OFFLINE := 1
+bench: $(VENV)/.installed-lab  ## how fast the sliders answer and a live run trains, in a minute
+	$(BIN)/ftlab bench
 
 # One environment; a stamp for each set of extras, so that nothing is installed again until
 # pyproject.toml or constraints.txt changes.

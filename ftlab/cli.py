@@ -7,6 +7,7 @@
     ftlab claims     what the recorded runs say, with verdicts
     ftlab data       check the small world's data, or write it
     ftlab pretrain   make the base model again
+    ftlab bench      how fast the sliders answer and a live run trains
 
 A slip gives one line on stderr and exit code 2, an interrupt one line and 130. Nothing heavy is
 imported before a command needs it, so that help and slips come at once.
@@ -20,7 +21,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
-from ftlab.commands import claims, data, grid, train
+from ftlab.commands import bench, claims, data, grid, train
 from ftlab.errors import InputError, OutOfMemory
 
 ABOUT = "See a language model forget while it is fine-tuned, and fine-tune it without."
@@ -60,6 +61,7 @@ COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None], Comman
     "claims": ("what the recorded runs say", claims.add_claims, claims.claims),
     "data": ("check the small world's data, or write it", data.add_data, data.data),
     "pretrain": ("make the base model again", data.add_pretrain, data.pretrain),
+    "bench": ("how fast the sliders answer and a live run trains", bench.add_bench, bench.bench),
 }
 
 

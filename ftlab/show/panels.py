@@ -9,7 +9,8 @@ in the panel as a sentence, and the last picture stays, faded. What is displayed
 first picture as plain HTML, which is what a stored notebook, GitHub and a PDF show. Sliders answer
 when they are let go, or at each stroke of a key: a drag asks for one picture, not for ten.
 
-The other panels: `schedule_panel` (notebook 02), `freeze_panel` (03), `compare_panel` (04).
+The other panels: `schedule_panel` (notebook 02), `freeze_panel` (03), `compare_panel` and
+`rank_explorer` (04), `attention_panel` (05).
 
 Run the tests: pytest tests/test_panels.py
 """

@@ -37,16 +37,16 @@ def three_attentions(
     for x, name, count, reads in zip(
         (2.9, 5.7), ("encoder", "decoder"), blocks, READS, strict=True
     ):
-        _stack(axes, x, f"{name}, {count} blocks", reads)
+        draw_stack(axes, x, f"{name}, {count} blocks", reads)
     for kind in KINDS:
-        _attention(axes, kind, ranks)
+        draw_attention(axes, kind, ranks)
     axes.text(0.1, 0.25, "arrows: who looks at what", fontsize=9.5, color=SOFT)
     heading(figure, title)
     figure.alt = alt_stacks(ranks, blocks)
     return figure
 
 
-def _stack(axes: Axes, x: float, name: str, reads: str) -> None:
+def draw_stack(axes: Axes, x: float, name: str, reads: str) -> None:
     for n in range(4):
         box = FancyBboxPatch(
             (x - 0.6, 0.75 + 0.5 * n), 1.2, 0.36, boxstyle="round,pad=0.02",
@@ -57,7 +57,7 @@ def _stack(axes: Axes, x: float, name: str, reads: str) -> None:
     axes.text(x, 0.45, reads, ha="center", fontsize=9.5, color=SOFT)
 
 
-def _attention(axes: Axes, kind: str, ranks: Mapping[str, int] | None) -> None:
+def draw_attention(axes: Axes, kind: str, ranks: Mapping[str, int] | None) -> None:
     name, says = KINDS[kind]
     on = ranks is None or kind in ranks
     colour = METHODS[f"lora_{kind}"].colour if on else "#B8B8B8"

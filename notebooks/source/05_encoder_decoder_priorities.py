@@ -517,6 +517,19 @@ frozen_worse = ftlab.claim(
 # right rate; it is safer if you do not know the right rate. Where the answers change, freezing either
 # stack is the worse choice.
 #
+# ## Choose the attentions
+#
+# Choose a task, what trains and how fast: left what carries which rank and what was learned and kept,
+# right its place among everything recorded on that task. A rate at which your choice was never run is
+# answered by the nearest one that was. Try: on the new format, which of the three can you switch off
+# without learning less? And what gets nine answers in ten right on *both* tasks, and keeps most?
+
+# %%
+from ftlab.show.attention_panel import attention_panel
+
+attention_panel(recorded).show()
+
+# %% [markdown]
 # ## Triage notes, tickets and clauses
 #
 # The workbook's three tasks are text to text as well: a note in, a triage out; a ticket in, a reply
