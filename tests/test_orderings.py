@@ -125,6 +125,7 @@ def test_the_level_is_one_that_all_methods_reach():
 def test_the_command_tells_both_models(capsys, monkeypatch):
     shipped = {"nano": grid(), "laptop": grid()}
     monkeypatch.setattr(compare, "shipped", lambda size: size)
+    monkeypatch.setattr("ftlab.measure.four_bits.pairs", list)
     monkeypatch.setattr(compare, "settings", lambda size, **_: shipped.get(size, []))
     assert main(["claims"]) == 0
     said = capsys.readouterr().out
@@ -140,6 +141,7 @@ def test_the_command_tells_both_models(capsys, monkeypatch):
 def test_the_command_says_what_is_missing(capsys, monkeypatch):
     nano = grid()
     monkeypatch.setattr(compare, "shipped", lambda size: size)
+    monkeypatch.setattr("ftlab.measure.four_bits.pairs", list)
     monkeypatch.setattr(compare, "settings", lambda size, **_: nano if size == "nano" else [])
     assert main(["claims"]) == 0
     assert "Only 0 methods have three seeds on both models" in capsys.readouterr().out

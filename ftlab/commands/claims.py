@@ -51,7 +51,11 @@ def four_bits() -> str:
     from ftlab.measure.four_bits import pairs
 
     lines = ["QLoRA minus LoRA, same adapters and seeds (kept: each of its own base):"]
-    for pair in pairs():
+    try:
+        found = pairs()
+    except InputError as slip:
+        return f"QLoRA beside LoRA: {slip}"
+    for pair in found:
         right = difference(pair.qlora, pair.lora, "target_score")
         lines.append(f"  {pair.where}: right {right}, kept {difference(pair.qlora, pair.lora)}")
     return "\n".join(lines)

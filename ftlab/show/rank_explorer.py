@@ -81,6 +81,7 @@ class RankExplorer(Panel):
 
         _check(lab, explorer)
         self.lab, self.explorer, self._fast = lab, explorer, None
+        self.off = explorer.estimator.off  # fitted now, not when the first slider moves
         self.trained: dict[tuple[Any, ...], Sequence[Any]] = {}
         self.running = self.stopped = False
         presets = {name: values_of(asked) for name, asked in PRESETS.items()}
