@@ -30,7 +30,7 @@ from ftlab.show.live import progress
 from ftlab.show.panels import Panel, choice, slider
 from ftlab.sliders import BANDS, PRESETS, RANKS, RATES, SCHEDULES, SEEDS, STEPS, Settings
 
-EVERY = 10
+EVERY = 20
 """Steps between two points of a live curve."""
 ROWS = {
     "Ranks": ("low", "middle", "high"),
