@@ -15,9 +15,9 @@
 # %%
 try:
     import ftlab
-except ModuleNotFoundError:  # a fresh kernel, for instance on Colab
-    # %pip install --quiet --editable $(git rev-parse --show-toplevel)
-    raise SystemExit("ftlab was missing: restart the kernel and run this cell again.") from None
+except ModuleNotFoundError:  # a fresh runtime, for instance on Colab; it takes a minute
+    # %pip install --quiet "$(git rev-parse --show-toplevel)[colab]"
+    import ftlab
 ftlab.hello()
 
 # %% [markdown]
