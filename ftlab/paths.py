@@ -1,9 +1,15 @@
-"""Where the workbook's data lies: beside the package in a clone, or where FTLAB_DATA points."""
+"""Where the workbook's data lies: FTLAB_DATA, else inside the installed package, else in a clone.
+
+A wheel carries it as ftlab/data; in a clone, and for an editable install, it is the folder data
+beside the package.
+"""
 
 import os
 from pathlib import Path
 
 from ftlab.errors import InputError
+
+PACKAGE = Path(__file__).resolve().parent
 
 
 def data_dir() -> Path:
@@ -11,8 +17,9 @@ def data_dir() -> Path:
 
     Raises InputError when it cannot be found.
     """
-    given = os.environ.get("FTLAB_DATA")
-    path = Path(given) if given else Path(__file__).resolve().parent.parent / "data"
+    given, inside = os.environ.get("FTLAB_DATA"), PACKAGE / "data"
+    clone = PACKAGE.parent / "data"
+    path = Path(given) if given else (inside if inside.is_dir() else clone)
     if not path.is_dir():
         raise InputError(
             f"The data folder {path} does not exist; clone the whole repository, "

@@ -213,7 +213,8 @@ def _data() -> Finding:
     if bad:
         more = f" and {len(bad) - 3} more" if len(bad) > 3 else ""
         damaged = f"damaged: {', '.join(bad[:3])}{more}"
-        return Finding("data", "broken", damaged, "get the files again: git checkout -- data")
+        cure = "get the files again: git checkout -- data; without a clone, install ftlab again"
+        return Finding("data", "broken", damaged, cure)
     return Finding("data", "good", "intact")
 
 
