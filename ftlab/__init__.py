@@ -4,11 +4,14 @@
     lab = ftlab.open_lab("clinic")
     run = lab.run(ftlab.Plan(lr=1e-3))
 
-Everything here is loaded when it is first used: `import ftlab` alone brings in no torch.
+Everything here is loaded when it is first used: `import ftlab` alone brings in no torch. One thing
+it does at once: a torchao beside which peft would not work is hidden from this process.
 """
 
 import importlib
 from typing import TYPE_CHECKING, Any
+
+from ftlab.optional import hide_old_torchao
 
 __version__ = "0.1.0"
 
@@ -36,16 +39,25 @@ _HOME = {
 }  # fmt: skip
 
 
+hide_old_torchao()  # before anything imports peft
+
+
 def hello() -> None:
-    """The first line of every notebook: quieten the libraries and say what will run."""
+    """The first line of every notebook: quieten the libraries and say what will run.
+
+    In Colab a line follows for every trap that lies there and would bite.
+    """
     import os
     import shutil
 
     from ftlab.quiet import quiet
+    from ftlab.teach import traps
 
     quiet()
     guess = "t4" if shutil.which("nvidia-smi") else "nano"  # asking torch would take seconds
     print(f"ftlab {__version__}, profile {os.environ.get('FTLAB_PROFILE') or guess}")
+    for trap in traps.biting() if traps.in_colab() else ():
+        print(f"{trap.name}: {trap.found} -> {trap.cure}")
 
 
 def __getattr__(name: str) -> Any:

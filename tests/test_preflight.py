@@ -5,12 +5,16 @@ pytest tests/test_preflight.py
 
 import json
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import torch
 
+import ftlab
 from ftlab import checksums, hub
 from ftlab.errors import InputError
 from ftlab.teach import minutes, preflight, traps
@@ -19,7 +23,14 @@ FINE: dict[str, str | None] = {
     "peft": "0.21.2",
     "torchao": "0.16.1",
     "ipywidgets": "8.1.9",
+    "ipykernel": "7.4.0",
     "bitsandbytes": "0.50.2",
+}
+COLAB: dict[str, str | None] = FINE | {
+    "torchao": "0.10.0",
+    "ipywidgets": "7.7.1",
+    "ipykernel": "6.17.1",
+    "bitsandbytes": None,
 }
 
 
@@ -50,18 +61,89 @@ def test_a_fine_machine_has_no_traps() -> None:
 
 
 @pytest.mark.parametrize(
-    ("version", "bites"), [("0.10.0", True), ("0.15.9+cu1", True), ("0.16.0", False), (None, False)]
+    ("version", "told"), [("0.10.0", True), ("0.15.9+cu1", True), ("0.16.0", False), (None, False)]
 )
-def test_an_old_torchao_beside_peft(version: str | None, bites: bool) -> None:
-    assert ("torchao" in found(FINE | {"torchao": version})) is bites
-    assert "torchao" not in found(FINE | {"torchao": version, "peft": None})
+def test_an_old_torchao_beside_peft(monkeypatch, version: str | None, told: bool) -> None:
+    packages = FINE | {"torchao": version}
+    monkeypatch.setitem(sys.modules, "torchao", None)  # as `import ftlab` hides it
+    assert ("torchao" in found(packages)) is told
+    assert not told or not found(packages)["torchao"].bites
+    assert "torchao" not in found(packages | {"peft": None})
+    monkeypatch.setitem(sys.modules, "torchao", ModuleType("torchao"))  # loaded before ftlab
+    assert ("torchao" in found(packages)) is told
+    assert not told or found(packages)["torchao"].bites
 
 
-def test_widgets_in_colab(monkeypatch) -> None:
+@pytest.fixture
+def colab(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(traps, "in_colab", lambda: True)
-    assert found(FINE)["ipywidgets"].bites
-    assert "<8" in found(FINE)["ipywidgets"].cure
-    assert not found(FINE | {"ipywidgets": "7.7.1"})["ipywidgets"].bites
+    monkeypatch.setattr(traps, "installed", lambda: COLAB)
+    monkeypatch.setitem(sys.modules, "torchao", None)
+    monkeypatch.setattr(sys, "version_info", (3, 13, 5))
+
+
+def test_what_lies_in_colab_has_its_cure_and_none_of_it_bites(colab) -> None:
+    lying = found(COLAB)
+    names = {"torchao", "ipywidgets", "Stop button", "Colab's Python", "bitsandbytes"}
+    assert set(lying) == names and not any(trap.bites for trap in lying.values())
+    assert "do not upgrade" in lying["ipywidgets"].cure
+    assert "interrupt the cell" in lying["Stop button"].cure
+    assert "3.13" in lying["Colab's Python"].found
+    assert "no restart" in lying["bitsandbytes"].cure
+
+
+@pytest.mark.parametrize(
+    ("change", "name", "cure"),
+    [({"ipywidgets": "8.1.9"}, "ipywidgets", "==7.7.1"), ({}, "Colab's Python", "runtime type")],
+)
+def test_hello_tells_in_colab_what_bites(colab, monkeypatch, capsys, change, name, cure) -> None:
+    ftlab.hello()
+    assert len(capsys.readouterr().out.splitlines()) == 1
+    monkeypatch.setattr(traps, "installed", lambda: COLAB | change)
+    if not change:
+        monkeypatch.setattr(sys, "version_info", (3, 14, 0))
+    ftlab.hello()
+    (_, line) = capsys.readouterr().out.splitlines()
+    assert line.startswith(f"{name}: ") and cure in line
+    monkeypatch.setattr(traps, "in_colab", lambda: False)
+    ftlab.hello()
+    assert len(capsys.readouterr().out.splitlines()) == 1
+
+
+def test_no_stop_is_heard_by_an_old_kernel_anywhere() -> None:
+    assert not found(FINE | {"ipykernel": "6.30.1"})["Stop button"].bites
+
+
+HIDDEN = """
+import importlib.util, sys
+{first}
+import ftlab
+from ftlab.teach.traps import biting
+assert (importlib.util.find_spec("torchao") is None) is {hidden}
+assert [trap.name for trap in biting() if trap.name == "torchao"] == {bites}
+"""
+
+
+@pytest.mark.parametrize(
+    ("version", "first", "hidden", "bites"),
+    [
+        ("0.10.0", "", True, []),
+        ("0.10.0", "import torchao", False, ["torchao"]),
+        ("0.16.0", "", False, []),
+    ],
+)
+def test_an_old_torchao_is_hidden_from_this_process(
+    tmp_path, version: str, first: str, hidden: bool, bites: list[str]
+) -> None:
+    about = tmp_path / f"torchao-{version}.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: torchao\nVersion: {version}\n")
+    (tmp_path / "torchao").mkdir()
+    (tmp_path / "torchao/__init__.py").write_text("")
+    code = HIDDEN.format(first=first, hidden=hidden, bites=bites)
+    env = os.environ | {"PYTHONPATH": str(tmp_path), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_bitsandbytes_is_only_missed_where_it_is_needed() -> None:

@@ -27,12 +27,8 @@ from ftlab.errors import InputError
 from ftlab.paths import cache_dir, data_dir
 from ftlab.quiet import quiet
 from ftlab.teach import minutes
-from ftlab.teach.traps import Trap, busy, free_memory, traps
+from ftlab.teach.traps import Trap, busy, free_memory, installed, traps
 
-PACKAGES = (
-    "torch", "transformers", "peft", "accelerate", "datasets", "tokenizers", "safetensors",
-    "numpy", "matplotlib", "ipywidgets", "jupyterlab", "bitsandbytes", "torchao",
-)  # fmt: skip
 MARKS = {"good": "✓", "note": "·", "trap": "!", "broken": "✗"}
 GB = 1e9
 LITTLE_MEMORY, LITTLE_DISK = 2 * GB, 2 * GB
@@ -111,17 +107,6 @@ def preflight(*, probe: bool = True) -> Report:
 
 def _told(trap: Trap) -> Finding:
     return Finding(trap.name, "trap" if trap.bites else "note", trap.found, trap.cure)
-
-
-def installed() -> dict[str, str | None]:
-    """The versions of the packages that matter here; None for what is absent."""
-    found: dict[str, str | None] = {}
-    for name in PACKAGES:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            found[name] = None
-    return found
 
 
 def _software(packages: dict[str, str | None]) -> Iterator[Finding]:

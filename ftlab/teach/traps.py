@@ -1,14 +1,22 @@
 """Known traps of the stack, looked for before anything runs into them; each with its cure.
 
 Each was met: see the comments. A trap that bites makes a cell fail or a step ten times slower;
-one that does not is only told.
+one that does not is only told. Colab's versions are those of its image of August 2026.
 """
 
+import importlib.metadata as metadata
 import os
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from ftlab.optional import OLDEST_TORCHAO, is_hidden, release
+
+PACKAGES = (
+    "torch", "transformers", "peft", "accelerate", "datasets", "tokenizers", "safetensors",
+    "numpy", "matplotlib", "ipywidgets", "ipykernel", "jupyterlab", "bitsandbytes", "torchao",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -29,9 +37,27 @@ def traps(packages: Mapping[str, str | None], device: str) -> Iterator[Trap]:
     """The traps that lie on this machine. packages: name -> version, None for absent."""
     yield from _torchao(packages)
     yield from _widgets(packages)
+    yield from _stop(packages)
+    yield from _python()
     yield from _bitsandbytes(packages)
     yield from _emulated_bfloat16(device)
     yield from _threads()
+
+
+def biting() -> list[Trap]:
+    """Those that make a cell fail, found without loading torch: `ftlab.hello` tells them."""
+    return [trap for trap in traps(installed(), "cpu") if trap.bites]
+
+
+def installed() -> dict[str, str | None]:
+    """The versions of the packages that matter here; None for what is absent."""
+    found: dict[str, str | None] = {}
+    for name in PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = None
+    return found
 
 
 def in_colab() -> bool:
@@ -42,11 +68,20 @@ def in_colab() -> bool:
 def _torchao(packages: Mapping[str, str | None]) -> Iterator[Trap]:
     """Beside a torchao older than 0.16 (Colab has 0.10), get_peft_model raises ImportError."""
     version = packages.get("torchao")
-    if packages.get("peft") and version and release(version) < (0, 16):
+    if not packages.get("peft") or not version or release(version) >= OLDEST_TORCHAO:
+        return
+    if is_hidden("torchao"):
         yield Trap(
             "torchao",
-            f"torchao {version} beside peft: get_peft_model will raise ImportError",
-            "pip uninstall -y torchao (nothing here needs it), then restart the kernel",
+            f"torchao {version} beside peft, which refuses to work beside one so old",
+            "nothing to do: ftlab hides it from this process, and nothing here needs it",
+            bites=False,
+        )
+    else:
+        yield Trap(
+            "torchao",
+            f"torchao {version} was loaded before ftlab: get_peft_model will raise ImportError",
+            "restart the kernel and import ftlab first, or pip install -U 'torchao>=0.16'",
         )
 
 
@@ -59,25 +94,48 @@ def _widgets(packages: Mapping[str, str | None]) -> Iterator[Trap]:
         yield Trap(
             "ipywidgets",
             f"ipywidgets {version} in Colab, whose front end speaks version 7",
-            "pip install 'ipywidgets<8', then restart the runtime",
+            "pip install 'ipywidgets==7.7.1', then restart the runtime",
         )
     else:
         yield Trap(
             "ipywidgets",
             f"ipywidgets {version}, as Colab's front end needs it",
-            "do not upgrade it; to stop a run, interrupt the cell: a Stop button waits for its end",
+            "do not upgrade it",
             bites=False,
         )
+
+
+def _stop(packages: Mapping[str, str | None]) -> Iterator[Trap]:
+    """ipykernel 6 hears no click while a cell runs; 7 does (`ftlab.show.live`)."""
+    version = packages.get("ipykernel")
+    if version and release(version) < (7,):
+        yield Trap(
+            "Stop button",
+            f"ipykernel {version}: while a cell runs, no button is heard, so there is no Stop",
+            "to stop a run, interrupt the cell; what was measured stays",
+            bites=False,
+        )
+
+
+def _python() -> Iterator[Trap]:
+    """Colab chooses the Python, 3.13 in its image; an older one can be had from its menu."""
+    if not in_colab():
+        return
+    version, bites = ".".join(map(str, sys.version_info[:2])), sys.version_info[:2] > (3, 13)
+    cure = "nothing to do: ftlab runs on 3.11 to 3.13"
+    if bites:
+        cure = "ftlab runs on 3.11 to 3.13; Runtime > Change runtime type has older versions"
+    yield Trap("Colab's Python", version, cure, bites)
 
 
 def _bitsandbytes(packages: Mapping[str, str | None]) -> Iterator[Trap]:
+    """Absent from Colab's image; the `colab` extra brings it."""
     if not packages.get("bitsandbytes"):
-        yield Trap(
-            "bitsandbytes",
-            "absent; only the notebook on QLoRA needs it",
-            "pip install 'ftlab[quant]' (from a clone: pip install -e '.[quant]')",
-            bites=False,
-        )
+        cure = "pip install 'ftlab[quant]' (from a clone: pip install -e '.[quant]')"
+        if in_colab():
+            cure = "%pip install bitsandbytes in a cell; no restart is needed"
+        words = "absent; only the notebook on QLoRA needs it"
+        yield Trap("bitsandbytes", words, cure, bites=False)
 
 
 def _emulated_bfloat16(device: str) -> Iterator[Trap]:
@@ -110,17 +168,6 @@ def busy() -> float:
     """The load of the last minute where it fills over 3/4 of the cores; 0.0 otherwise."""
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0  # Windows has none
     return load if load > 0.75 * (os.cpu_count() or 1) else 0.0
-
-
-def release(version: str) -> tuple[int, ...]:
-    """ "0.10.0+git12" as (0, 10, 0): the leading numbers, for comparing."""
-    numbers: list[int] = []
-    for part in version.split("+")[0].split("."):
-        digits = "".join(c for c in part if c.isdigit()) if part[:1].isdigit() else ""
-        if not digits:
-            break
-        numbers.append(int(digits))
-    return tuple(numbers)
 
 
 def free_memory() -> int | None:
