@@ -13,6 +13,9 @@
 #
 # You need Python. You do not need to know what a transformer looks like inside. Nothing here
 # needs a network or a GPU.
+#
+# Much advice on the matter goes round. The other notebooks call it *the article*, put its
+# sentences to the test, and end with a table: what it says, what we measured, the verdict.
 
 # %%
 try:
@@ -34,11 +37,13 @@ print(ftlab.preflight())
 # %% [markdown]
 # ## The model
 #
-# You will train `nano-gpt2`: the architecture of GPT-2, 12 blocks deep like the real one, but
-# only 128 numbers wide. It grew up on a small world of its own: a few hundred facts, some
-# grammar, sums of single digits, little stories. It fits into a few megabytes, so a training
-# run takes seconds, and we know exactly what it was taught. That is what makes forgetting
-# measurable: every skill can be asked for.
+# You will train `nano-gpt2`, built like GPT-2. A text is cut into *tokens* (pieces, often whole
+# words), every token becomes a row of numbers, and *blocks* rework these rows one after another:
+# 12 blocks, as in the smallest real GPT-2, but rows of only 128 numbers, where that has 768. The
+# numbers it computes with are its *weights*; training changes them. It grew up on a small world
+# of its own: a few hundred facts, some grammar, sums of single digits, little stories. It fits
+# into a few megabytes, so a training run takes seconds, and we know exactly what it was taught.
+# That is what makes forgetting measurable: every skill can be asked for.
 #
 # `open_lab` puts three things on the bench: the model, a task that it will be taught later
 # (`clinic`), and a *suite* of questions about what it already knows.
@@ -52,7 +57,7 @@ print(f"skills that can be asked for: {', '.join(lab.suite.skills)}")
 
 # %% [markdown]
 # Let it speak. We give the beginning of a sentence, the model writes on: always the token that
-# it finds likeliest. (A *token* is a piece of text, often a word.)
+# it finds likeliest.
 
 # %%
 from ftlab.measure.learning import generate
@@ -76,8 +81,8 @@ for beginning, ending in zip(
 #
 # | skill | a question | right if |
 # |---|---|---|
-# | facts | *The government of Nepal sits in ...* | the model writes exactly the answer |
-# | facts (choice) | the same, with four answers to choose from | it finds the right one likeliest |
+# | facts (fill in) | *The government of Nepal sits in ...* | the model writes exactly the answer |
+# | facts (choose) | the same, with four answers to choose from | it finds the right one likeliest |
 # | grammar | *The keys near the door are old* / *is old* | it finds the right sentence likelier |
 # | arithmetic | *6 + 5 = ...* | it writes exactly the answer |
 # | recall | *Ben has the kite. ... What does Ben have?* | it copies the right thing |
@@ -85,8 +90,8 @@ for beginning, ending in zip(
 # None of these sentences stood in the text that the model learned from: each fact is asked in a
 # wording that was never used for it, each sum in an order that never occurred.
 #
-# **Guess first.** Written guesses teach more than silent ones. Put a number in place of `None`,
-# or leave it: nothing waits for you.
+# **Guess first.** A guess that is written down cannot change once the answer is known. Put a
+# number in place of `None`, or leave it: nothing waits for you.
 
 # %%
 guess = ftlab.predict("How many of 100 facts will the model complete rightly?", None, unit="%")
@@ -100,15 +105,16 @@ for skill, accuracy in baseline["skills"].items():
     print(f"{skill:13} {accuracy:6.1%} right of {count} (95 % interval {low:.1%} to {high:.1%})")
 
 # %% [markdown]
-# The *interval* says how sure we can be: asked other questions of the same kind, a model this
-# good would score inside it 95 times in 100. Two scores whose intervals overlap widely should
-# not be told apart.
+# The *interval* says how sure we can be. These questions are a sample of all that could be asked.
+# Draw such samples again and again, make the interval each time, and 95 in 100 of the intervals
+# hold the score over all questions. Two scores whose intervals overlap widely should not be told
+# apart.
 
 # %% [markdown]
 # ## What it does not know yet
 #
-# The task is `clinic`: read a triage note, answer with the urgency and the department. (The
-# notes are invented. This is no medical advice.) The model knows every word in them; it has read
+# The task is `clinic`: read a triage note (who comes with what, and how bad it is), answer with
+# the urgency and the department. (The notes are invented. This is no medical advice.) The model knows every word in them; it has read
 # sentences such as *chest pain is a matter for cardiology*. It has never seen this *form*.
 
 # %%
@@ -121,11 +127,14 @@ for row, answer in zip(rows, answers, strict=True):
 print(
     f"right answers before any training: {baseline['target_score']:.0%} of {len(lab.domain.test)}"
 )
+held = sum(row["held"] for row in lab.domain.test)
+print(f"test notes about a complaint that no training note mentions: {held}")
 
 # %% [markdown]
-# Every second test note is about a complaint that the training notes never mention. To get those
-# right a model must learn the form *and* still know the general fact. Watch that number
-# (`held_score`): it is where forgetting hurts the new task itself.
+# So there are two scores. *New items* are all test notes; none of them was trained on. *New cases*
+# are the half that is about complaints which the training notes never mention. To get those right
+# a model must learn the form *and* still know the general fact. Watch that number (`held_score` in
+# the code): it is where forgetting hurts the new task itself.
 
 # %% [markdown]
 # ## Open the box: the loss
@@ -138,10 +147,11 @@ print(
 import torch
 
 text = lab.suite.documents[0]
+# the tokens as numbers; before the first stands the token that ends a text: here one begins
 ids = torch.tensor([[lab.tokenizer.eos_token_id, *lab.tokenizer(text)["input_ids"]]])
 with torch.no_grad():
-    logits = lab.watch.base(ids).logits  # (1, tokens, vocabulary)
-log_probabilities = logits.log_softmax(-1)
+    logits = lab.watch.base(ids).logits  # (1, tokens, vocabulary), one score for every next token
+log_probabilities = logits.log_softmax(-1)  # scores to logarithms of probabilities
 
 # the odds at place t are about the token at place t + 1: shift by one
 came = ids[0, 1:]
@@ -214,9 +224,13 @@ kept = ftlab.exercise(
 # %% [markdown]
 # ## How to read the plots
 #
-# Here is a real run, recorded earlier and shipped with the workbook: 100 training steps on
-# `clinic` at a high learning rate. On the left what was learned, on the right what was kept. In
-# the next notebook you make this picture yourself.
+# Here is a real run, recorded earlier and shipped with the workbook: 100 training *steps* on
+# `clinic`. In a step the model reads 16 notes, and every weight is moved a little so that the
+# answers would surprise it less; the *learning rate* says how far. Here it is high.
+#
+# On the left what was learned: all new items (thick) and the new cases among them (dashed). On the
+# right what was kept: a thin line for every skill, and their mean (thick). Lines that rise are
+# good, lines that fall are bad. In the next notebook you make this picture yourself.
 
 # %%
 from ftlab import records
@@ -227,13 +241,15 @@ recorded = records.load_all(data_dir() / "records" / "nano")
 runs = [r for r in recorded if r.domain == "clinic" and r.extra["sweep"] == "learning rate"]
 high = next(r for r in runs if r.plan["lr"] == 1e-3 and r.plan["seed"] == 0)
 show(two_numbers(high.curve, title="A recorded run, learning rate 0.001"))
-print(f"This run gets {high.final['target_score']:.0%} of the test notes right", end=" ")
+print("On the way a small sample is asked, so the lines jump. In the end everything is asked:")
+print(f"this run gets {high.final['target_score']:.0%} of the test notes right", end=" ")
 print(f"and keeps {high.final['retention']:.0%} of its skills.")
 
 # %% [markdown]
 # The **plane** shows many runs at once: to the right is *learned*, upward is *kept*. The upper
 # right corner is where we want to be. Each point here is a learning rate, averaged over three
-# runs; the thin bars reach from the lowest to the highest of them.
+# runs; the thin bars reach from the lowest to the highest of them. Look for two rates that learn
+# about equally much: do they keep equally much?
 
 # %%
 rates = sorted({r.plan["lr"] for r in runs})
@@ -247,19 +263,24 @@ points = [
     for rate in rates
 ]
 show(plane(points, base=(baseline["target_score"], 1.0)))
+for point in points:
+    right, left = (sum(values) / len(values) for values in (point.target, point.retention))
+    print(f"{point.label:12} {right:3.0%} learned, {left:3.0%} kept")
 
 # %% [markdown]
 # ## Exercise 2: read a run
 #
 # *Goal: take the two numbers apart. 5 minutes, easy.*
 #
-# Which skill did the recorded run lose most of? Compute it from the record: `high.baseline` and
-# `high.final` hold `["skills"]`, name to accuracy; the chances are given. Use your `kept`.
+# Which skill did the recorded run lose most of? Compute it from the record: `before` and `after`
+# are dicts, name of a skill to accuracy, and `chances` is one, name to what guessing gives. Use
+# your `kept`. (The picture below the cell lets you check.)
 
 # %%
 from ftlab.teach import answers
 
 chances = {probe.skill: probe.chance for probe in lab.suite.probes}
+gentle = next(r for r in runs if r.plan["lr"] == 1e-4 and r.plan["seed"] == 0)
 
 
 def most_lost(before, after):
@@ -279,8 +300,11 @@ most_lost = ftlab.exercise(
     checks=[
         ("it names a skill", lambda f: f(high.baseline["skills"], high.final["skills"]) in chances)
     ],
-    cases=[(high.baseline["skills"], high.final["skills"])],
-    hints=["Make a dict from skill to share kept.", "min(shares, key=shares.get) finds the name."],
+    cases=[(run.baseline["skills"], run.final["skills"]) for run in (gentle, high)],
+    hints=[
+        "Make a dict: for every skill in `before`, what `kept` says of it.",
+        "min(shares, key=shares.get) finds the name with the smallest share.",
+    ],
 )
 print("lost most:", most_lost(high.baseline["skills"], high.final["skills"]))
 show(skills_bars(high.baseline, high.final))
