@@ -75,7 +75,15 @@ def test_tables_have_both_numbers_and_their_signs():
 def test_who_never_got_there_is_said():
     text = matched_table(FOUND, ("learning rate", "freeze"), (2.0, 0.1)).text
     assert "never got there" in text
-    assert "full" in text and "rate 1e-3" in text
+    assert "full fine-tuning" in text and "rate 1e-3" in text
+
+
+def test_tables_call_methods_as_the_figures_do():
+    sweeps = ("learning rate", "lora_qv", "equal area", "rank 2")
+    found = settings([run for sweep in sweeps for run in made(sweep, 0.5, 0.9)])
+    names = ("full fine-tuning", "LoRA on Q and V", "half the rate, constant", "rank 2")
+    for table in (settings_table(found), matched_table(found, sweeps, (2.0,))):
+        assert {str(row[0]) for row in table.rows} == set(names)
 
 
 @pytest.mark.parametrize("count", [1, 3, 12])

@@ -13,8 +13,12 @@ from ftlab.show.planes import Point, plane
 from ftlab.show.style import method_mark, percent, plain
 from ftlab.show.tables import Cell, Table
 
-ATTENTIONS = ("lora_decoder", "lora_cross", "lora_encoder", "lora_kinds", "lora_article")
-ATTENTIONS += ("freeze_encoder", "freeze_decoder")
+SWEEPS = {
+    "learning rate": method_mark("full").label,
+    "equal area": "half the rate, constant",
+    "warmup": "warmup, then constant",
+}
+"""What a sweep is called where its name is not that of a method."""
 
 
 def best_of(found: Iterable[Any]) -> list[Any]:
@@ -57,8 +61,7 @@ def scoreboard(
 
 def _name(setting: Any) -> str:
     """The method's name; that of the sweep where it says more."""
-    more = {"equal area": "half the rate, constant", "warmup": "warmup, then constant"}
-    return more.get(setting.sweep) or method_mark(setting.method).label
+    return SWEEPS.get(setting.sweep) or method_mark(setting.method).label
 
 
 def settings_table(found: Iterable[Any], *, model: str = "") -> Table:
@@ -74,7 +77,7 @@ def settings_table(found: Iterable[Any], *, model: str = "") -> Table:
         seeds.add(len(setting.runs))
         rows.append(
             [
-                _plain(setting.name.split(", ")[0]),
+                _called(setting.sweep),
                 plain(setting.lr),
                 f"{100 * first.trainable / first.total:.3g} %",
                 *(setting.told(key) for key in ("target_score", "held_score", "retention")),
@@ -97,7 +100,7 @@ def matched_table(
     best = [best_at([s for s in found if s.sweep in sweeps], level) for level in levels]
     rows = []
     for sweep in sweeps:
-        row: list[Cell | str] = [_plain(sweep)]
+        row: list[Cell | str] = [_called(sweep)]
         for matched in best:
             one = matched.get(sweep)
             interval = one.interval if one else None
@@ -120,7 +123,6 @@ def matched_table(
     )
 
 
-def _plain(sweep: str) -> str:
-    if sweep.startswith(ATTENTIONS):  # as in the figures
-        return method_mark(sweep).label
-    return sweep.replace("learning rate", "full").replace("_", " ")
+def _called(sweep: str) -> str:
+    """A sweep's name as in the figures."""
+    return SWEEPS.get(sweep) or method_mark(sweep).label

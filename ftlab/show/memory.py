@@ -35,7 +35,7 @@ COLOURS = {
     "workspace": "#6E6E6E",
 }
 PAGED = "optimiser states, paged"
-THIN = 0.006  # of the panel's width: a part below it is not seen
+THIN = 0.005  # of the panel's width: a part below it is not seen
 ROW = 0.46  # inches a bar takes
 
 Memories = Mapping[str, Memory] | Iterable[Memory]
