@@ -8,6 +8,8 @@
 #   TORCH        what `make constraints` asks for, such as torch==2.13.0
 #   PIP_FLAGS    passed to every pip install, such as --quiet
 #   LAB_FLAGS    passed to JupyterLab, such as --no-browser
+#   REPO, TAG    where `make colab` lets learners install from: owner/name on GitHub, and a tag;
+#                by default the remote origin and this version's tag; REPO=none takes it back
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -29,7 +31,7 @@ EXTRAS_all := lab,laptop,quant,test
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help lab test notebooks style unit execute bench constraints
+.PHONY: help lab test notebooks style unit execute colab bench constraints
 
 # $(call timed,name,command): run it, then print the wall seconds it took.
 timed = @begin=$$(date +%s); $(2); status=$$?; \
@@ -62,6 +64,9 @@ execute: $(VENV)/.installed-test  ## run every notebook, the learner's and the s
 
 notebooks: $(VENV)/.installed-test  ## write the notebooks anew from their sources and run them
 	$(BIN)/python -m ftlab.teach.notebooks
+
+colab: $(VENV)/.installed-test  ## badges, and a first cell that installs from GitHub (REPO, TAG)
+	@$(BIN)/python -m ftlab.teach.colab "$$REPO" "$$TAG"
 
 bench: export HF_HUB_OFFLINE := 1
 bench: $(VENV)/.installed-lab  ## how fast the sliders answer and a live run trains, in a minute

@@ -17,6 +17,7 @@ from nbformat import NotebookNode
 from ftlab.teach import notebooks
 from ftlab.teach.notebooks import NotebookFault, execute, first_difference, main, stored, versions
 from ftlab.teach.sources import FIRST_CELL, METADATA, build, headings
+from ftlab.teach.stamp import first_cell, stamp_in
 
 FOLDER = notebooks.ROOT / "notebooks"
 SOURCES = sorted((FOLDER / "source").glob("*.py"))
@@ -95,7 +96,7 @@ def test_stored_notebook_shows_no_machine(path: Path, solved: bool) -> None:
 @each_stored
 def test_first_cell_is_short_and_the_same(path: Path, solved: bool) -> None:
     first = code_cells(read(path))[0]
-    assert first.source == FIRST_CELL.replace("# %pip", "%pip")
+    assert first.source == first_cell(stamp_in(notebooks.ROOT))
     assert len(first.source.splitlines()) <= 6
     assert len(first.outputs) == 1, "one line says what is running"
 

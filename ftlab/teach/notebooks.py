@@ -3,7 +3,8 @@
     notebooks/source/NN_name.py -> notebooks/NN_name.ipynb            for the learner
                                    notebooks/solutions/NN_name.ipynb  solved
 
-How a source is written stands in `ftlab.teach.sources`.
+How a source is written stands in `ftlab.teach.sources`; where the first cell installs from, in
+`ftlab.teach.stamp`.
 
 Notable choices. Both versions run with FTLAB_PROFILE=nano and FTLAB_STRICT=1 and are stored with
 their outputs, so that they read well unopened. What would age or tell of the machine is refused:
@@ -34,6 +35,7 @@ from nbformat import NotebookNode
 from ftlab.errors import InputError
 from ftlab.teach import minutes
 from ftlab.teach.sources import METADATA, build, content
+from ftlab.teach.stamp import stamp_in, stamp_notebook
 
 ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENT = {"FTLAB_PROFILE": "nano", "FTLAB_STRICT": "1", "HF_HUB_OFFLINE": "1"}
@@ -151,7 +153,7 @@ def regenerate(
     """
     made: list[tuple[NotebookNode, Path]] = []
     for path, solved, name in versions(source):
-        notebook = _built(source, solved)
+        notebook = _built(source, solved, name)
         path.parent.mkdir(exist_ok=True)
         began = time.perf_counter()
         try:
@@ -165,19 +167,23 @@ def regenerate(
         write(notebook, path)
 
 
-def _built(source: Path, solved: bool) -> NotebookNode:
+def _built(source: Path, solved: bool, name: str) -> NotebookNode:
     try:
-        return build(source.read_text(encoding="utf-8"), solved=solved)
+        notebook = build(source.read_text(encoding="utf-8"), solved=solved)
+        return stamp_notebook(notebook, stamp_in(source.parents[2]), f"notebooks/{name}")
     except InputError as slip:
         raise InputError(f"{source.name}: {slip}") from None
 
 
 def _with_old_outputs(notebook: NotebookNode, path: Path) -> NotebookNode:
-    """With the outputs stored at `path`, if they come from the same code from first to last."""
+    """With the outputs stored at `path`, if they come from the same code from first to last.
+
+    The first cell does not count: it says the same wherever it installs from.
+    """
     if path.exists():
         old = [c for c in nbformat.read(path, as_version=4).cells if c.cell_type == "code"]
         new = [c for c in notebook.cells if c.cell_type == "code"]
-        if [c.source for c in old] == [c.source for c in new]:
+        if [c.source for c in old[1:]] == [c.source for c in new[1:]]:
             for cell, ran in zip(new, old, strict=True):
                 cell.outputs, cell.execution_count = ran.outputs, ran.execution_count
     return notebook
@@ -188,7 +194,9 @@ def first_difference(source: Path) -> str:
     for path, solved, name in versions(source):
         if not path.exists():
             return f"{name} does not exist"
-        pairs = zip_longest(_built(source, solved).cells, nbformat.read(path, as_version=4).cells)
+        pairs = zip_longest(
+            _built(source, solved, name).cells, nbformat.read(path, as_version=4).cells
+        )
         for wanted, found in pairs:
             if not (wanted and found and content(wanted) == content(found)):
                 differing = wanted or found or {}

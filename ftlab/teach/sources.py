@@ -13,10 +13,12 @@ cell, regions say what belongs to which version:
 A cell with `tags=["solution"]`, code or Markdown, stands in the solved notebook only. A line
 `# %pip ...` becomes that magic. So a source stays a file that Python and ruff read.
 
-Notable choices: every notebook begins with the same code cell, FIRST_CELL; a cell's id is the
-heading above it and its place below that heading, so that a new cell changes few others; what
-cannot work (markers that do not pair, a version that does not parse, an empty cell) is refused
-when the notebook is built, not found by a learner.
+Notable choices: every notebook begins with the same code cell, FIRST_CELL, which installs the clone
+that it lies in (`ftlab.teach.stamp` makes it install from GitHub) and goes on in the same kernel,
+whose torch and numpy it leaves alone; a cell's id is the heading above it and its place below that
+heading, so that a new cell changes few others; what cannot work (markers that do not pair, a
+version that does not parse, an empty cell) is refused when the notebook is built, not found by a
+learner.
 """
 
 import ast
