@@ -3,85 +3,40 @@
     found = bench()                  all of it, about a minute on two cores
     slider_moves(panel)              seconds of each move, from where the controls stand
     live_runs(panel, 3)              seconds of *Train it for real*, each
-    three_ways(fast, asked)          the plain loop, the fast way and transformers.Trainer
+    preset_runs(panel)               the same once for each preset
 
-All three ways begin at the same adapters and the items in text, and end with the last step: the
-items are made into tokens, the optimiser is made, the steps are taken. Nothing is measured.
+Training alone, the fast way against the plain loop and transformers.Trainer: `ftlab.bench_ways`.
 
 Notable choices:
-- The same work: the same weights, batches, padding, labels and clipping, and torch's fused AdamW.
-  Trainer reads our batches' items in our order. Whether the work was the same is looked at: the
-  losses of every step are compared (`Ways.apart`).
-- Trainer is not made to carry what it can go without: it writes no logs, bars or checkpoints.
-- The ways take turns, whole run by whole run, after a short run of each that is not counted; so
-  whatever else the machine does falls on all of them. Numbers are medians.
-- The fast way begins each run with an empty shelf, as the first press does.
 - A slider move is timed as the kernel has it, from the new value to the picture in the widget,
   PNG included; a browser adds its own time. It is timed where all stops are recorded, and where
   none is and each is estimated.
+- A live run is timed from the press to its last picture, points and all. The first one measures
+  the base as well; the presets come after it, each from an empty shelf.
 
 Run the tests: pytest tests/test_bench.py
 """
 
-import gc
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from html import unescape
 from statistics import median
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
-from torch import Tensor
-from transformers import Trainer, TrainingArguments
-from transformers.trainer_callback import PrinterCallback
 
-from ftlab.batches import Example, batch_indices, collate, encode
+from ftlab.bench_ways import ASKED, Ways, three_ways
 from ftlab.errors import InputError
 from ftlab.fast import Fast
-from ftlab.grids_explorer import run_of
-from ftlab.lab import Run, open_lab
-from ftlab.profiles import precision
+from ftlab.lab import open_lab
 from ftlab.show.rank_explorer import RankExplorer, rank_explorer
-from ftlab.sliders import PRESETS, Settings
-from ftlab.train import train
 
 SLIDERS = ("low", "middle", "high")
 """The rank sliders of the panel."""
-ASKED = PRESETS["the article's table"]
-"""What is trained: where the panel's controls stand at first."""
 ELSEWHERE = {"targets": "ff", "lr": 3e-4, "schedule": "cosine"}
 """Where no stop of the rank sliders is recorded, so that each is estimated."""
-SAME = 1e-3
-"""How far apart the losses of the same work may be, as a share of them."""
-Losses = Sequence[float]
-
-
-@dataclass(frozen=True)
-class Ways:
-    """The same training three ways: by "plain", "fast" and "trainer"."""
-
-    steps: int
-    """Of 16 items."""
-    rounds: int
-    """How many runs each way."""
-    seconds: dict[str, float]
-    """The median run of each way."""
-    losses: dict[str, float]
-    """The loss of the last step, each way."""
-    apart: float
-    """The largest difference of any step's loss to the plain loop's, as a share of it."""
-
-    @property
-    def same(self) -> bool:
-        """Did all do the same work?"""
-        return self.apart <= SAME
-
-    def ratio(self, slow: str, quick: str) -> float:
-        """How many times the seconds of `quick` the way `slow` took."""
-        return self.seconds[slow] / self.seconds[quick]
 
 
 @dataclass(frozen=True)
@@ -108,6 +63,8 @@ class Bench:
     """A live run with its points and pictures; the median of all but the first."""
     first_live: float
     """The first one, which measures the base as well and fills the shelf."""
+    presets: dict[str, float]
+    """A live run of each preset, by its name."""
     ways: Ways
     """The training alone, three ways."""
 
@@ -125,6 +82,7 @@ def bench(*, steps: int = ASKED.steps, rounds: int = 3) -> Bench:
     panel = rank_explorer(lab)
     recorded, fitted, estimated = moves(panel)
     first, *later = live_runs(panel, rounds + 1)
+    presets = preset_runs(panel)
     return Bench(
         device=lab.bundle.model.device.type,
         threads=torch.get_num_threads(),
@@ -136,6 +94,7 @@ def bench(*, steps: int = ASKED.steps, rounds: int = 3) -> Bench:
         live_steps=panel.values["steps"],
         live=median(later),
         first_live=first,
+        presets=presets,
         ways=three_ways(Fast(lab), replace(ASKED, steps=steps), rounds=rounds),
     )
 
@@ -185,112 +144,19 @@ def live_runs(panel: RankExplorer, count: int) -> list[float]:
     return [_seconds(lambda: _press(panel)) for _ in range(count)]
 
 
+def preset_runs(panel: RankExplorer) -> dict[str, float]:
+    """Seconds of a live run of each preset, from an empty shelf; the controls end as they stood."""
+    begin, found = panel.values, {}
+    for name in panel.buttons:
+        panel.buttons[name].click()
+        panel.clear()
+        found[name] = live_runs(panel, 1)[0]
+    panel.set(**begin)
+    return found
+
+
 def _press(panel: RankExplorer) -> None:
     panel.start()
     if not panel.told.value.startswith("Trained"):
         told = unescape(re.sub("<[^>]*>", "", panel.told.value))
         raise InputError(f"The live run did not come to its end: {told}")
-
-
-# --- three ways -----------------------------------------------------------------------------------
-
-
-def three_ways(fast: Fast, asked: Settings = ASKED, *, rounds: int = 3) -> Ways:
-    """Train `asked` (at a constant rate) each way `rounds` times, in turn."""
-    ways = {"plain": by_plain, "fast": lambda run: by_fast(fast, run), "trainer": by_trainer}
-    for way in ways.values():  # the first run of a way imports and allocates
-        way(run_of(fast, replace(asked, steps=2), every=0))
-    seconds: dict[str, list[float]] = {name: [] for name in ways}
-    losses: dict[str, Losses] = {}
-    for _ in range(rounds):
-        for name, way in ways.items():
-            gc.collect()  # what the run before left is not this one's to clear away
-            run, told = run_of(fast, asked, every=0), []
-            seconds[name].append(
-                _seconds(lambda way=way, run=run, told=told: told.extend(way(run)))
-            )
-            losses[name] = told
-    return Ways(
-        steps=asked.steps,
-        rounds=rounds,
-        seconds={name: median(each) for name, each in seconds.items()},
-        losses={name: each[-1] for name, each in losses.items()},
-        apart=max(_apart(each, losses["plain"]) for each in losses.values()),
-    )
-
-
-def _apart(losses: Losses, plain: Losses) -> float:
-    return max(abs(a - b) / abs(b) for a, b in zip(losses, plain, strict=True))
-
-
-def by_plain(run: Run) -> Losses:
-    """Train the run by the loop of `ftlab.train`; the loss of each step."""
-    groups = run.moving.groups(run.plan)
-    steps = train(run.model, run.lab.tokenizer, run.rows, run.plan, groups=groups)
-    return [step.loss for step in steps if step.loss is not None]
-
-
-def by_fast(fast: Fast, run: Run) -> Losses:
-    """Train the run the fast way, from an empty shelf; the loss of each step."""
-    fast.shelf.clear()
-    return [step.loss for step in fast.steps(run, measured=False) if step.loss is not None]
-
-
-def by_trainer(run: Run) -> Losses:
-    """Train the run by transformers.Trainer, on the same items in the same order."""
-    plan = run.plan
-    examples = encode(run.rows, run.lab.tokenizer, loss_on=plan.loss_on, limit=plan.max_tokens)
-    order = [
-        examples[index]
-        for step in range(1, plan.steps + 1)
-        for index in batch_indices(len(examples), plan.batch_size, step, plan.seed)
-    ]
-    with TemporaryDirectory() as folder:
-        trainer = _Told(run.model, _arguments(run, folder), _columns, order)  # pyright: ignore
-        trainer.remove_callback(PrinterCallback)
-        trainer.train()
-    return torch.stack(trainer.losses).tolist()
-
-
-class _Told(Trainer):
-    """A Trainer that keeps the loss of each step, which costs less than a log of it."""
-
-    def __init__(self, *given: Any) -> None:
-        super().__init__(*given)
-        self.losses: list[Tensor] = []
-
-    def training_step(self, *given: Any, **named: Any) -> Tensor:
-        loss = super().training_step(*given, **named)
-        self.losses.append(loss.detach())
-        return loss
-
-
-def _arguments(run: Run, folder: str) -> TrainingArguments:
-    """The plan in Trainer's words."""
-    plan, on = run.plan, next(run.model.parameters()).device.type
-    return TrainingArguments(
-        output_dir=folder,
-        max_steps=plan.steps,
-        per_device_train_batch_size=plan.batch_size,
-        learning_rate=plan.lr,
-        lr_scheduler_type=plan.schedule,
-        optim="adamw_torch_fused",
-        weight_decay=plan.weight_decay,
-        max_grad_norm=plan.clip,
-        train_sampling_strategy="sequential",
-        remove_unused_columns=False,
-        dataloader_pin_memory=on != "cpu",
-        use_cpu=on == "cpu",
-        bf16=precision(on) == "bf16",
-        fp16=precision(on) == "fp16",
-        report_to="none",
-        disable_tqdm=True,
-        logging_strategy="no",
-        save_strategy="no",
-    )
-
-
-def _columns(examples: Sequence[Example]) -> dict[str, Tensor]:
-    """Our batch under transformers' names."""
-    batch = collate(examples)
-    return {"input_ids": batch.ids, "attention_mask": batch.mask, "labels": batch.labels}

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from ftlab import bench, cli
-from ftlab.bench import ASKED, ELSEWHERE, SLIDERS, Bench, Ways
+from ftlab import bench, bench_ways, cli
+from ftlab.bench import ELSEWHERE, SLIDERS, Bench
+from ftlab.bench_ways import ASKED, Ways
 from ftlab.errors import InputError
 from ftlab.explorer import FILE, Explorer
 from ftlab.fast import Fast
@@ -18,7 +19,7 @@ from ftlab.lab import Lab, open_lab
 from ftlab.paths import data_dir
 from ftlab.plan import Plan
 from ftlab.show.rank_explorer import rank_explorer, settings, values_of
-from ftlab.sliders import RANKS
+from ftlab.sliders import PRESETS, RANKS
 
 MADE = (data_dir() / "records" / FILE).is_file()
 needs_grid = pytest.mark.skipif(not MADE, reason="the recorded grid of the explorer is not made")
@@ -41,6 +42,7 @@ FOUND = Bench(
     live_steps=40,
     live=3.0,
     first_live=4.0,
+    presets={"naive": 4.5, "all-linear": 4.75},
     ways=WAYS,
 )
 
@@ -60,7 +62,7 @@ def found(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
 
 def test_all_ways_do_the_same_work(lab: Lab) -> None:
     fast = Fast(lab, target_items=4, per_skill=2, documents=2)
-    ways = bench.three_ways(fast, dataclasses.replace(ASKED, steps=6), rounds=1)
+    ways = bench_ways.three_ways(fast, dataclasses.replace(ASKED, steps=6), rounds=1)
     assert ways.same and ways.apart < 1e-4
     assert ways.losses["trainer"] == pytest.approx(ways.losses["plain"], rel=1e-4)
     assert all(seconds > 0 for seconds in ways.seconds.values())
@@ -70,9 +72,9 @@ def test_all_ways_do_the_same_work(lab: Lab) -> None:
 def test_training_goes_on_as_before_after_a_trainer(lab: Lab) -> None:
     """What Trainer leaves behind in Accelerate's shared state changes no number of ours."""
     plan = Plan(steps=3, lr=1e-3, measure_every=0)
-    before = bench.by_plain(lab.run(plan))
-    assert bench.by_trainer(lab.run(plan)) == pytest.approx(before, rel=1e-4)
-    assert bench.by_plain(lab.run(plan)) == before
+    before = bench_ways.by_plain(lab.run(plan))
+    assert bench_ways.by_trainer(lab.run(plan)) == pytest.approx(before, rel=1e-4)
+    assert bench_ways.by_plain(lab.run(plan)) == before
 
 
 @needs_grid
@@ -117,6 +119,7 @@ def test_all_of_it_is_timed() -> None:
     found = bench.bench(steps=2, rounds=1)
     assert found.ways.same and found.ways.steps == 2 and found.live_steps == ASKED.steps
     assert 0 < found.move <= found.slowest_move and found.live > 0 and found.first_live > 0
+    assert found.presets.keys() == PRESETS.keys() and min(found.presets.values()) > 0
 
 
 def test_it_is_told_in_words(capsys: pytest.CaptureFixture[str], found: list[Any]) -> None:
@@ -127,6 +130,8 @@ def test_it_is_told_in_words(capsys: pytest.CaptureFixture[str], found: list[Any
         "a slider move to a recorded run": ["50 ms", "slowest of 42: 90 ms"],
         "a slider move to an estimate": ["60 ms", "400 ms"],
         "a live run, 40 steps": ["3.00 s", "4.00 s"],
+        "  naive": ["4.50 s"],
+        "  all-linear": ["4.75 s"],
         "the explorer's way": ["2.00 s", "1.00", "0.50"],
         "the plain loop": ["4.00 s", "2.00", "1.00"],
         "transformers.Trainer": ["6.00 s", "3.00", "1.50"],

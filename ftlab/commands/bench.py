@@ -14,7 +14,8 @@ from ftlab.plan import Plan
 from ftlab.quiet import quiet
 
 if TYPE_CHECKING:  # torch comes with it
-    from ftlab.bench import Bench, Ways
+    from ftlab.bench import Bench
+    from ftlab.bench_ways import Ways
 
 WAYS = {
     "fast": "the explorer's way",
@@ -69,6 +70,7 @@ def table(found: "Bench") -> str:
         ("a slider move to a recorded run", _ms(found.move), slowest),
         ("a slider move to an estimate", _ms(found.estimated_move), fitted),
         (f"a live run, {found.live_steps} steps with points", f"{found.live:.2f} s", first),
+        *((f"  {name}", f"{seconds:.2f} s", "") for name, seconds in found.presets.items()),
     ]
     return "\n".join([f"On {found.device}, {threads}.", "", *_lined(rows), "", ways(found.ways)])
 

@@ -6,7 +6,8 @@ itself in a notebook when it is the last value of a cell.
 
 Notable choices: places are given in inches, so nothing depends on a layout solver (which costs
 as much time as the drawing); text stands above a panel, not turned along its side; the reader's
-own rcParams are set aside, so a picture is the same picture everywhere.
+own rcParams are set aside, so a picture is the same picture everywhere. What stays the same from
+one picture of a panel to the next can be drawn once (`pixels`) and lies behind the others.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,11 +16,13 @@ from threading import RLock
 from typing import Any, ParamSpec, TypeVar
 
 import matplotlib
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.ticker import FuncFormatter
+from PIL import Image
 
 from ftlab.show.style import GRID, INK, PAPER, SOFT
 
@@ -51,17 +54,36 @@ def own_settings(function: Callable[P, R]) -> Callable[P, R]:
 
 
 class Picture(Figure):
-    """A figure with its alt text; `width` and `height` in inches."""
+    """A figure with its alt text; `width` and `height` in inches, `behind` as `pixels` gives it."""
 
-    def __init__(self, width: float = 9.0, height: float = 4.0) -> None:
+    def __init__(
+        self, width: float = 9.0, height: float = 4.0, *, behind: np.ndarray | None = None
+    ) -> None:
         super().__init__(figsize=(width, height), dpi=DPI, facecolor=PAPER)
         FigureCanvasAgg(self)
-        self.alt = ""
+        self.alt, self.behind = "", behind
+        self.patch.set_visible(behind is None)  # else the paper would cover what lies behind
+
+    def draw(self, renderer: Any) -> None:
+        """Draw what lies behind, then all that is in the figure."""
+        if self.behind is not None:
+            size = round(self.bbox.width), round(self.bbox.height)
+            sheet = Image.fromarray(self.behind)
+            sheet = sheet if sheet.size == size else sheet.resize(size)
+            renderer.draw_image(renderer.new_gc(), 0, 0, np.asarray(sheet)[::-1])
+        super().draw(renderer)
 
     def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, str]:
         from ftlab.show.html import bundle
 
         return bundle(self)
+
+
+def pixels(figure: Figure) -> np.ndarray:
+    """The figure as it is drawn: (height, width, 4) in bytes, red, green, blue and opacity."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.array(canvas.buffer_rgba())
 
 
 def text_width(figure: Picture, texts: Sequence[str], size: float = SMALL) -> float:

@@ -7,7 +7,8 @@ Four parts: the twelve blocks and what each carries; what was learned and, skill
 and the plane of all recorded runs, with the line that none of them beats. What was recorded for
 these very settings is a filled mark. Where nothing was, there is a hollow mark, an ESTIMATE, with
 bars as wide as such estimates are typically off; and the nearest recorded point, named as that.
-What was trained here and now is a star.
+What was trained here and now is a star. What no slider changes is drawn once, and lies behind
+(`ftlab.show.explorer_sheet`).
 
 Run the tests: pytest tests/test_rank_explorer.py
 """
@@ -17,18 +18,32 @@ from functools import lru_cache
 from typing import Any
 
 from matplotlib.axes import Axes
-from matplotlib.patches import FancyBboxPatch
+from matplotlib.colors import to_rgb
+from matplotlib.patches import Rectangle
 
 from ftlab.explorer import Explorer, Nearest, Recorded
 from ftlab.measure.memory_parts import size
-from ftlab.show.canvas import LIFT, Picture, head, heading, own_settings, panel, percent_axis
+from ftlab.show.blocks import WIDE, Cell, blocks
+from ftlab.show.canvas import EDGE, LIFT, Picture, own_settings
 from ftlab.show.data import field
+from ftlab.show.explorer_sheet import (
+    BLOCKS,
+    HEIGHT,
+    MOST,
+    NAMES,
+    PLANE,
+    TOP,
+    WIDTH,
+    over,
+    sheet,
+    skill_rows,
+)
 from ftlab.show.labels import Label, point_labels
+from ftlab.show.recorded import write
 from ftlab.show.style import INK, METHODS, PAPER, SKILLS, SOFT, percent
 from ftlab.sliders import BANDS, TARGETS, Settings
 
 RECORDED, NAIVE, LIVE = METHODS["lora_qv"].colour, METHODS["full"].colour, "#3B3B98"
-FROZEN = "#F4F4F4"
 SHORT = {"qv": "q, v", "qkvo": "all attention", "ff": "feed-forward", "all": "all linear"}
 
 
@@ -43,18 +58,15 @@ def explorer_picture(
     """The whole picture; `live`: Steps of a run of these settings, as far as it has come."""
     near = explorer.nearest(asked)
     guess = None if near.exact else explorer.estimate(asked)
-    lift = LIFT if title else 0.0
-    figure = Picture(9.8, 6.0 + lift)
-    drawing = panel(figure, 0.14, 4.15, 9.5, 1.3)
-    head(drawing, "The plan", _plan(asked), left=0.14)
-    _blocks(drawing, asked)
-    skills = panel(figure, 1.5, 0.55, 2.75, 3.0)
-    head(skills, "Learned, and kept by skill", "further right is better", left=1.5)
-    _bars(skills, near.recorded, guess, live)
-    place = panel(figure, 5.25, 0.55, 4.3, 3.0)
-    head(place, "Among all recorded runs", "upward: skills kept; line: none is better in both")
-    _plane(place, explorer, asked, near, guess, live)
-    heading(figure, title)
+    trained = _last(live) is not None
+    behind = sheet(explorer, trained, title)
+    figure = Picture(WIDTH, HEIGHT + (LIFT if title else 0.0), behind=behind)
+    write(figure, EDGE, TOP + 10 / 72, _plan(asked), color=SOFT, va="baseline")
+    blocks(figure, BLOCKS, _cells(asked), WIDE)
+    _scales(figure, asked)
+    rows = skill_rows(1 + len(near.recorded.kept), trained)
+    _bars(over(figure, rows), near.recorded, guess, live)
+    _plane(over(figure, PLANE), asked, near, guess, live)
     figure.alt = sentence(asked, near, guess, live)
     return figure
 
@@ -101,44 +113,33 @@ def _plan(asked: Settings) -> str:
 # --- the blocks ---------------------------------------------------------------------------------
 
 
-def _blocks(axes: Axes, asked: Settings) -> None:
-    axes.set_xlim(0, 9.5)
-    axes.set_ylim(0, 1.3)
-    axes.axis("off")
-    everything = asked.naive
-    _box(axes, 0.05, 1.0, "embeddings", "all" if everything else "", everything)
-    scales = asked.scales
-    for block in range(12):
-        band = _band(block)
-        rank = asked.ranks[band]
-        words = "all" if everything else f"r {rank}" if rank else ""
-        x = 1.15 + 0.585 * block
-        level = 0 if everything else rank
-        _box(axes, x, 0.52, str(block + 1), words, everything or rank > 0, level)
-        if not everything and rank and block in (0, 6, 9):
-            axes.text(x, 0.06, f"alpha / r = {scales[band]:g}", fontsize=9, color=SOFT)
-    moves = everything or asked.head
-    _box(axes, 8.25, 1.0, "head", "all" if everything else "own copy" if asked.head else "", moves)
+def _cells(asked: Settings) -> list[Cell | None]:
+    """The embeddings, the blocks and the head, where something trains in them."""
+    if asked.naive:
+        return [_cell("all")] * len(NAMES)
+    ranks = [asked.ranks[_band(block)] for block in range(12)]
+    carry = [_cell(f"r {rank}", rank) if rank else None for rank in ranks]
+    return [None, *carry, _cell("own copy") if asked.head else None]
 
 
-def _box(
-    axes: Axes, x: float, wide: float, name: str, words: str, moves: bool, rank: int = 0
-) -> None:
-    colour = NAIVE if words in ("all", "own copy") else RECORDED
-    alpha = 0.25 + 0.11 * rank.bit_length() if moves and rank else 0.9
-    axes.add_patch(
-        FancyBboxPatch(
-            (x, 0.38), wide, 0.62, boxstyle="round,pad=0.01",
-            facecolor=colour if moves else FROZEN, alpha=alpha if moves else 1.0,
-            edgecolor=INK if moves else "#9A9A9A", linestyle="-" if moves else (0, (3, 2)),
-        )
-    )  # fmt: skip
-    dark = moves and (alpha > 0.6)
-    axes.text(
-        x + wide / 2, 0.69, words or "still", ha="center", va="center",
-        fontsize=9.5, color=PAPER if dark else INK if words else SOFT,
-    )  # fmt: skip
-    axes.text(x + wide / 2, 1.1, name, ha="center", fontsize=9, color=SOFT)
+def _cell(words: str, rank: int = 0) -> Cell:
+    """One box, the darker the higher the rank."""
+    strength = 0.25 + 0.11 * rank.bit_length() if rank else 0.9
+    face = mixed(RECORDED if rank else NAIVE, strength)
+    return Cell(words, face, PAPER if strength > 0.6 else INK, INK)
+
+
+def mixed(colour: str, strength: float) -> tuple[float, ...]:
+    """A colour thinned with paper: as if translucent, and hiding what lies behind."""
+    return tuple(1 - strength * (1 - part) for part in to_rgb(colour))
+
+
+def _scales(figure: Picture, asked: Settings) -> None:
+    """alpha / r under the first block of each band that carries adapters."""
+    for block in () if asked.naive else (0, 6, 9):
+        if scale := asked.scales[_band(block)]:
+            words = f"alpha / r = {scale:g}"
+            write(figure, WIDE.left(block + 1), 4.3, words, fontsize=9, color=SOFT)
 
 
 # --- the numbers --------------------------------------------------------------------------------
@@ -147,43 +148,30 @@ def _box(
 def _bars(axes: Axes, recorded: Recorded, guess: Any, live: Sequence[Any]) -> None:
     """One row for the target and each skill: recorded bar, hollow estimate, star of the run."""
     shown: Any = guess or recorded
-    rows = [("right answers", shown.target_score, RECORDED)]
-    for name, share in shown.kept.items():
-        mark = SKILLS.get(name)
-        rows.append((mark.label if mark else name, share, mark.colour if mark else INK))
-    last = _last(live)
-    now = [last["target_score"], *(last["kept"].get(n) for n in shown.kept)] if last else []
-    for row, (_, share, colour) in enumerate(rows):
+    colours = [RECORDED, *(SKILLS[n].colour if n in SKILLS else INK for n in shown.kept)]
+    shares = [shown.target_score, *shown.kept.values()]
+    for row, (share, colour) in enumerate(zip(shares, colours, strict=True)):
         if share is not None:
             look: dict[str, Any] = {"color": colour, "alpha": 0.85}
             if guess:
                 look = {"facecolor": PAPER, "edgecolor": colour, "linestyle": (0, (3, 2))}
-            axes.barh(row, share, height=0.58, **look)
+            axes.add_patch(Rectangle((0, row - 0.29), share, 0.58, **look))
             axes.text(1.08, row, percent(share), va="center", fontsize=9.5)
-        if now and now[row] is not None:
-            axes.plot([min(now[row], 1.05)], [row], marker="*", markersize=13, color=LIVE, zorder=4)
-            words = f"now {percent(now[row])}"
+    if last := _last(live):
+        _now(axes, [last["target_score"], *(last["kept"].get(n) for n in shown.kept)])
+
+
+def _now(axes: Axes, shares: Sequence[float | None]) -> None:
+    """A star and its number in each row, for what was trained here."""
+    for row, share in enumerate(shares):
+        if share is not None:
+            axes.plot([min(share, MOST)], [row], marker="*", markersize=13, color=LIVE, zorder=4)
+            words = f"now {percent(share)}"
             axes.text(1.37, row, words, va="center", fontsize=9.5, color=LIVE)
-    axes.set_yticks(range(len(rows)), [name for name, _, _ in rows])
-    axes.invert_yaxis()
-    axes.grid(False)
-    percent_axis(axes, "x")
-    axes.set_xlim(0, 1.3 if not now else 1.75)
-    axes.axhline(0.5, color="#C8C8C8", linewidth=0.8)
 
 
-def _plane(
-    axes: Axes, explorer: Explorer, asked: Settings, near: Nearest, guess: Any, live: Sequence[Any]
-) -> None:
-    percent_axis(axes, "x")
-    percent_axis(axes, "y", 1.0)
-    axes.set_ylim(-0.03, 1.13)
-    axes.set_xlabel("right answers to new questions", fontsize=9.5, labelpad=2)
-    xs = [point.target_score for point in explorer.points]
-    ys = [min(point.retention, 1.05) for point in explorer.points]
-    axes.plot(xs, ys, linestyle="", marker="o", markersize=3, color="#C2C2C2", zorder=1)
-    best = frontier(explorer.points)
-    axes.plot([p[0] for p in best], [p[1] for p in best], color="#00795C", linewidth=1.3, zorder=2)
+def _plane(axes: Axes, asked: Settings, near: Nearest, guess: Any, live: Sequence[Any]) -> None:
+    """The point of these settings among the others, which lie on the sheet."""
     found, colour = near.recorded, NAIVE if asked.naive else RECORDED
     labels = []
     if guess is None:
@@ -200,7 +188,7 @@ def _plane(
         xs, ys = [m["target_score"] for m in way], [m["retention"] for m in way]
         axes.plot(xs, ys, color=LIVE, linewidth=1.4, marker=".", zorder=4)
         labels.append(_mark(axes, xs[-1], ys[-1], LIVE, "trained now", "*"))
-    point_labels(axes, labels, [])
+    point_labels(axes, labels, halo=True)
 
 
 def _mark(
@@ -213,15 +201,6 @@ def _mark(
         clip_on=False,
     )  # fmt: skip
     return Label(x, y, words, colour)
-
-
-def frontier(points: Sequence[Recorded]) -> list[tuple[float, float]]:
-    """The recorded points that no other beats in both numbers, from left to right."""
-    best: list[tuple[float, float]] = []
-    for point in sorted(points, key=lambda p: (-p.target_score, -p.retention)):
-        if not best or point.retention > best[-1][1]:
-            best.append((point.target_score, min(point.retention, 1.05)))
-    return best[::-1]
 
 
 # --- the words ----------------------------------------------------------------------------------

@@ -13,23 +13,19 @@ import io
 import sys
 from typing import Any
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
-from ftlab.show.canvas import own_settings
+from ftlab.show.canvas import own_settings, pixels
 
 
 @own_settings
 def png(figure: Figure) -> bytes:
     """The figure as the bytes of a PNG file."""
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    size = canvas.get_width_height(physical=True)
-    picture = Image.frombytes("RGBA", size, bytes(canvas.buffer_rgba())).convert("RGB")
+    picture = Image.fromarray(pixels(figure)).convert("RGB")
     buffer = io.BytesIO()
     dots = round(figure.dpi)
-    picture.save(buffer, format="png", compress_level=4, dpi=(dots, dots))
+    picture.save(buffer, format="png", compress_level=3, dpi=(dots, dots))
     return buffer.getvalue()
 
 

@@ -14,7 +14,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.lines import Line2D
 
 from ftlab.show.canvas import SMALL
-from ftlab.show.style import INK
+from ftlab.show.style import INK, PAPER
 
 
 @dataclass(frozen=True)
@@ -89,11 +89,14 @@ def _thread(axes: Axes, ends: tuple[list[float], list[float]], colour: str, **wh
 Box = tuple[float, float, float, float]  # left, bottom, right, top in pixels
 
 
-def point_labels(axes: Axes, labels: Sequence[Label], taken: Sequence[Box] = ()) -> None:
+def point_labels(
+    axes: Axes, labels: Sequence[Label], taken: Sequence[Box] = (), *, halo: bool = False
+) -> None:
     """Write each label near its point, where it covers neither marks, labels nor `taken`.
 
     Each label tries sixteen sides at growing distances and keeps the first free place; if none
-    is free, the one that covers least. A label set far off gets a thread to its point.
+    is free, the one that covers least. A label set far off gets a thread to its point. With
+    `halo` words stand on a strip of paper, for a panel full of dots.
     """
     figure = axes.get_figure()
     assert figure is not None
@@ -109,7 +112,7 @@ def point_labels(axes: Axes, labels: Sequence[Label], taken: Sequence[Box] = ())
         wide, high, _ = renderer.get_text_width_height_descent(label.text, font, False)
         box, far = _place((x, y), (wide, high), full, room, unit)
         full.append(box)
-        _write(axes, label, box, far)
+        _write(axes, label, box, far, halo)
 
 
 def _place(spot, size, full: Sequence[Box], room: Box, unit: float) -> tuple[Box, bool]:
@@ -145,8 +148,9 @@ def _overlap(one: Box, other: Box) -> float:
     return across * up if across > 0 and up > 0 else 0.0
 
 
-def _write(axes: Axes, label: Label, box: Box, far: bool) -> None:
+def _write(axes: Axes, label: Label, box: Box, far: bool, halo: bool) -> None:
     """The words in their box; a thin thread where they stand far off."""
+    strip = {"facecolor": PAPER, "edgecolor": "none", "alpha": 0.85, "pad": 1}
     back = axes.transData.inverted()
     x, y = back.transform(((box[0] + box[2]) / 2, (box[1] + box[3]) / 2))
     axes.text(
@@ -158,6 +162,7 @@ def _write(axes: Axes, label: Label, box: Box, far: bool) -> None:
         fontsize=SMALL,
         color=label.colour,
         fontweight="bold" if label.bold else "normal",
+        bbox=strip if halo else None,
     )
     if far:
         spot = axes.transData.transform((label.x, label.y))

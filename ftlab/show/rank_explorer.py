@@ -122,6 +122,11 @@ class RankExplorer(Panel):
             should_stop=lambda: self.stopped,
         )
 
+    def clear(self) -> None:
+        """Forget the states that earlier runs left, so that the next begins as the first did."""
+        if self._fast is not None:
+            self._fast.shelf.clear()
+
     def _stop(self, _button: Any = None) -> None:
         self.stopped = True
 
