@@ -269,6 +269,13 @@ def test_the_readers_settings_do_not_change_a_picture():
         assert png(two_numbers(run_of())) == plain
 
 
+def test_bars_that_are_no_block_are_named_in_two_panels_too():
+    picture = layer_updates({"one": layers(0.01), "two": layers(0.02)})
+    for axes in picture.axes:
+        names = [label.get_text() for label in axes.get_xticklabels()]
+        assert names == ["emb", *map(str, range(1, 13)), "norm"]
+
+
 def test_no_pyplot_and_no_torch():
     code = (
         "import sys, ftlab.show as s; s.png(s.two_numbers([])); s.png(s.plane([]));"

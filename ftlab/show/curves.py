@@ -76,7 +76,7 @@ def _learned(run: Curve, expected: float, method: str) -> list[Label]:
         value = last(run.target)
         labels.append(Label(at, value, f"new items {percent(value)}", colour, True))
     if last(run.held) == last(run.held):
-        labels.append(Label(at, last(run.held), f"unseen cases {percent(last(run.held))}", colour))
+        labels.append(Label(at, last(run.held), f"new cases {percent(last(run.held))}", colour))
     if expected == expected:
         labels.append(Label(at, expected, f"predicted {percent(expected)}", PREDICTION))
     return labels

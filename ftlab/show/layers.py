@@ -134,10 +134,15 @@ def _name_bars(axes: Axes, ticks: list[str], bar: float) -> None:
     blocks = [i for i, tick in enumerate(ticks) if _is_block(tick)]
     shown = [i for i in blocks if (i - blocks[0] + 1) % skip == 0]
     for i in sorted(set(range(len(ticks))) - set(blocks)):
-        if all(abs(i - other) * bar > 0.31 for other in shown):
+        if all(abs(i - other) * bar > _room(ticks[i], ticks[other]) for other in shown):
             shown.append(i)
     axes.set_xticks(sorted(shown), [ticks[i] for i in sorted(shown)], fontsize=8.5)
     axes.tick_params(axis="x", length=0)
+
+
+def _room(name: str, other: str) -> float:
+    """Inches from the middle of one name to that of the next, at which they do not touch."""
+    return 0.035 * len(name + other) + 0.05
 
 
 def alt_layers(runs: Mapping[str, Mapping[str, float]]) -> str:

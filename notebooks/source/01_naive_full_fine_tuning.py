@@ -24,8 +24,8 @@ ftlab.hello()
 # %% [markdown]
 # ## Guess, then train
 #
-# The model will see 1,600 triage notes (100 steps of 16), with a learning rate of 0.001, a
-# common choice for a model this small.
+# The model will read 1,600 triage notes (100 steps of 16; there are 400, so each comes four times),
+# with a learning rate of 0.001, which is what torch's AdamW takes when you name none.
 #
 # How much of what it knew will it still know afterwards? Put your guess in place of `None`.
 
@@ -37,15 +37,17 @@ lab = ftlab.open_lab("clinic")
 plan = ftlab.Plan(steps=100, batch_size=16, lr=1e-3)
 run = lab.run(plan, name="naive, learning rate 0.001")
 
-expected = None if guess.value is None else guess.value / 100
-with ftlab.Live(total=plan.steps, prediction=expected, title=run.name) as live:
+with ftlab.Live(total=plan.steps, prediction=guess, title=run.name) as live:
     for step in run:
         live.update(step)
 
 # %% [markdown]
-# Read it from left to right. On the left the share of right answers climbs. On the right every
-# thin line is a skill that the model had before the first step; the thick line is their mean.
-# Nothing in the training notes contradicts what the model knew. It goes all the same.
+# Read it from left to right. On the left the share of right answers climbs; the dashed line shows
+# the *new cases* alone, notes about complaints that no training note mentions. On the right every
+# thin line is a skill that the model had before the first step; the thick line is their mean. (The
+# lines jump, for only a small sample is asked on the way. A skill can also rise above 100 %: then
+# it is better than the base's.) Nothing in the training notes contradicts what the model knew. It
+# goes all the same.
 
 # %%
 last = run.steps[-1].measured
@@ -82,7 +84,8 @@ show(Table(("beginning", "before", "after"), [list(row.values()) for row in said
 # ## Skill by skill
 #
 # The plot above used a quick sample of questions. Now everything is asked, so that the numbers
-# can be trusted: several hundred questions, with 95 % intervals.
+# can be trusted: several hundred questions, with 95 % intervals. Look at the two rows of facts:
+# they ask for the same facts, once to be written, once to be chosen among four.
 
 # %%
 record = run.record
@@ -100,14 +103,26 @@ both = ftlab.claim(
     f"right answers {record.baseline['target_score']:.0%} to {record.final['target_score']:.0%}, "
     f"kept {record.final['retention']:.0%}",
 )
+kept = record.final["kept"]
+not_all_gone = ftlab.claim(
+    "Of the facts that this run no longer writes it still picks out many",
+    kept["facts_choice"] > kept["facts"] + 0.2,
+    f"kept {kept['facts']:.0%} in writing, {kept['facts_choice']:.0%} in choosing",
+)
+
+# %% [markdown]
+# So what is not said is not always gone: much of the loss is that the model now answers everything
+# as if it were a note. For whoever asks it a question, that makes no difference.
 
 # %% [markdown]
 # ## Open the box: one training step
 #
-# There is no trick in the loop. A step is: read some items, compute the loss on the answers,
-# send it backwards to get a gradient for every weight, limit the gradient's length, and let the
-# optimiser (AdamW) move the weights. Here are three steps by hand, from the same start and on
-# the same items as above, and the losses that the package measured.
+# There is no trick in the loop. A step is: read some items (a *batch*), compute the loss on the
+# answers, send it backwards to get a *gradient* for every weight (which way the loss goes, and how
+# steeply, if this weight moves), limit the length of all gradients together, and let the
+# *optimiser* move the weights. Ours is AdamW, which takes the gradients of earlier steps into
+# account. Here are three steps by hand, from the same start and on the same items as above, and
+# the losses that the package measured.
 
 # %%
 import torch
@@ -150,8 +165,7 @@ gentle_guess = ftlab.predict("Kept, with a tenth of the learning rate?", None, u
 # %%
 gentle_plan = ftlab.Plan(steps=100, batch_size=16, lr=1e-4)
 gentle = lab.run(gentle_plan, name="learning rate 0.0001")
-expected = None if gentle_guess.value is None else gentle_guess.value / 100
-with ftlab.Live(total=gentle_plan.steps, prediction=expected, title=gentle.name) as live:
+with ftlab.Live(total=gentle_plan.steps, prediction=gentle_guess, title=gentle.name) as live:
     for step in gentle:
         live.update(step)
 
@@ -192,12 +206,12 @@ def mean_of(runs, key):
 
 rates = sorted({r.plan["lr"] for r in by_rate})
 at = {rate: [r for r in by_rate if r.plan["lr"] == rate] for rate in rates}
-print("rate      right answers      held cases       kept (lowest to highest of 3 seeds)")
+print("rate        new items right  new cases right  kept (lowest to highest of 3 seeds)")
 for rate, runs in at.items():
     kept = [r.final["retention"] for r in runs]
     print(
-        f"{rate:<9g} {mean_of(runs, 'target_score'):13.0%} {mean_of(runs, 'held_score'):15.0%}"
-        f" {fmean(kept):10.0%} ({min(kept):.0%} to {max(kept):.0%})"
+        f"{rate:<9g} {mean_of(runs, 'target_score'):17.0%} {mean_of(runs, 'held_score'):16.0%}"
+        f" {fmean(kept):5.0%} ({min(kept):.0%} to {max(kept):.0%})"
     )
 kept_by_rate = [mean_of(at[rate], "retention") for rate in rates]
 rises = ftlab.claim(
@@ -211,7 +225,7 @@ rises = ftlab.claim(
 # ## Cause 2: too many steps
 #
 # The same records hold longer runs: 400 steps at a middling rate, measured on the way. Here is
-# the first seed, then the figure at 50, 100, 200 and 400 steps over all three.
+# the first seed, then both numbers after 50, 100, 200 and 400 steps over all three.
 
 # %%
 from ftlab.show import two_numbers
@@ -222,16 +236,20 @@ show(
 )
 
 
-def kept_at(run, number):
-    return next(s["measured"]["retention"] for s in run.curve if s["step"] == number)
+def at_step(number, key):
+    return [s["measured"][key] for r in long_runs for s in r.curve if s["step"] == number]
 
 
-by_step = {n: [kept_at(r, n) for r in long_runs] for n in (50, 100, 200, 400)}
+by_step = {n: at_step(n, "retention") for n in (50, 100, 200, 400)}
 for number, kept in by_step.items():
-    print(f"after {number:3} steps kept {fmean(kept):.0%} ({min(kept):.0%} to {max(kept):.0%})")
+    right = fmean(at_step(number, "target_score"))
+    print(
+        f"after {number:3} steps {right:.0%} right, "
+        f"kept {fmean(kept):.0%} ({min(kept):.0%} to {max(kept):.0%})"
+    )
 longer = ftlab.claim(
-    "More steps, less kept (3 seeds)",
-    fmean(by_step[400]) < fmean(by_step[50]),
+    "More steps, less kept, in each of three seeds",
+    all(late < early for early, late in zip(by_step[50], by_step[400], strict=True)),
     f"{fmean(by_step[50]):.0%} after 50 steps, {fmean(by_step[400]):.0%} after 400",
 )
 
@@ -239,8 +257,8 @@ longer = ftlab.claim(
 # ## Cause 3: a small data set
 #
 # Often heard: a small data set makes forgetting worse. To test that fairly every run takes the
-# same number of steps and sees the same number of notes; with fewer different notes it sees
-# each more often.
+# same number of steps and reads the same number of notes, at the same rate (0.0003); with fewer
+# different notes it reads each more often.
 
 # %%
 by_size = records.compare([r for r in recorded if r.extra["sweep"] == "data set"] + at[3e-4])
@@ -281,7 +299,8 @@ no_worse = ftlab.claim(
 # ## Cause 4: which weights were overwritten?
 #
 # How far did each layer move? For every block the length of the change, divided by the length of
-# the weights before: 1 % means that the weights of this block are 1 % different now.
+# the weights before: 1 % means that the weights of this block are 1 % different now. (*emb* is the
+# embeddings, the row of numbers with which each token starts; *norm* the last scaling at the end.)
 
 # %%
 from ftlab.measure.drift import update_norms
@@ -296,7 +315,9 @@ show(layer_updates(norms))
 
 # %% [markdown]
 # All blocks moved: nothing told the training to leave the lower ones alone. With the higher rate
-# they moved several times as far. (Notebook 03 asks whether it matters *which* of them move.)
+# they moved several times as far. But is it the distance that harms? Take the untouched base and
+# move every tensor exactly as far as the naive run did, only in a direction drawn by lot.
+# (Notebook 03 asks whether it matters *which* blocks move.)
 
 
 # %%
@@ -311,11 +332,33 @@ overwritten = ftlab.claim(
     f"mean relative change {far:.1%} against {near:.1%}",
 )
 
+
+def moved_by_lot(seed):
+    """The base, each tensor moved as far as in the naive run, in a random direction."""
+    dice, trained, model = torch.Generator().manual_seed(seed), run.model.state_dict(), lab.fresh()
+    with torch.no_grad():
+        for name, weights in model.named_parameters():
+            push = torch.randn(weights.shape, generator=dice).to(weights)
+            weights += push * ((trained[name] - weights).norm() / push.norm())
+    return model
+
+
+lots = [lab.watch(moved_by_lot(seed))["retention"] for seed in range(3)]
+direction = ftlab.claim(
+    "Moved as far, but in random directions, the model keeps nearly everything (3 draws)",
+    min(lots) > 0.85 and last["retention"] < 0.6,
+    f"kept {fmean(lots):.0%} ({min(lots):.0%} to {max(lots):.0%}) against {last['retention']:.0%}",
+)
+
+# %% [markdown]
+# So distance alone does little harm; the direction does. Training does not jostle the weights, it
+# moves those that decide what the model says, and moves them together.
+
 # %% [markdown]
 # ## All runs on the plane
 #
 # To the right: learned. Upward: kept. Each point is a learning rate, averaged over three seeds;
-# the bars reach from the lowest to the highest. The dashed start is the untouched base.
+# the bars reach from the lowest to the highest. The star is the untouched base.
 
 # %%
 from ftlab.show import Point
@@ -335,8 +378,8 @@ show(plane(points, base=(record.baseline["target_score"], 1.0)))
 # So forgetting is not the price of learning as such: two of these rates learn about equally much,
 # and one of the two keeps most of the old skills while the other loses most. And losing old
 # knowledge costs the *new* task too. Half of the test notes are about complaints that the
-# training never mentioned (*held* cases); only what the model knew before can answer those. The
-# more it forgets, the further they fall behind.
+# training never mentioned (*new cases*); only what the model knew before can answer those. At the
+# rates that forget most they fall furthest behind the other half.
 
 # %%
 middle, high = at[3e-4], at[1e-3]
@@ -349,37 +392,39 @@ bargain = ftlab.claim(
 )
 behind = {r: mean_of(runs, "seen_score") - mean_of(runs, "held_score") for r, runs in at.items()}
 falls_behind = ftlab.claim(
-    "Where more is forgotten, unseen cases fall further behind (3 seeds)",
-    behind[3e-3] > behind[1e-3] > behind[3e-4],
-    ", ".join(f"{100 * behind[r]:.0f} points at {r:g}" for r in (3e-4, 1e-3, 3e-3)),
+    "New cases fall furthest behind at the two rates that forget most (means of 3 seeds)",
+    min(behind[1e-3], behind[3e-3]) > max(behind[r] for r in rates if r < 1e-3),
+    "points behind: " + ", ".join(f"{100 * gap:.0f} at {r:g}" for r, gap in behind.items()),
 )
 
 # %% [markdown]
 # ## Exercise 1: find a better learning rate
 #
-# *Goal: learn as much as the naive run and keep more. 10 minutes, easy.*
+# *Goal: learn as much as the naive run and keep more. 5 minutes, easy.*
 #
-# Choose a learning rate. The cell trains 100 steps with it and compares with the naive run.
-# Aim: at least 75 % kept, and no fewer right answers than the naive run minus 10 points.
+# Choose a learning rate, best one that is not among the five above. The cell trains 100 steps with
+# it and asks everything. Aim: at least 75 % kept, and no more than 15 points fewer right answers
+# than the naive run. Where on the curves above would you look?
 
 # %%
 # <solution>
-my_rate = 3e-4
+my_rate = 3.5e-4
 # </solution>
 # <stub>
 # my_rate = None  # your choice
 # </stub>
 
 best = lab.run(ftlab.Plan(lr=my_rate or 1e-4, measure_every=0), name="my choice").finish()
-outcome = best.steps[-1].measured
-print(
-    f"rate {best.plan.lr:g}: {outcome['target_score']:.0%} right, {outcome['retention']:.0%} kept"
-)
+outcome, naive = best.record.final, record.final
+for run_name, final in (("naive", naive), (f"rate {best.plan.lr:g}", outcome)):
+    print(f"{run_name:11} {final['target_score']:.0%} right, {final['retention']:.0%} kept")
+enough = outcome["target_score"] >= naive["target_score"] - 0.15
+print("aim reached" if enough and outcome["retention"] >= 0.75 else "not there yet: try another")
 
 # %% [markdown]
 # ## Exercise 2: how far did a weight move?
 #
-# *Goal: compute the bar of the plot above. 10 minutes, medium.*
+# *Goal: compute, for one tensor, what the bars above show for a block. 5 minutes, easy.*
 #
 # Write `relative_change(before, after)` for two tensors: the Frobenius norm of the difference
 # (the root of the sum of squares), divided by that of `before`.
@@ -406,7 +451,10 @@ relative_change = ftlab.exercise(
         ("doubling is a change of 1", lambda f: (f(ones, 2 * ones), 1.0)),
     ],
     cases=[(ones, ones + 0.5), (before[name], run.model.state_dict()[name])],
-    hints=["A tensor has .norm().", ".item() turns a tensor of one element into a number."],
+    hints=[
+        "Subtract first. A tensor's .norm() is the root of the sum of squares.",
+        ".item() turns a tensor of one element into a number.",
+    ],
 )
 changed = relative_change(before[name], run.model.state_dict()[name])
 print(f"feed-forward weights of block 1: {changed:.1%}")
@@ -430,13 +478,16 @@ if other_domain is None:
     print("no task chosen; the recorded runs below show all three.")
 else:
     other = ftlab.open_lab(other_domain).run(ftlab.Plan(lr=1e-3, measure_every=0)).finish()
-    outcome = other.steps[-1].measured
+    outcome = other.record.final
     print(f"{other_domain}: {outcome['target_score']:.0%} right, {outcome['retention']:.0%} kept")
 for domain in ("clinic", "helpdesk", "contracts"):
     runs = [r for r in recorded if r.domain == domain and r.plan["lr"] == 1e-3]
     runs = [r for r in runs if r.extra["sweep"] == "learning rate"]
     kept = [r.final["retention"] for r in runs]
-    print(f"recorded, {domain:9}: kept {fmean(kept):.0%} ({min(kept):.0%} to {max(kept):.0%})")
+    print(
+        f"recorded, {domain:9}: {mean_of(runs, 'target_score'):.0%} right, "
+        f"kept {fmean(kept):.0%} ({min(kept):.0%} to {max(kept):.0%})"
+    )
 
 # %% [markdown]
 # ## The article says, we measured
@@ -450,7 +501,7 @@ ftlab.verdict_table(
     ftlab.says("A learning rate that is too high causes forgetting", supported_by=[lower, rises]),
     ftlab.says("Training for too long causes forgetting", supported_by=[longer]),
     ftlab.says("A small data set makes forgetting worse", contradicted_by=[no_worse]),
-    ftlab.says("Important weights are overwritten", supported_by=[overwritten]),
+    ftlab.says("Important weights are overwritten", supported_by=[overwritten, direction]),
     ftlab.says("What is forgotten harms the new task as well", supported_by=[falls_behind]),
 )
 
@@ -459,6 +510,6 @@ ftlab.verdict_table(
 #
 # - Fine-tuning forgets without anything in the new data contradicting the old.
 # - The learning rate decides most of it. Before you reach for a clever method, try a lower rate.
-# - Measure on the way: a run that is good after 50 steps may be worse after 400.
+# - Measure on the way: what is still there after 50 steps may be gone after 400.
 #
 # **Next:** notebook 02 looks at the schedule of the learning rate, warmup and cosine decay.
