@@ -31,7 +31,7 @@ EXTRAS_all := lab,laptop,quant,test
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help lab test notebooks style unit execute colab bench constraints
+.PHONY: help lab test notebooks book style unit execute colab bench constraints
 
 # $(call timed,name,command): run it, then print the wall seconds it took.
 timed = @begin=$$(date +%s); $(2); status=$$?; \
@@ -64,6 +64,10 @@ execute: $(VENV)/.installed-test  ## run every notebook, the learner's and the s
 
 notebooks: $(VENV)/.installed-test  ## write the notebooks anew from their sources and run them
 	$(BIN)/python -m ftlab.teach.notebooks
+	$(BIN)/python -m ftlab.teach.instructor
+
+book: $(VENV)/.installed-test  ## all notebooks as pages for a browser, in _build/book; runs nothing
+	$(BIN)/python -m ftlab.teach.book
 
 colab: $(VENV)/.installed-test  ## badges, and a first cell that installs from GitHub (REPO, TAG)
 	@$(BIN)/python -m ftlab.teach.colab "$$REPO" "$$TAG"

@@ -41,9 +41,7 @@ class Table:
     @property
     def html(self) -> str:
         """The table as HTML, everything escaped."""
-        head = "".join(
-            f'<th scope="col" style="{LEFT}">{html.escape(name)}</th>' for name in self.header
-        )
+        head = "".join(_head(name) for name in self.header)
         body = "".join(f"<tr>{''.join(_html(cell) for cell in row)}</tr>" for row in self.rows)
         caption = f"<caption>{html.escape(self.caption)}</caption>" if self.caption else ""
         return (
@@ -75,6 +73,13 @@ class Table:
 
 def _plain(cell: Cell | str) -> str:
     return cell.text if isinstance(cell, Cell) else str(cell)
+
+
+def _head(name: str) -> str:
+    """A header's cell; without words it heads nothing, and a screen reader should not say so."""
+    if not name.strip():
+        return "<td></td>"
+    return f'<th scope="col" style="{LEFT}">{html.escape(name)}</th>'
 
 
 def _html(cell: Cell | str) -> str:
