@@ -1,7 +1,9 @@
 """The same functions in fewer operations, for the many small steps of a small model on a CPU.
 
     LoRA    y = W x + s B (A x)     ->     y = (W + s B A) x          one product in place of three
+    q, k, v     three layers that read the same x     ->     one product, their weights stacked
     GELU    its tanh form, term by term    ->    torch's own, in one pass over the numbers
+    head    a product for each text        ->    one for all, what it reads laid side by side
 
     with fused(model):              inside, layers that can be are; afterwards all is as before
 
@@ -17,7 +19,7 @@ Source: Hu et al., LoRA (2021), section 4.1: an adapter can be merged into its w
 Run the tests: pytest tests/test_fast.py
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -28,11 +30,13 @@ from torch.nn import functional as F
 from transformers.activations import NewGELUActivation
 from transformers.pytorch_utils import Conv1D
 
+from ftlab.models.split import PARTS, SplitQKV
+
 
 @contextmanager
 def fused(model: nn.Module) -> Iterator[int]:
     """Inside, the model computes the same with fewer operations; gives how many layers do."""
-    changed = [(module, way) for module in model.modules() if (way := _shorter(module))]
+    changed = list(_shorter(model))
     try:
         for module, way in changed:
             vars(module)["forward"] = way
@@ -42,55 +46,105 @@ def fused(model: nn.Module) -> Iterator[int]:
             vars(module).pop("forward", None)
 
 
-def _shorter(module: nn.Module) -> Callable[..., Tensor] | None:
-    """A module's forward in fewer operations, if there is one."""
-    if "forward" in vars(module):
-        return None
-    if isinstance(module, NewGELUActivation):
-        return partial(F.gelu, approximate="tanh")
-    return partial(_lora_forward, module) if _is_plain_lora(module) else None
+def _shorter(model: Any) -> Iterator[tuple[nn.Module, Callable[..., Tensor]]]:
+    """The modules whose forward can be had in fewer operations, and that forward."""
+    done: set[nn.Module] = set()  # parts of one that is computed as a whole
+    head = model.get_output_embeddings()
+    for module in model.modules():
+        if "forward" in vars(module) or module in done:
+            continue
+        parts = [module.get_submodule(p) for p in PARTS] if isinstance(module, SplitQKV) else []
+        if _are_plain(parts or [module]):
+            done.update(parts)
+            yield module, partial(_merged_forward, parts or [module])
+        elif module is head and type(module) is nn.Linear:
+            yield module, partial(_linear_forward, module)
+        elif isinstance(module, NewGELUActivation):
+            yield module, partial(F.gelu, approximate="tanh")
+
+
+def _linear_forward(module: nn.Linear, x: Tensor) -> Tensor:
+    """The last places of each text are a view with gaps, and of such torch makes many products."""
+    return F.linear(x.contiguous(), module.weight, module.bias)
+
+
+def _are_plain(parts: Sequence[nn.Module]) -> bool:
+    """Does each carry plain LoRA or stand still, and does one carry it?"""
+    adapted = [_is_plain_lora(part) for part in parts]
+    return any(adapted) and all(
+        plain or _is_still(part) for plain, part in zip(adapted, parts, strict=True)
+    )
+
+
+def _is_still(module: nn.Module) -> bool:
+    """Is it a linear layer on a CPU that no gradient is asked of?"""
+    return type(module) in (nn.Linear, Conv1D) and all(
+        p.dtype == torch.float32 and p.device.type == "cpu" and not p.requires_grad
+        for p in module.parameters()
+    )
 
 
 def _is_plain_lora(module: Any) -> bool:
-    """Is it peft's LoRA on one linear layer, in its plainest form?"""
+    """Is it peft's LoRA on one linear layer that stands still, in its plainest form?"""
     base: Any = getattr(module, "base_layer", None)
-    if type(base) not in (nn.Linear, Conv1D) or list(getattr(module, "lora_A", ())) != ["default"]:
+    if base is None or list(getattr(module, "lora_A", ())) != ["default"]:
         return False
-    weights = [base.weight, module.lora_A["default"].weight, module.lora_B["default"].weight]
+    a, b = module.lora_A["default"].weight, module.lora_B["default"].weight
     return (
-        all(w.dtype == torch.float32 and w.device.type == "cpu" for w in weights)
-        and not base.weight.requires_grad
-        and not (base.bias is not None and base.bias.requires_grad)
+        _is_still(base)
+        and all(w.dtype == torch.float32 and w.device.type == "cpu" for w in (a, b))
         and isinstance(module.lora_dropout["default"], nn.Identity)
         and not (module.merged or module.disable_adapters or module.lora_variant)
         and module.lora_B["default"].bias is None
     )
 
 
-def _lora_forward(module: Any, x: Tensor) -> Tensor:
-    base = module.base_layer
-    weight = base.weight if isinstance(base, nn.Linear) else base.weight.T  # (out, in)
-    a, b = module.lora_A["default"].weight, module.lora_B["default"].weight
-    return _Merged.apply(x, weight, base.bias, a, b, module.scaling["default"])
+def _merged_forward(parts: Sequence[Any], x: Tensor) -> Tensor:
+    """What layers that read the same `x` give, side by side."""
+    biases, scales, tensors = zip(*map(_read, parts), strict=True)
+    bias = biases[0] if len(biases) == 1 else torch.cat(biases)
+    return _Merged.apply(x, bias, scales, *(tensor for three in tensors for tensor in three))
+
+
+def _read(part: Any) -> tuple[Tensor | None, float, tuple[Tensor | None, ...]]:
+    """Bias, scale (0: it stands still), and W (out, in), A (r, in) and B (out, r) of a layer."""
+    base = getattr(part, "base_layer", part)
+    weight = base.weight if isinstance(base, nn.Linear) else base.weight.T
+    if base is part:
+        return base.bias, 0.0, (weight, None, None)
+    factors = part.lora_A["default"].weight, part.lora_B["default"].weight
+    return base.bias, part.scaling["default"], (weight, *factors)
 
 
 class _Merged(torch.autograd.Function):
-    """y = x (W + s B A)^T + bias, with gradients for x, A and B alone."""
+    """y = x (W + s B A)^T + bias for layers side by side; gradients for x, each A and B alone."""
 
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, a: Tensor, b: Tensor, s: float
+        ctx: Any, x: Tensor, bias: Tensor | None, scales: Sequence[float], *tensors: Tensor
     ) -> Tensor:
-        merged = torch.addmm(weight, b, a, alpha=s)  # (out, in)
-        ctx.save_for_backward(x, merged, a, b)
-        ctx.s = s
+        triples = list(zip(tensors[::3], tensors[1::3], tensors[2::3], strict=True))
+        weights = [
+            torch.addmm(weight, b, a, alpha=s) if s else weight
+            for (weight, a, b), s in zip(triples, scales, strict=True)
+        ]  # (out, in) each
+        merged = weights[0] if len(weights) == 1 else torch.cat(weights)
+        ctx.save_for_backward(x, merged, *(t for _, a, b in triples for t in (a, b)))
+        ctx.scales, ctx.widths = scales, [len(weight) for weight in weights]
         return F.linear(x, merged, bias)
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        x, merged, a, b = ctx.saved_tensors
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Any, ...]:
+        x, merged, *factors = ctx.saved_tensors
         dy, rows = grads[0].flatten(0, -2), x.flatten(0, -2)  # (N, out), (N, in)
-        da = (b.T * ctx.s) @ dy.T @ rows  # (r, in), by way of (r, N)
-        db = (a @ rows.T @ dy).mul_(ctx.s).T  # (out, r), by way of (r, N)
+        found: list[Tensor | None] = []
+        pairs = zip(factors[::2], factors[1::2], strict=True)
+        for (a, b), part, s in zip(pairs, dy.split(ctx.widths, dim=1), ctx.scales, strict=True):
+            found += [None, *_thin(a, b, part, rows, s)] if s else [None] * 3
         dx = (dy @ merged).view_as(x) if ctx.needs_input_grad[0] else None
-        return dx, None, None, da, db, None
+        return dx, None, None, *found
+
+
+def _thin(a: Tensor, b: Tensor, dy: Tensor, x: Tensor, s: float) -> tuple[Tensor, Tensor]:
+    """dA (r, in) and dB (out, r), both by way of (r, N)."""
+    return (b.T * s) @ dy.T @ x, (a @ x.T @ dy).mul_(s).T
