@@ -16,6 +16,7 @@ from ftlab.optional import hide_old_torchao
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:  # for editors and the type checker; at run time __getattr__ does it
+    from ftlab.kept import keep
     from ftlab.lab import Lab, Run, open_lab
     from ftlab.plan import Plan
     from ftlab.show import Live
@@ -25,12 +26,13 @@ if TYPE_CHECKING:  # for editors and the type checker; at run time __getattr__ d
     from ftlab.teach.preflight import preflight
 
 __all__ = [
-    "Lab", "Live", "Plan", "Run", "__version__", "claim", "exercise", "hello", "open_lab",
+    "Lab", "Live", "Plan", "Run", "__version__", "claim", "exercise", "hello", "keep", "open_lab",
     "predict", "preflight", "says", "verdict_table",
 ]  # fmt: skip
 _HOME = {
     "Lab": "lab", "Run": "lab", "open_lab": "lab",
     "Plan": "plan",
+    "keep": "kept",
     "Live": "show",
     "claim": "teach.claims", "says": "teach.claims", "verdict_table": "teach.claims",
     "exercise": "teach.exercises",

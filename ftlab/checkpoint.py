@@ -17,7 +17,7 @@ Run the tests: pytest tests/test_checkpoint.py
 import dataclasses
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,19 @@ from ftlab.plain import plain, read_json, write_json
 from ftlab.plan import Plan, Step
 
 NAME = "checkpoint.json"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a run's state goes, and when, where a folder alone does not say it."""
+
+    folder: Path
+    """Of this run alone."""
+    replay: bool = False
+    """Yield the stored steps as well, after the weights are in place."""
+    write: Callable[[Step, bool, Callable[[], None]], None] | None = None
+    """Called after every step with (step, whether the run has ended, what stores it); None: every
+    `checkpoint_every` steps and at the end."""
 
 
 @dataclass(frozen=True)
@@ -126,11 +139,18 @@ def setup_checksum(model: nn.Module, groups: Groups) -> str:
     for name, p in model.named_parameters():
         if not p.requires_grad:
             digest.update(name.encode())
-            digest.update(_bytes(p))
+            digest.update(bytes_of(p))
     return digest.hexdigest()
 
 
-def _bytes(tensor: Tensor) -> memoryview:
+def moving(model: nn.Module, groups: Groups) -> list[tuple[str, nn.Parameter]]:
+    """The parameters that an optimiser over these groups moves, by name, in the model's order."""
+    wanted = {id(p) for group in groups for p in group["params"]}
+    return [(name, p) for name, p in model.named_parameters() if id(p) in wanted]
+
+
+def bytes_of(tensor: Tensor) -> memoryview:
+    """A tensor's numbers as they lie in memory, whatever their type."""
     flat = tensor.detach().cpu().contiguous().reshape(-1)
     return flat.view(torch.uint8).numpy().data
 
@@ -138,12 +158,15 @@ def _bytes(tensor: Tensor) -> memoryview:
 def save(
     folder: Path, engine: Engine, steps: Sequence[Step], *, data: str, setup: str, done: bool
 ) -> None:
-    """Write the state after steps[-1] and remove the one before it; one process writes."""
+    """Write the state after steps[-1] and remove the one before it; one process writes.
+
+    A run that has ended needs its optimiser no more, which is two thirds of full fine-tuning.
+    """
     if not engine.accelerator.is_main_process:
         return
     folder.mkdir(parents=True, exist_ok=True)
     name = f"step-{steps[-1].step:06d}.safetensors"
-    _write_tensors(folder / name, _tensors(engine))
+    _write_tensors(folder / name, _tensors(engine, weights_only=done))
     scaler = engine.accelerator.scaler
     state = Checkpoint(
         plan=dataclasses.asdict(engine.plan),
@@ -162,25 +185,27 @@ def save(
 
 def _write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
     part = path.with_name(path.name + ".part")
-    save_file(dict(tensors), part)
-    with part.open("rb+") as file:
-        os.fsync(file.fileno())
-    os.replace(part, path)
+    try:
+        save_file(dict(tensors), part)
+        with part.open("rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
-def _tensors(engine: Engine) -> dict[str, Tensor]:
+def _tensors(engine: Engine, *, weights_only: bool) -> dict[str, Tensor]:
     """{"weight/<name>": ..., "<key of the optimiser>/<name>": ...} of every moving parameter."""
     state, found = engine.optimizer.state, {}
     for name, p in _moving(engine):
         found[f"weight/{name}"] = p
-        kept = optimizers.store(state.get(p, {}))
+        kept = {} if weights_only else optimizers.store(state.get(p, {}))
         found |= {f"{key}/{name}": value for key, value in kept.items()}
     return {key: tensor.detach().cpu().contiguous() for key, tensor in found.items()}
 
 
 def _moving(engine: Engine) -> list[tuple[str, nn.Parameter]]:
-    wanted = {id(p) for p in engine.moving}
-    return [(name, p) for name, p in engine.model.named_parameters() if id(p) in wanted]
+    return moving(engine.model, engine.optimizer.param_groups)
 
 
 def restore(found: Checkpoint, folder: Path, engine: Engine) -> None:

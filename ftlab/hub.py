@@ -2,25 +2,49 @@
 
 Two ways to be offline: the learner said so (HF_HUB_OFFLINE=1 or TRANSFORMERS_OFFLINE=1), or
 nothing answers. The second is found out by one small request in a thread of its own: the
-look-up of a name has no time-out, so only the thread's join is sure to come back.
+look-up of a name has no time-out, so only the thread's join is sure to come back. A Hub that was
+silent is not asked again for a minute, so that the next cells go on at once. How things are
+fetched is in `ftlab/hub_fetch.py`.
+
+Run the tests: pytest tests/test_hub.py tests/test_load.py
 """
 
 import importlib
 import os
 import sys
 import threading
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from ftlab.errors import InputError
+
+SILENCE = 60.0
+"""Seconds for which a Hub that was given up is not asked again."""
 _TRUE = {"1", "true", "yes", "on"}
+_given_up: dict[str, tuple[float, str]] = {}
+"""By endpoint: until when it is not asked, and why."""
+
+
+class Away(InputError):
+    """What was asked of the Hub cannot be had now; `reason` says why, in words."""
+
+    def __init__(self, message: str, reason: str = "") -> None:
+        super().__init__(message)
+        self.reason = reason or message
 
 
 def told_offline() -> bool:
     """True when the environment forbids the network."""
     names = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
     return any(os.environ.get(name, "").strip().lower() in _TRUE for name in names)
+
+
+def endpoint() -> str:
+    """Where the Hub is: HF_ENDPOINT, or its own address."""
+    return os.environ.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
 
 
 def online(seconds: float = 2.0) -> bool:
@@ -35,9 +59,8 @@ def online(seconds: float = 2.0) -> bool:
 
 
 def _ask(heard: list[bool], seconds: float) -> None:
-    address = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
     try:
-        request = urllib.request.Request(address, method="HEAD")
+        request = urllib.request.Request(endpoint(), method="HEAD")
         urllib.request.urlopen(request, timeout=seconds).close()
         heard.append(True)
     except urllib.error.HTTPError:  # an answer all the same
@@ -46,16 +69,39 @@ def _ask(heard: list[bool], seconds: float) -> None:
         pass
 
 
+def why_not() -> str:
+    """The reason, for a message: HF_HUB_OFFLINE is set, or the Hub does not answer."""
+    if told_offline():
+        return "HF_HUB_OFFLINE is set"
+    return _given_up[endpoint()][1] if _silent() else "the Hub does not answer"
+
+
+def _silent() -> bool:
+    return time.monotonic() < _given_up.get(endpoint(), (0.0, ""))[0]
+
+
+def forget() -> None:
+    """Ask the Hub again, whatever it was the last time."""
+    _given_up.clear()
+
+
+def give_up(reason: str) -> None:
+    """Do not ask the Hub again for SILENCE seconds, for this reason."""
+    _given_up[endpoint()] = time.monotonic() + SILENCE, reason
+
+
 @contextmanager
 def cache_only_if_offline() -> Iterator[bool]:
-    """Yield online(); while it is False, the Hub's libraries look into their caches alone.
+    """Yield whether the Hub is there; while it is not, its libraries look into their caches alone.
 
     They read HF_HUB_OFFLINE once, at import, and else try a dead network for 24 seconds: so the
     constants themselves are set, and put back afterwards.
     """
     for name, seconds in (("HF_HUB_ETAG_TIMEOUT", "5"), ("HF_HUB_DOWNLOAD_TIMEOUT", "10")):
         os.environ.setdefault(name, seconds)
-    there = online()
+    there = not _silent() and online()
+    if not (there or _silent() or told_offline()):
+        give_up("the Hub does not answer")
     modules = [importlib.import_module("huggingface_hub.constants")]
     modules += [sys.modules[name] for name in ("datasets.config",) if name in sys.modules]
     before = [vars(module)["HF_HUB_OFFLINE"] for module in modules]
@@ -66,8 +112,3 @@ def cache_only_if_offline() -> Iterator[bool]:
     finally:
         for module, value in zip(modules, before, strict=True):
             vars(module)["HF_HUB_OFFLINE"] = value
-
-
-def why_not() -> str:
-    """The reason, for a message: HF_HUB_OFFLINE is set, or the Hub does not answer."""
-    return "HF_HUB_OFFLINE is set" if told_offline() else "the Hub does not answer"

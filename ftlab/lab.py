@@ -5,6 +5,8 @@
     for step in run: ...          # trains a fresh copy of the base, both numbers as it goes
     run.record                    # what was run, on what, and what came out
 
+With `ftlab.keep(folder)` a run that was trained before is not trained again (`ftlab/kept.py`).
+
 Every run starts from the same weights, reads the same data in the same order for a seed, and is
 measured by the same watch, so that runs differ in their plan and method alone.
 """
@@ -19,8 +21,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from ftlab import profiles, records
+from ftlab import kept, profiles, records
+from ftlab.engine import default_groups
 from ftlab.errors import InputError
+from ftlab.fallback import usual_model, usual_suite
 from ftlab.measure.learning import generate
 from ftlab.measure.watch import Watch
 from ftlab.methods.full import full
@@ -29,7 +33,7 @@ from ftlab.models.load import Bundle, load
 from ftlab.models.quantise import Quantise, quantise
 from ftlab.plan import Plan, Step
 from ftlab.train import train
-from ftlab.world.load import Domain, Suite, load_domain, load_suite, suite_for
+from ftlab.world.load import Domain, Suite, load_domain
 from ftlab.world.replay import mix
 
 Method = Callable[[nn.Module], Moving]
@@ -43,7 +47,8 @@ class Lab:
     def __init__(self, bundle: Bundle, domain: Domain, suite: Suite, **watch: int) -> None:
         """`watch`: sizes of the quick subset (target_items, per_skill, documents)."""
         self.bundle, self.domain, self.suite, self.sizes = bundle, domain, suite, watch
-        self.watch = Watch(bundle.tokenizer, domain, suite, bundle.model, **watch)
+        with profiles.told_if_full("while the base was copied"):
+            self.watch = Watch(bundle.tokenizer, domain, suite, bundle.model, **watch)
 
     @property
     def tokenizer(self) -> Any:
@@ -62,7 +67,8 @@ class Lab:
 
     def fresh(self) -> nn.Module:
         """A copy of the base model, to be trained."""
-        return copy.deepcopy(self.bundle.model)
+        with profiles.told_if_full("while the base was copied"):
+            return copy.deepcopy(self.bundle.model)
 
     def items(self, count: int | None = None) -> list[dict[str, Any]]:
         """The first `count` training items, or all. Raises InputError if there are fewer."""
@@ -82,13 +88,15 @@ class Lab:
         name: str = "",
         items: int | None = None,
         replay: float = 0.0,
+        keep: bool = True,
     ) -> "Run":
         """Prepare a run: `method` says what may move, `plan` how; iterate over it to train.
 
         `items` limits the training items; `replay` is the share of what is read that is general
-        text in place of them. Raises InputError for what does not fit model or data.
+        text in place of them. keep=False trains in any case, whatever `ftlab.keep` was told.
+        Raises InputError for what does not fit model or data.
         """
-        return Run(self, plan or Plan(), method, name, items, replay)
+        return Run(self, plan or Plan(), method, name, items, replay, keep)
 
 
 class Run:
@@ -102,8 +110,9 @@ class Run:
         name: str,
         items: int | None,
         replay: float,
+        keep: bool,
     ) -> None:
-        self.lab, self.plan, self.replay = lab, plan, replay
+        self.lab, self.plan, self.replay, self.keep = lab, plan, replay, keep
         self.rows = mix(lab.items(items), lab.suite.name, replay, plan.steps * plan.batch_size)
         with torch.random.fork_rng(devices=[]):  # an adapter's first weights are drawn by the seed
             torch.manual_seed(plan.seed)
@@ -114,6 +123,7 @@ class Run:
         self.name = name or f"{self.method} lr {plan.lr:g}"
         self.steps: list[Step] = []
         self.seconds = 0.0
+        self.kept: kept.Kept | None = None  # its folder, once it is trained and where it is kept
 
     def __iter__(self) -> Iterator[Step]:
         if self.steps:
@@ -121,15 +131,36 @@ class Run:
                 f"The run {self.name} was trained already ({self.steps[-1].step} steps); "
                 "make another with lab.run(...)."
             )
-        began = time.perf_counter()
         watch, tokenizer = self.lab.watch, self.lab.tokenizer
         groups = self.moving.groups(self.plan)
+        self.kept = self._kept()
+        place = self.kept.place() if self.kept else None
+        began = time.perf_counter() - (self.kept.before if self.kept else 0.0)
         for step in train(
-            self.model, tokenizer, self.rows, self.plan, groups=groups, measure=watch
+            self.model,
+            tokenizer,
+            self.rows,
+            self.plan,
+            groups=groups,
+            measure=watch,
+            checkpoint=place,
         ):
             self.steps.append(step)
             self.seconds = time.perf_counter() - began
             yield step
+
+    def _kept(self) -> kept.Kept | None:
+        """This run's folder, found by all that decides its numbers; None where none is kept."""
+        root = kept.folder() if self.keep else None
+        if root is None:
+            return None
+        groups = self.moving.groups(self.plan) or default_groups(self.model)
+        plan = asdict(self.plan) | {"checkpoint_every": 0}  # changes no number
+        more = {
+            "start": kept.fingerprint(self.model, groups),
+            "questions": self.lab.watch.checksum(),
+        }
+        return kept.Kept(root, self.name, self._asked() | {"plan": plan} | more, self.plan.steps)
 
     def finish(self) -> "Run":
         """Train to the end without looking; the run itself."""
@@ -140,6 +171,8 @@ class Run:
     @cached_property
     def final(self) -> dict[str, Any]:
         """The trained model measured on everything (see Watch.full)."""
+        if self.kept and self.steps:
+            return self.record.final  # stored, or measured now and stored
         return self.lab.watch.full(self.model)
 
     @cached_property
@@ -147,33 +180,44 @@ class Run:
         """The run's record. Raises InputError when nothing was trained yet."""
         if not self.steps:
             raise InputError(f"The run {self.name} has no step yet; iterate over it first.")
-        lab = self.lab
-        return records.Record(
-            name=self.name,
-            method=self.method,
-            model=lab.bundle.name,
-            model_checksum=lab.bundle.checksum,
-            domain=lab.domain.name,
-            data_checksum=records.rows_checksum(self.rows),
-            suite=lab.suite.name,
-            plan=asdict(self.plan),
-            seed=self.plan.seed,
-            device=profiles.device(),
-            precision=profiles.precision(),
+        if self.kept and (known := self.kept.record(self.steps)):
+            return known
+        made = records.Record(
+            **self._asked(),
             versions=records.versions(),
             command=self._command(),
-            trainable=self.moving.trainable,
             total=self.moving.total,
             budget=records.budget(self.steps),
             curve=[asdict(step) for step in self.steps],
-            baseline=lab.baseline,
-            final=self.final,
+            baseline=self.lab.baseline,
+            final=self.lab.watch.full(self.model) if self.kept else self.final,
             seconds=self.seconds,
             peak_memory=profiles.peak_memory(),
-            extra=({"method": self.asked} if self.asked else {})
+        )
+        if self.kept:
+            self.kept.save(made)
+        return made
+
+    def _asked(self) -> dict[str, Any]:
+        """What tells this run from others: the fields `records.IDENTITY` of its record."""
+        lab = self.lab
+        return {
+            "name": self.name,
+            "method": self.method,
+            "model": lab.bundle.name,
+            "model_checksum": lab.bundle.checksum,
+            "domain": lab.domain.name,
+            "data_checksum": records.rows_checksum(self.rows),
+            "suite": lab.suite.name,
+            "plan": asdict(self.plan),
+            "seed": self.plan.seed,
+            "device": profiles.device(),
+            "precision": profiles.precision(),
+            "trainable": self.moving.trainable,
+            "extra": ({"method": self.asked} if self.asked else {})
             | ({"base": asdict(lab.bundle.base)} if lab.bundle.base else {})
             | ({"replay": self.replay} if self.replay else {}),
-        )
+        }
 
     def _command(self) -> str:
         """The command that makes this run again; a plan of one's own is told in `extra`."""
@@ -218,16 +262,20 @@ def open_lab(
     domain: str = "clinic",
     *,
     model: str | None = None,
+    seq2seq: bool = False,
     base: Quantise | None = None,
     **watch: int,
 ) -> Lab:
     """Set up a lab: the profile's model (or `model`), the domain, and the suite that fits it.
 
-    With `base` the model is put into four bits first, and every run starts from that. nano models
-    are asked about their own small world, all others about plain English.
-    Raises InputError for a domain or model that cannot be had.
+    `seq2seq` asks for the profile's encoder-decoder model. With `base` the model is put into four
+    bits first, and every run starts from that. nano models are asked about their own small world,
+    all others about plain English; under the profile t4 with general text from Wikipedia.
+    Where the Hub does not give what the profile wants, what ships is taken, and a line says so.
+    Raises InputError for a domain or a named model that cannot be had.
     """
-    name = model or profiles.profile().model
     loaded = load_domain(domain)
-    bundle = load(name, device=profiles.device(), base=base)
-    return Lab(bundle, loaded, load_suite(suite_for(bundle.model, name)), **watch)
+    bundle = (
+        load(model, device=profiles.device(), base=base) if model else usual_model(seq2seq, base)
+    )
+    return Lab(bundle, loaded, usual_suite(bundle), **watch)

@@ -2,7 +2,8 @@
 
     nano     the models that ship, on any CPU: the default without a GPU
     laptop   a real LLM of 135 million weights on a CPU: opt in with FTLAB_PROFILE=laptop
-    t4       models from the Hub on a CUDA GPU: the default where there is one
+    t4       models from the Hub on a CUDA GPU: the default where there is one (a lab that cannot
+             have its model opens with the one that ships, and says so)
 
 Precision is chosen by compute capability, never by `torch.cuda.is_bf16_supported()`: a T4
 (capability 7.5) answers True to that and then emulates bfloat16, slowly.
@@ -12,10 +13,12 @@ torch is imported inside the functions, so that the command line starts at once.
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from ftlab.errors import InputError
+from ftlab.errors import InputError, OutOfMemory
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,8 @@ class Profile:
     """nano, laptop or t4."""
     model: str
     """What `ftlab.models.load` is asked for."""
+    seq2seq: str
+    """The same for an encoder-decoder model."""
     minutes: int
     """What one notebook may take."""
 
@@ -34,9 +39,9 @@ class Profile:
 
 
 PROFILES = {
-    "nano": Profile("nano", "nano-gpt2", 3),
-    "laptop": Profile("laptop", "smollm2-135m", 10),
-    "t4": Profile("t4", "gpt2", 15),
+    "nano": Profile("nano", "nano-gpt2", "nano-t5", 3),
+    "laptop": Profile("laptop", "smollm2-135m", "nano-t5", 10),
+    "t4": Profile("t4", "gpt2", "t5-base", 15),
 }
 
 MIXED_PRECISION = {"bf16": "bf16", "fp16": "fp16", "fp32": "no"}
@@ -118,3 +123,21 @@ def room(on: Any) -> int:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):  # Windows does not say
         return 16 * 10**9
+
+
+@contextmanager
+def told_if_full(when: str) -> Iterator[None]:
+    """Turn a full card into one sentence that says `when` ("while a copy was made") and a cure.
+
+    A training step has more to say: `ftlab.measure.memory_advice`.
+    """
+    import torch
+
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise OutOfMemory(
+            f"ftlab: The card was full {when}: a lab holds its base twice, each run a model of its "
+            "own. Delete the runs that you need no more (del run), or restart the kernel; or take "
+            "a smaller model, or a base in four bits (open_lab(..., base=Quantise()))."
+        ) from error

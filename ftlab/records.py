@@ -29,10 +29,11 @@ from ftlab.plain import plain, read_json, write_json
 TOKENS_APART = 0.05
 """Runs of equally many examples may differ by this share in tokens: other seeds, other texts."""
 
-_IDENTITY = (
+IDENTITY = (
     "name", "method", "model", "model_checksum", "domain", "data_checksum", "suite", "plan",
     "seed", "device", "precision", "trainable", "extra",
 )  # fmt: skip
+"""What was asked for: the fields of a record that tell runs apart."""
 
 
 @dataclass(frozen=True)
@@ -96,9 +97,14 @@ class Record:
     @property
     def file_name(self) -> str:
         """<name as a slug>-<8 digits of what was asked for>.json"""
-        slug = re.sub(r"[^a-z0-9.]+", "-", self.name.lower()).strip("-.")[:60] or "run"
-        identity = json.dumps([getattr(self, name) for name in _IDENTITY], sort_keys=True)
-        return f"{slug}-{hashlib.sha256(identity.encode()).hexdigest()[:8]}.json"
+        return f"{short_name(self.name, [getattr(self, name) for name in IDENTITY])}.json"
+
+
+def short_name(name: str, asked: Any) -> str:
+    """<name as a slug>-<8 digits of what was asked for>, good for a file on any system."""
+    slug = re.sub(r"[^a-z0-9.]+", "-", name.lower()).strip("-.")[:60] or "run"
+    identity = json.dumps(asked, sort_keys=True)
+    return f"{slug}-{hashlib.sha256(identity.encode()).hexdigest()[:8]}"
 
 
 def save(record: Record, folder: str | Path) -> Path:

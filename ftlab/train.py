@@ -37,7 +37,7 @@ from ftlab.errors import InputError, OutOfMemory
 from ftlab.measure.seq2seq import decoder_start
 from ftlab.plain import plain
 from ftlab.plan import Plan, Step
-from ftlab.profiles import room
+from ftlab.profiles import room, told_if_full
 
 __all__ = ["Plan", "Step", "completed_steps", "train"]
 
@@ -51,15 +51,15 @@ def train(
     plan: Plan,
     *,
     measure: Measure | None = None,
-    checkpoint: str | Path | None = None,
+    checkpoint: str | Path | store.Place | None = None,
     groups: Groups | None = None,
 ) -> Generator[Step, None, None]:
     """Train `model`, in place, on items of {"prompt", "answer"}; yields Steps 0 to `plan.steps`.
 
     `measure(model)` gives a dict at step 0, every `plan.measure_every` steps and at the last; it
     must hold "target_score" where the plan has `stop_at`. `checkpoint` is a folder of this run
-    alone. `groups` are optimiser parameter groups, as torch takes them; by default all parameters
-    that require gradients.
+    alone, or a Place that says more. `groups` are optimiser parameter groups, as torch takes them;
+    by default all parameters that require gradients.
 
     Raises InputError at once for data, model, groups or a checkpoint that do not fit, and during
     the run when the loss is no longer a number, or the card is full (OutOfMemory, with a table of
@@ -89,6 +89,7 @@ def _run(
     try:
         engine.rest()
         last, done = memory.resume(engine) if memory else (None, False)
+        yield from memory.replayed if memory else ()
         while not done:
             last = _START if last is None else _step(engine, last)
             last = _measured(last, plan, model, measure)
@@ -124,7 +125,8 @@ def _measured(step: Step, plan: Plan, model: nn.Module, measure: Measure | None)
     every = plan.measure_every or plan.steps
     if measure is None or (step.step % every and step.step != plan.steps):
         return step
-    return dataclasses.replace(step, measured=plain(measure(model)))
+    with told_if_full("while the model was measured"):
+        return dataclasses.replace(step, measured=plain(measure(model)))
 
 
 def _reached(step: Step, plan: Plan) -> bool:
@@ -143,18 +145,20 @@ class _Memory:
 
     def __init__(
         self,
-        folder: str | Path,
+        place: str | Path | store.Place,
         model: nn.Module,
         examples: list[Example],
         plan: Plan,
         groups: Groups,
     ) -> None:
-        self.folder, self.every = Path(folder), plan.checkpoint_every
+        self.place = place if isinstance(place, store.Place) else store.Place(Path(place))
+        self.folder, self.every = self.place.folder, plan.checkpoint_every
         self.data, self.setup = checksum(examples), store.setup_checksum(model, groups)
         self.found = store.read(self.folder)
         if self.found:
             store.check(self.found, self.folder, plan=plan, data=self.data, setup=self.setup)
         self.steps: list[Step] = list(self.found.steps) if self.found else []
+        self.replayed = tuple(self.steps) if self.place.replay else ()
 
     def resume(self, engine: Engine) -> tuple[Step | None, bool]:
         """The last step taken, its state put in place, and whether it ended the run."""
@@ -166,8 +170,14 @@ class _Memory:
     def add(self, step: Step, engine: Engine, *, done: bool) -> None:
         """Remember a step, and write the state where it is time to."""
         self.steps.append(step)
-        if self.every and (done or step.step % self.every == 0):
+
+        def save() -> None:
             store.save(self.folder, engine, self.steps, data=self.data, setup=self.setup, done=done)
+
+        if self.place.write:
+            self.place.write(step, done, save)
+        elif self.every and (done or step.step % self.every == 0):
+            save()
 
 
 def _limit(model: nn.Module, plan: Plan) -> int:

@@ -121,7 +121,7 @@ def test_only_frozen_weights_and_the_moving_ones_matter(tiny_gpt2, tiny_tokenize
     go_on(tiny_gpt2, tiny_tokenizer, tmp_path)
     (tensors,) = tmp_path.glob("*.safetensors")
     moving = sum(p.numel() for p in tiny_gpt2.transformer.h[11].parameters())
-    assert tensors.stat().st_size == pytest.approx(3 * 4 * moving, rel=0.05)
+    assert tensors.stat().st_size == pytest.approx(4 * moving, rel=0.05)  # no optimiser
     assert {path.name for path in tmp_path.iterdir()} == {"checkpoint.json", tensors.name}
 
     assert go_on(copy.deepcopy(other), tiny_tokenizer, tmp_path) == []

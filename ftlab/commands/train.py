@@ -12,6 +12,7 @@ from pathlib import Path
 from textwrap import shorten
 from typing import Any
 
+import ftlab
 from ftlab.commands.terminal import Progress, check_folder, check_picture, save_picture
 from ftlab.errors import InputError
 from ftlab.grids import BASES, PRESETS, base_of, presets
@@ -60,6 +61,13 @@ def add_run(parser: argparse.ArgumentParser) -> None:
         default=Path("runs"),
         metavar="FOLDER",
         help="where the record goes (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--keep",
+        type=Path,
+        default=None,
+        metavar="FOLDER",
+        help="keep the run there, and go on from what is kept (default: it is not kept)",
     )
 
 
@@ -119,6 +127,8 @@ def run(asked: argparse.Namespace) -> int:
         raise InputError(f"--replay {asked.replay:g} is not possible; give a share below 1.")
     base_of(asked.base)  # its slip, too, is told before the model is loaded
     check_folder(asked.out)
+    if asked.keep:
+        ftlab.keep(asked.keep)
     _, made = _open(asked, plan)
     _train(made, plan)
     record = made.record

@@ -33,6 +33,7 @@ from ftlab.measure.learning import TargetScore, measure_target
 from ftlab.measure.retention import forgotten, kept_by_skill, learned, retention, unjudged
 from ftlab.measure.scoring import DocumentLoss, document_loss
 from ftlab.measure.skills import SkillScore, measure_skills
+from ftlab.records import rows_checksum
 from ftlab.world.load import Domain, Suite
 
 
@@ -94,6 +95,18 @@ class Watch:
     def __call__(self, model: nn.Module) -> dict[str, Any]:
         """Measure a model on the quick subset."""
         return _compared(self._measure_quick(model), self._base_quick)
+
+    def checksum(self) -> str:
+        """sha256 of all that is asked, on the way and at the end: it decides the numbers."""
+        suites = [self.quick_suite, self.suite]
+        asked = [
+            *({"id": f"quick {row['id']}"} for row in self.quick_items),
+            *_rows(self.domain.test),
+            *(vars(probe) for suite in suites for probe in suite.probes),
+            *({"text": text} for suite in suites for text in suite.documents),
+            {"kl_texts": self.kl_texts},
+        ]
+        return rows_checksum(asked)
 
     @cached_property
     def baseline(self) -> dict[str, Any]:

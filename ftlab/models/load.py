@@ -4,7 +4,7 @@
     load("nano-t5")            # its encoder-decoder sister
     load("smollm2-135m")       # a real LLM of 135 million weights (ftlab/models/smollm.py)
     load("my/folder")          # a folder in the Hub's form: config.json, *.safetensors, tokenizer
-    load("gpt2")               # a name on the Hub
+    load("gpt2")               # a name on the Hub; also t5-base, bart-base, owner/name
 
 Every name becomes a folder first, and only the folder is read. Notable choices:
 
@@ -23,7 +23,7 @@ from typing import Any
 
 import torch
 
-from ftlab import checksums, hub
+from ftlab import checksums, hub, hub_fetch
 from ftlab.errors import InputError
 from ftlab.models.quantise import Quantise, quantise
 from ftlab.paths import data_dir
@@ -33,6 +33,13 @@ from ftlab.world.rows import first_line
 
 SHIPPED = ("nano-gpt2", "nano-t5")
 KNOWN = (*SHIPPED, "smollm2-135m")
+ON_THE_HUB = {
+    "gpt2": "openai-community/gpt2",
+    "t5-small": "google-t5/t5-small",
+    "t5-base": "google-t5/t5-base",
+    "bart-base": "facebook/bart-base",
+}
+"""Short names of models on the Hub, and their full ones."""
 POSSIBLE = f"the models are {', '.join(KNOWN)}, or give a folder or a name on the Hub"
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 _SMALL = ("*.json", "*.txt", "*.model", "*.jinja")  # what is fetched beside the weights
@@ -66,8 +73,8 @@ def load(
     With `base` its blocks are in four bits (`ftlab.models.quantise`), a layer at a time while it
     goes to the device, so that the whole model need never lie there.
 
-    Raises InputError for a name that means nothing, a Hub that cannot be had, and files that
-    are damaged or incomplete.
+    Raises InputError for a name that means nothing and for files that are damaged or incomplete,
+    and hub.Away (an InputError too) for what the Hub does not give.
     """
     quiet()
     kind = _dtype(dtype)
@@ -143,23 +150,19 @@ def _shipped(name: str) -> Path:
 
 def _fetch(name: str) -> Path:
     """The Hub's snapshot of `name`: fetched when the Hub answers, else from the cache."""
-    from huggingface_hub import snapshot_download
-
-    with hub.cache_only_if_offline() as online:
-        try:
-            found = snapshot_download(
-                name,
-                allow_patterns=[*_SMALL, "*.safetensors"],
-                ignore_patterns=["*/*", "consolidated*"],
-                local_files_only=not online,
-            )
-        except Exception as error:  # the Hub's client raises a dozen kinds
-            reason = first_line(error) if online else hub.why_not()
-            raise InputError(
-                f"There is no model '{name}' here{nearest(name, KNOWN)} and none could be fetched "
-                f"({reason}); {POSSIBLE}."
-            ) from error
-    return Path(found)
+    try:
+        return hub_fetch.fetch(
+            ON_THE_HUB.get(name, name),
+            wanted=[*_SMALL, "*.safetensors"],
+            left_out=["*/*", "consolidated*"],
+        )
+    except hub.Away as error:
+        near = "" if name in ON_THE_HUB else nearest(name, KNOWN)
+        raise hub.Away(
+            f"There is no model '{name}' here{near}, and none could be fetched: {error.reason}; "
+            f"{POSSIBLE}.",
+            error.reason,
+        ) from error
 
 
 def _tokenizer(folder: Path) -> Any:

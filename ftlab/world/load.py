@@ -4,7 +4,9 @@ A **suite** asks what a model knows: probes per skill, and held-out documents fo
 **domain** is what it is taught: three splits of prompts and answers, as `datasets.Dataset`.
 
     load_suite("world")              # the small world; "tasks" (nano-t5), "english" (real models)
+    load_suite("wiki")               # the English questions, documents from the Hub
     load_domain("clinic")            # the workbook's own; or "mine.jsonl", a folder, a Hub id
+    load_domain("medical")           # a set on the Hub that is known by name (world/hub_sets.py)
 
 Probe forms (the choices score as `query + choice`): `choice` picks the likeliest of its choices,
 `pair` the likelier of two sentences, `cloze` must itself say every token of the answer.
@@ -15,20 +17,20 @@ import difflib
 import random
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ftlab.errors import InputError
 from ftlab.paths import data_dir
-from ftlab.world import user
+from ftlab.world import hub_sets, user
 from ftlab.world.rows import read_jsonl
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
 DOMAINS = ("clinic", "helpdesk", "contracts", "new_format", "new_words")
-SUITES = ("world", "english", "tasks")
+SUITES = ("world", "english", "tasks", "wiki")
 SHARED_DOCUMENTS = {"tasks": "world"}
 """Suites whose held-out documents are those of another."""
 FORMS = ("choice", "cloze", "pair")
@@ -134,10 +136,13 @@ class Domain:
 
 
 def load_suite(name: str | Path = "world") -> Suite:
-    """The suite "world", "english" or a folder with probes.jsonl and general.jsonl.
+    """The suite "world", "english", "tasks", "wiki" or a folder (probes.jsonl, general.jsonl).
 
-    Raises InputError for an unknown name and for the first malformed line.
+    Raises InputError for an unknown name and for the first malformed line, and hub.Away for
+    "wiki" where its text cannot be had.
     """
+    if name == "wiki":
+        return replace(load_suite("english"), name="wiki", documents=tuple(hub_sets.documents()))
     folder = data_dir() / str(name) if name in SUITES else Path(name)
     if not (name and is_there(folder)):
         raise InputError(
@@ -206,7 +211,8 @@ def _check_ids(probes: list[Probe], path: Path) -> None:
 
 
 def load_domain(name: str | Path, *, seed: int = 0) -> Domain:
-    """A domain: one of the workbook's, a file, a folder of splits, or a data set on the Hub.
+    """A domain: one of the workbook's, one that is known on the Hub (medical, medical_answers), a
+    file, a folder of splits, or another data set on the Hub.
 
     A file is .jsonl, .csv or .parquet with the columns prompt and answer (held, id: optional);
     splits that are missing are cut from it, 80/10/10, by `seed`. Raises InputError.
@@ -222,15 +228,18 @@ def load_domain(name: str | Path, *, seed: int = 0) -> Domain:
     given = bool(name) and is_there(path)
     if given and path.is_dir():
         splits = user.read_folder(path)
+    elif name in hub_sets.DOMAINS:
+        splits = user.read_known(name, seed)
     elif given or path.suffix.lower() in (*user.ENDINGS, ".json", ".txt", ".xlsx"):
         splits = {"train": user.read_file(path)}
     elif re.fullmatch(r"[\w-][\w.-]*/[\w-][\w.-]*", name):
         splits = user.read_hub(name)
     else:
         raise InputError(
-            f"There is no domain '{name}'{nearest(name, DOMAINS)}; the domains are "
-            f"{', '.join(DOMAINS)}, or give a {user.ENDINGS_TEXT} file, a folder "
-            "with such files, or the name of a data set on the Hub."
+            f"There is no domain '{name}'{nearest(name, (*DOMAINS, *hub_sets.DOMAINS))}; the "
+            f"domains are {', '.join(DOMAINS)}, and from the Hub {', '.join(hub_sets.DOMAINS)}; or "
+            f"give a {user.ENDINGS_TEXT} file, a folder with such files, or the name of another "
+            "data set on the Hub."
         )
     splits = user.complete(splits, name, seed)
     return Domain(name if own else path.stem, **{k: _dataset(v) for k, v in splits.items()})

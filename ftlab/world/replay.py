@@ -5,7 +5,8 @@
 For nano-gpt2 the general text is the small world's own, documents that neither the pre-training nor
 the probes nor the held-out set took (another seed); for nano-t5 text-to-text pairs of the same
 kind. For a real model, whose training text nobody
-has, it is text that the model wrote itself (`data/english/replay.jsonl`).
+has, it is text that the model wrote itself (`data/english/replay.jsonl`), or Wikipedia's where the
+suite is "wiki".
 
 Notable choices:
 - Items are REPLACED: a run with replay reads as many texts as one without, so the new task is
@@ -23,6 +24,7 @@ from typing import Any
 from ftlab.errors import InputError
 from ftlab.paths import data_dir
 from ftlab.world.build import task_stream, training_stream
+from ftlab.world.hub_sets import replay_texts
 from ftlab.world.rows import read_jsonl
 
 WORLD_SEED = 4
@@ -33,7 +35,7 @@ Row = dict[str, Any]
 def mix(rows: Sequence[Row], suite: str, share: float, reads: int) -> list[Row]:
     """What a run of `reads` items learns from: `share` of it general text, the rest `rows`.
 
-    `suite` names the world that the base knows (world, tasks, english). With a share of 0 the
+    `suite` names the world that the base knows (world, tasks, english, wiki). With a share of 0 the
     rows come back as they are. Raises InputError for a share below 0 or not below 1.
     """
     if not 0 <= share < 1:
@@ -52,6 +54,8 @@ def documents(suite: str, count: int) -> list[Row]:
         return [_row(n, source, target) for n, (source, target) in enumerate(pairs)]
     if suite == "world":
         texts = [d.text for d in itertools.islice(training_stream(WORLD_SEED), count)]
+    elif suite == "wiki":
+        texts = list(itertools.islice(itertools.cycle(replay_texts()), count))
     else:
         stored = [row["text"] for _, row in read_jsonl(data_dir() / ENGLISH)]
         texts = list(itertools.islice(itertools.cycle(stored), count))

@@ -15,9 +15,10 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from ftlab import hub
+from ftlab import hub, hub_fetch
 from ftlab.errors import InputError
-from ftlab.world.rows import Row, capital, first_line, kind, read_csv, read_jsonl, read_parquet
+from ftlab.world import hub_sets
+from ftlab.world.rows import Row, capital, kind, read_csv, read_jsonl, read_parquet
 
 ENDINGS = (".jsonl", ".csv", ".parquet")
 ENDINGS_TEXT = ".jsonl, .csv or .parquet"
@@ -66,23 +67,38 @@ def _split_file(folder: Path, split: str) -> Path | None:
 
 def read_hub(name: str) -> dict[str, list[Item]]:
     """The splits of a data set on the Hub, or its copy in the cache when there is no Hub."""
-    import datasets
+    from datasets import config, load_dataset
 
-    with hub.cache_only_if_offline() as online:
-        try:
-            found = datasets.load_dataset(name)
-        except Exception as error:  # the Hub's client raises a dozen kinds
-            reason = first_line(error) if online else hub.why_not()
-            raise InputError(
-                f"The data set '{name}' is neither a file here nor to be had from the Hub "
-                f"({reason}); check the name, or give a {ENDINGS_TEXT} file."
-            ) from error
+    def bytes_here() -> int:
+        return hub_fetch.size_of(Path(config.HF_CACHE_HOME))
+
+    try:
+        found = hub_fetch.ask(name, lambda _: load_dataset(name), alive=bytes_here)
+    except hub.Away as error:
+        raise _not_to_be_had(name, error.reason) from error
     if "train" not in found:
         raise InputError(
             f"The data set '{name}' has no split 'train', only "
             f"{', '.join(map(str, found))}; choose a set that has one."
         )
     return {split: _hub_split(found[split], name, split) for split in SPLITS if split in found}
+
+
+def read_known(name: str, seed: int) -> dict[str, list[Item]]:
+    """The splits of a set on the Hub that has a name of its own here (`world.hub_sets`)."""
+    try:
+        splits = hub_sets.domain_splits(name, seed)
+    except hub.Away as error:
+        raise _not_to_be_had(name, error.reason) from error
+    return {split: _hub_split(splits[split], name, split) for split in SPLITS}
+
+
+def _not_to_be_had(name: str, reason: str) -> hub.Away:
+    return hub.Away(
+        f"The data set '{name}' is neither a file here nor to be had from the Hub: {reason}; "
+        f"check the name, or give a {ENDINGS_TEXT} file.",
+        reason,
+    )
 
 
 def _hub_split(rows: Iterable[Any], name: str, split: str) -> list[Item]:
