@@ -65,20 +65,20 @@ halt.on_click(lambda _button: stop.set())
 rank.observe(lambda change: setattr(answer, "value", f"rank is {change.new}"), "value")
 VBox([train, halt, rank, line, answer])
 """
-# A cell that computes until its own Stop is pressed.
-BUSY = """
-from IPython.display import display
-from ftlab.show.background import hear_during_cells
-pressed = Event()
-button = Button(description="Stop the cell")
-button.on_click(lambda _button: pressed.set())
-display(button)
-hear_during_cells(button)
-for turn in range(400):
-    time.sleep(0.05)
-    if pressed.is_set():
-        break
-print("turns:", turn)
+# A cell that trains, to all appearances, until the Stop of its live plot is pressed.
+LIVE = """
+import time
+from ftlab.show import Live
+
+def slow():
+    for number in range(400):
+        time.sleep(0.05)
+        yield {"step": number, "loss": 1.0, "measured": None}
+
+with Live(total=400) as live:
+    for step in live.follow(slow()):
+        pass
+print("steps:", len(live.steps))
 """
 
 
@@ -154,13 +154,13 @@ def test_a_slip_in_a_run_is_told_in_the_panel(page: Page, screens: Path):
 
 
 def test_a_stop_button_is_heard_while_a_cell_runs(chromium: Browser, lab: Lab):
-    write_notebook(lab.folder / "busy.ipynb", [RUN, BUSY])
-    page = open_notebook(chromium, lab, "busy.ipynb")
+    write_notebook(lab.folder / "live.ipynb", [LIVE])
+    page = open_notebook(chromium, lab, "live.ipynb")
     run_all(page, wait=False)
-    page.get_by_role("button", name="Stop the cell").press("Enter")
-    printed = page.get_by_text(re.compile(r"turns: \d+"))
+    page.get_by_role("button", name="Stop", exact=True).press("Enter")
+    printed = page.get_by_text(re.compile(r"steps: \d+"))
     expect(printed).to_be_visible()
-    assert int(printed.inner_text().split()[-1]) < 399
+    assert int(printed.inner_text().split()[-1]) < 400
 
 
 def test_the_first_notebook_opens_in_a_narrow_window(chromium: Browser, lab: Lab, screens: Path):
