@@ -77,7 +77,7 @@ def settings_table(found: Iterable[Any], *, model: str = "") -> Table:
         seeds.add(len(setting.runs))
         rows.append(
             [
-                _called(setting.sweep),
+                called(setting.sweep),
                 plain(setting.lr),
                 f"{100 * first.trainable / first.total:.3g} %",
                 *(setting.told(key) for key in ("target_score", "held_score", "retention")),
@@ -100,7 +100,7 @@ def matched_table(
     best = [best_at([s for s in found if s.sweep in sweeps], level) for level in levels]
     rows = []
     for sweep in sweeps:
-        row: list[Cell | str] = [_called(sweep)]
+        row: list[Cell | str] = [called(sweep)]
         for matched in best:
             one = matched.get(sweep)
             interval = one.interval if one else None
@@ -123,6 +123,6 @@ def matched_table(
     )
 
 
-def _called(sweep: str) -> str:
+def called(sweep: str) -> str:
     """A sweep's name as in the figures."""
     return SWEEPS.get(sweep) or method_mark(sweep).label

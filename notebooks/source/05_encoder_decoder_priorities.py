@@ -5,14 +5,15 @@
 # the input, and a *decoder* that writes the answer. So they have three kinds of attention where GPT
 # has one, and a recipe that says "LoRA on Q and V" has not said enough. You will
 #
-# - see the three attentions, and catch a famous two-word snippet adapting all of them,
+# - see the three attentions, and catch a setting of two words adapting all of them,
 # - write plans that say which attention gets which rank,
 # - put the article's order of priorities (decoder first, then cross, then encoder) to the test, on
 #   two tasks that are new on different sides,
 # - freeze one stack and train the other.
 #
 # You need notebook 01 and the idea of LoRA from notebook 04: small trained matrices beside a frozen
-# layer, their size given by the *rank*.
+# layer, their size given by the *rank*. (Q, K and V, query, key and value, are the layers that
+# prepare an attention. The *article* is the text whose advice this workbook tests.)
 
 # %%
 try:
@@ -61,7 +62,7 @@ show(three_attentions(title="nano-t5"))
 #
 # ## Two words, three attentions
 #
-# This is what you will find for T5:
+# `q` and `v`, written for a T5; they are also what `peft` chooses for one if you name nothing:
 
 # %%
 import re
@@ -77,6 +78,8 @@ config = LoraConfig(
     task_type="SEQ_2_SEQ_LM",
 )
 copied = get_peft_model(lab.fresh(), config)
+unnamed = get_peft_model(lab.fresh(), LoraConfig(task_type="SEQ_2_SEQ_LM"))
+print("if nothing is named, peft adapts:", *sorted(unnamed.peft_config["default"].target_modules))
 
 
 def where(name):
@@ -112,6 +115,8 @@ from ftlab.methods.seq2seq import AttentionLoRA, pattern
 
 for kind in ("decoder", "cross", "encoder"):
     print(f"{kind:8} {pattern(lab.bundle.model, kind)}")
+leak = [n for n, _ in lab.bundle.model.named_modules() if n.endswith("SelfAttention.q")]
+print("where `SelfAttention.q` is found:", dict(Counter(map(where, leak))))
 
 article = AttentionLoRA({"decoder": 16, "cross": 16, "encoder": 8})
 planned = article(lab.fresh())
@@ -143,6 +148,8 @@ formats = ftlab.open_lab("new_format", model="nano-t5")
 kinds_of = Counter(relation.pairs[i][0] for relation, i in GENERAL_FACTS)
 only = sum(count for count in kinds_of.values() if count == 1)
 print(f"{only} of {len(GENERAL_FACTS)} facts have a subject that occurs in no other kind of fact")
+held = [bool(row["held"]) for row in lab.domain.test]
+print(f"{sum(held)} of {len(held)} test items ask for a fact that no training item has")
 show(
     Table(
         ("task", "in", "out"),
@@ -155,12 +162,12 @@ show(
 )
 
 # %% [markdown]
-# One fact in four never occurs in the training items. To get those right, the model must have
-# learned the format or the words, and must not have lost the fact.
+# Some facts never occur in the training items: these are the *new cases* of the tables below. To get
+# them right, the model must have learned the format or the words, and must not have lost the fact.
 #
-# One thing to keep in mind: the subject is called as before, and most subjects occur in one kind of
-# fact only. Whoever understands *anvil* and nothing else has a good guess. So "new words" asks
-# for less than reading every one of them.
+# One thing to keep in mind: the subject of a question (*Vietnam*) is called as before, and most
+# subjects occur in one kind of fact only. Whoever understands that word and nothing else has a good
+# guess at what is asked. So "new words" asks for less than reading every one of them.
 #
 # Before anything is trained, a look at where the pull is. One batch of each task, one backward
 # pass: how large is the gradient on the query and value matrices of each attention?
@@ -254,14 +261,19 @@ print(f"{last['target_score']:.0%} right, {last['retention']:.0%} of the skills 
 # ## Each alone, in pairs, all together
 #
 # Recorded, three seeds: LoRA on each attention alone (rank 24), on each pair (12 each) and on all
-# three (8 each), so that every plan trains exactly as many numbers, and each at its best of three
-# rates. Beside them the article's plan, which has more numbers, and full fine-tuning.
+# three (8 each), so that every plan trains exactly as many numbers. Each is shown at the one of its
+# three rates at which most items were right. Beside them the article's plan, which has more numbers,
+# and full fine-tuning.
+#
+# *Forgotten* is the rise of the loss on general text. Where the best rate is 0.003, the highest that
+# was run, a higher one might have been better still.
 
 # %%
 from ftlab.grids_seq2seq import attentions
 from ftlab.measure import compare
 from ftlab.measure.priorities import best_rates, priorities
 from ftlab.show import matched_table, scoreboard, settings_table
+from ftlab.show.boards import called
 
 recorded = compare.shipped("nano-t5")
 TASKS = {"new format": "new_format", "new words": "new_words"}
@@ -415,6 +427,14 @@ quiet_encoder = ftlab.claim(
     == "holds",
     f"kept {kept('new words', 'lora_encoder'):.0%} against {kept('new words', 'lora_decoder'):.0%}",
 )
+behind = [
+    name
+    for name in attentions()
+    if compare.verdict(
+        matched["new format"]["learning rate"].kept, matched["new format"][name].kept
+    )
+    == "holds"
+]
 gentle_full = ftlab.claim(
     "At matched learning no plan is shown to keep more than full fine-tuning at its best rate",
     all(
@@ -423,15 +443,18 @@ gentle_full = ftlab.claim(
         for name in attentions()
     ),
     "; ".join(
-        f"{task}: full {kept(task, 'learning rate'):.0%}, best plan "
-        f"{max(kept(task, name) for name in attentions()):.0%}"
+        f"{task}: full {kept(task, 'learning rate'):.0%}, best plan {kept(task, name):.0%} "
+        f"({called(name)})"
         for task in TASKS
-    ),
+        for name in [max(attentions(), key=lambda plan: kept(task, plan))]
+    )
+    + f"; clearly less than full, on the new format: {len(behind)} of {len(attentions())} plans",
 )
 
 # %% [markdown]
 # (On the new words full fine-tuning keeps everything at its gentlest rate, so there no plan has room
-# to keep more. LoRA was not run below 0.0003.)
+# to keep more. LoRA was not run below 0.0003. And to be fair to the article: on the new format its
+# plan has the highest mean of all plans here, with a wide interval, and with more numbers.)
 #
 # ## Freeze the encoder, or the decoder?
 #
@@ -472,7 +495,7 @@ def at_gentle(task, name):
 still_encoder = {task: at_gentle(task, "freeze_encoder") for task in TASKS}
 still_decoder = {task: at_gentle(task, "freeze_decoder") for task in TASKS}
 frozen_format = ftlab.claim(
-    "New format: with the encoder frozen more is learned than with the decoder frozen (3 seeds)",
+    "New format, at 0.0001: with the encoder frozen more is learned than with the decoder frozen",
     compare.more(still_encoder["new format"], still_decoder["new format"], "target_score"),
     f"right {still_encoder['new format'].told('target_score')} against "
     f"{still_decoder['new format'].told('target_score')}, "
@@ -480,7 +503,7 @@ frozen_format = ftlab.claim(
     f"{still_decoder['new format'].told('retention')}",
 )
 frozen_words = ftlab.claim(
-    "New words: with the decoder frozen more is kept than with the encoder frozen (3 seeds)",
+    "New words, at 0.0001: with the decoder frozen more is kept than with the encoder frozen",
     compare.more(still_decoder["new words"], still_encoder["new words"], "retention"),
     f"kept {still_decoder['new words'].told('retention')} against "
     f"{still_encoder['new words'].told('retention')}, "
@@ -512,10 +535,10 @@ frozen_worse = ftlab.claim(
 )
 
 # %% [markdown]
-# Where only the words of the questions are new, the decoder has nothing to learn, and freezing it
-# makes the model patient with a rate that is too high. It is no better than full fine-tuning at the
-# right rate; it is safer if you do not know the right rate. Where the answers change, freezing either
-# stack is the worse choice.
+# Where only the words of the questions are new, the decoder has little to learn, and frozen it bears
+# a rate that is too high otherwise. It is no better than full fine-tuning at the right rate; it is
+# safer if you do not know the right rate. Where the answers change, freezing either stack is the
+# worse choice.
 #
 # ## Choose the attentions
 #
@@ -648,7 +671,10 @@ equal_rank = ftlab.exercise(
     reference=answers.equal_rank,
     checks=[("all three attentions, 49,152 numbers", lambda f: (f(49152, 24, 128), 8))],
     cases=[(49152, 8, 128), (100_000, 16, 128), (1_000_000, 72, 768)],
-    hints=["Notebook 04: beside a d x d layer a LoRA of rank r trains 2 r d numbers."],
+    hints=[
+        "Notebook 04: beside a d x d layer a LoRA of rank r trains 2 r d numbers.",
+        "What does one rank cost on all `layers` together? How often does that fit into `numbers`?",
+    ],
 )
 print(f"one attention alone: rank {equal_rank(49152, 8, 128)}")
 
@@ -658,6 +684,12 @@ print(f"one attention alone: rank {equal_rank(49152, 8, 128)}")
 # *Goal: the new words, at least 85 % right and at least 95 % kept. 10 minutes, medium.*
 #
 # Which attention would you adapt, and at what rate?
+#
+# <details><summary>Hint 1</summary>Which letters lie in the good corner of the plane for the new
+# words, and at which rates?</details>
+#
+# <details><summary>Hint 2</summary>In the table at matched learning, which attention alone keeps
+# most? The recorded plans gave it rank 24.</details>
 
 # %%
 # <solution>
@@ -671,9 +703,10 @@ if my_plan is None:
     print("no plan yet; the recorded ones are in the tables above.")
 else:
     mine = lab.run(ftlab.Plan(lr=my_rate, measure_every=0), method=my_plan).finish()
-    outcome = mine.steps[-1].measured
+    outcome = mine.final
     print(mine.moving)
-    print(f"{outcome['target_score']:.0%} right, {outcome['retention']:.0%} kept")
+    print("✓" if outcome["target_score"] >= 0.85 else "✗", f"{outcome['target_score']:.0%} right")
+    print("✓" if outcome["retention"] >= 0.95 else "✗", f"{outcome['retention']:.0%} kept")
 
 # %% [markdown]
 # ## The article says, we measured
@@ -715,13 +748,14 @@ ftlab.verdict_table(
 #
 # - An encoder-decoder has three attentions. Say which you mean, and check on the live model what
 #   you got.
-# - Do not leave out the encoder by habit: on both tasks the plans that include it were among the
-#   best, and the decoder's own attention, alone, was the worst.
-# - Frozen, the side that has nothing to learn makes the model patient with a wrong rate.
+# - Do not leave out the encoder by habit: alone it learned most where the words are new, and where
+#   the format is new the decoder's own attention learned more beside it than beside cross-attention.
+#   The decoder's own, alone, was the worst on both tasks.
+# - With the side frozen that has little to learn, the model bears a rate that is too high otherwise.
 # - Compare at equal numbers, and give each plan its own rate.
 #
 # All of it was measured on nano-t5: no real encoder-decoder comes without the Hub. The same plans
 # fit any T5 or BART, such as `ftlab.open_lab("clinic", model="t5-small")`, which is then asked about
 # plain English. Whether the verdicts hold there is yours to find out.
 #
-# **Next:** notebook 06 makes the frozen weights four times smaller.
+# **Next:** notebook 06 stores the frozen weights in four bits each.

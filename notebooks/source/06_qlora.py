@@ -3,7 +3,7 @@
 #
 # **In this notebook** the base model is rounded, every weight to one of sixteen values, and LoRA is
 # trained on what is left of it. That is *QLoRA*. It made it possible to fine-tune a model of many
-# billion weights on one small graphics card. You will
+# billion weights on one graphics card. You will
 #
 # - build the sixteen values from nothing but the bell curve, and find the very table that the
 #   library `bitsandbytes` uses,
@@ -37,14 +37,15 @@ ftlab.hello()
 # often: at the *quantiles* of the normal distribution. That is NF4, "normal float with 4 bits". Zero
 # gets a value of its own; seven lie below it and eight above.
 #
-# The outermost quantile would lie at infinity. So the outermost share is cut in half (with 15 shares
-# on one side and 16 on the other, halfway between both), and the table ends there.
+# The outermost quantile would lie at infinity. So the table ends half a share before it. Sixteen
+# values that share all weights make half a share 1/32; but with a zero in the middle a table is
+# symmetric only if it has fifteen, which makes it 1/30. The library takes the mean of the two.
 
 # %%
 import torch
 
 bell = torch.distributions.Normal(torch.zeros((), dtype=torch.float64), 1.0)
-outermost = 1 - (1 / 30 + 1 / 32) / 2  # 1 would be infinitely far out
+outermost = 1 - (1 / 30 + 1 / 32) / 2  # the quantile of 1 would be infinitely far out
 above = bell.icdf(torch.linspace(outermost, 0.5, 9, dtype=torch.float64))[:-1]
 below = -bell.icdf(torch.linspace(outermost, 0.5, 8, dtype=torch.float64))[:-1]
 levels = torch.cat([below, torch.zeros(1), above.flip(0)])
@@ -92,16 +93,17 @@ two_in_a_byte = (codes.flatten()[::2] << 4 | codes.flatten()[1::2]).to(torch.uin
 print("codes that differ:", int((two_in_a_byte != packed.flatten()).sum()), "of", weight.numel())
 print(f"weights that differ after reading: {int((again != library).sum())}")
 wrong = (again - weight).abs().mean() / weight.abs().mean()
-print(f"mean error of a weight: {wrong:.1%} of its size")
+print(f"mean error of a weight: {wrong:.1%} of a weight's mean size")
 by_hand = ftlab.claim(
     "Quantised by hand, a layer is that of bitsandbytes, bit for bit",
     torch.equal(two_in_a_byte, packed.flatten()) and torch.equal(again, library),
-    f"{weight.numel():,} weights, 0 differ",
+    f"of {weight.numel():,} weights {int((again != library).sum())} differ",
 )
 
 # %% [markdown]
 # The same weights with two other sets of values: *int4*, at equal distances, and *FP4*, a tiny
-# floating-point number. (Error: length of the difference over the length of the weights.)
+# floating-point number. (Error: length of the difference over the length of the weights; lower is
+# better. Values that stand close where the weights are many make it small.)
 
 # %%
 from ftlab.show import show
@@ -131,14 +133,30 @@ best_levels = ftlab.claim(
     ", ".join(f"{kind} {value:.1%}" for kind, value in mean_error.items())
     + f"; less than int4 in {wins['int4']}, than FP4 in {wins['fp4']} of {len(matrices)} layers",
 )
+
+
+def two_constants(weight):
+    """Error of an int4 that stores a lowest and a highest number for each block."""
+    blocks = weight.reshape(-1, 64)
+    low, high = blocks.amin(1, keepdim=True), blocks.amax(1, keepdim=True)
+    step = (high - low) / 15
+    read = ((blocks - low) / step).round() * step + low
+    return ((read - blocks).norm() / blocks.norm()).item()
+
+
+mean_of_two = sum(map(two_constants, matrices)) / len(matrices)
+print(f"int4 with two constants for each block: {mean_of_two:.1%}")
+end = bell.icdf(torch.tensor(outermost, dtype=torch.float64)).item()
+reach = (absmax / blocks.std(1)).mean().item()
+print(f"NF4's table ends at {end:.2f} standard deviations, the largest of 64 lies at {reach:.2f}")
 print(f"the least used value of NF4 takes {min(usage(weight, 'nf4')):.1%} of the weights,")
 print(f"that of int4 {min(usage(weight, 'int4')):.1%}, that of FP4 {min(usage(weight, 'fp4')):.1%}")
 
 # %% [markdown]
 # Better, not by worlds. (An int4 that stores a lowest and a highest number for each block, for half a
-# bit more a weight, comes as close as NF4; that one we have not drawn.) And NF4's values are not used
-# quite equally either: the table ends at 1.85 standard deviations, but the largest of 64 weights lies
-# further out, so the values in the middle get more than their share.
+# bit more a weight, comes as close as NF4.) And NF4's values are not used quite equally either: the
+# table was made to end at fewer standard deviations than the largest of 64 weights has, so the values
+# in the middle get more than their share.
 
 # %% [markdown]
 # ## How large a block?
@@ -185,16 +203,18 @@ guess = ftlab.predict(
 from ftlab.measure import compare
 from ftlab.models.quantise import Quantise
 from ftlab.show import Table
+from ftlab.show.style import skill_marks
 
 HOWS = [Quantise(), Quantise(double=False), Quantise("fp4")]
 labs = {str(how): lab.quantised(how) for how in HOWS}  # a lab each: its base is the rounded one
 plain = lab.baseline
 alone = {name: four.baseline for name, four in labs.items()}
 left_alone = {name: compare.kept_of(found, plain) for name, found in alone.items()}
+names = [mark.label for mark in skill_marks(plain["skills"]).values()]
 
 show(
     Table(
-        ("base", *plain["skills"], "kept (higher is better)", "loss on text (lower is better)"),
+        ("base", *names, "kept (higher is better)", "loss on text (lower is better)"),
         [
             (
                 name,
@@ -204,7 +224,7 @@ show(
             )
             for name, found in {"32 bits": plain, **alone}.items()
         ],
-        "nano-gpt2 before any training; one model, rounded in three ways",
+        "nano-gpt2 before any training; one model, rounded in three ways (double: constants too)",
     )
 )
 print(guess.compare(100 * left_alone["nf4-double"]))
@@ -222,7 +242,11 @@ real_plain, real_four = real.plain, real.qlora.runs[0].baseline  # before any tr
 
 show(
     Table(
-        ("base", *real_plain["skills"], "loss on text (lower is better)"),
+        (
+            "base",
+            *(mark.label for mark in skill_marks(real_plain["skills"]).values()),
+            "loss on text (lower is better)",
+        ),
         [
             (name, *(f"{x:.0%}" for x in found["skills"].values()), f"{found['general_loss']:.3f}")
             for name, found in {"32 bits": real_plain, "nf4-double": real_four}.items()
@@ -251,9 +275,9 @@ costs_much = ftlab.claim(
 # would be just as wrong to leave it out. So from here on there are two baselines: what is kept of
 # the base *that was trained on* (its own, rounded), and what is left of the *plain* one.
 #
-# (Why so much? A model of 135 million weights has little to spare; published results, where
-# rounding costs little, are of models fifty times as large. And the file this one comes from had been
-# rounded to four bits once before, in another format.)
+# (Why so much? We have not tested it. Two suspects: a model of 135 million weights may have little to
+# spare, and published results, where rounding costs little, are of models fifty times as large. And
+# the file this one comes from had been rounded to four bits once before, in another format.)
 #
 # ## Training through the codes
 #
@@ -298,13 +322,13 @@ x = torch.randn(3, 128, device=here).requires_grad_()
 y = x.detach().clone().requires_grad_()
 ours_layer(x).square().sum().backward()
 theirs_layer(y).square().sum().backward()
-pairs = {
+sides = {
     "output": (ours_layer(x), theirs_layer(y)),
     "gradient of A": (ours_layer.A.grad, theirs_layer.lora_A["default"].weight.grad),
     "gradient of B": (ours_layer.B.grad, theirs_layer.lora_B["default"].weight.grad),
     "gradient that goes on to the layer below": (x.grad, y.grad),
 }
-for name, (a, b) in pairs.items():
+for name, (a, b) in sides.items():
     apart = ((a - b).norm() / b.norm()).item()
     print(f"{name}: differs by {apart:.0e}")
     assert apart < (1e-5 if precision() == "fp32" else 2e-2)
@@ -346,7 +370,7 @@ def shares(values):
 
 show(
     Table(
-        ("", "", "right", "kept of its own base", "left of the plain base"),
+        ("setting", "method", "right", "kept of its own base", "left of the plain base"),
         [
             (
                 pair.where if name == "LoRA" else "",
@@ -404,6 +428,9 @@ worse_off = ftlab.claim(
 )
 
 # %% [markdown]
+# So the promise "the same quality" holds, within ten points, wherever three seeds can tell; in the
+# other settings they cannot. What is poorer on the real model is the base that one starts from.
+#
 # And what is saved, and what does it cost in time? Weights as they are stored, and steps of both in
 # turn (the median of seven, after two that do not count):
 
@@ -428,10 +455,7 @@ for name, made in timed.items():
 
 # %% [markdown]
 # Every layer is read from its codes on the way up and again on the way down. What that costs on a card
-# we have not measured.
-#
-# So the promise "the same quality" holds, within ten points, wherever three seeds can tell; in the
-# other settings they cannot. What is poorer on the real model is the base that one starts from.
+# is another question.
 #
 # ## Merging, and three ways to do it
 #
@@ -482,7 +506,7 @@ ways = {
 }
 show(
     Table(
-        ("", "logits differ by (lower is better)", "right", "kept of its own base"),
+        ("model", "logits differ by (lower is better)", "right", "kept of its own base"),
         [
             (
                 name,
@@ -492,7 +516,7 @@ show(
             )
             for name, found in ways.items()
         ],
-        "logits: of one prompt, before they become words",
+        "logits: the scores of each next word, on one prompt; right, kept: higher is better",
     )
 )
 
@@ -511,8 +535,8 @@ merging = ftlab.claim(
 )
 
 # %% [markdown]
-# Only the first is the model that you have tested. The other two are different models; whether they
-# are worse, nobody knows before they are measured.
+# Only the first is the model that you trained. The other two are different models; whether they are
+# worse, nobody knows before they are measured.
 
 # %% [markdown]
 # ## Where the memory goes
@@ -557,18 +581,20 @@ for name, model in {"full": full(lab.fresh()).model, "QLoRA": run.model}.items()
     foretold = estimate(model, wanted)
     really = stored_bytes(model)
     adapters = sum(p.nbytes for n, p in model.named_parameters() if "lora_" in n)
-    pairs = {
+    parts = {
         "weights": really["codes"] + really["plain"] - adapters,
         "quantisation constants": really["constants"],
         "adapters": adapters,
         "activations": measured_activations(model.train(), batch.on(here)),
     }
     model.eval()
-    for part, measured in pairs.items():
+    for part, measured in parts.items():
         thought = kept(shape(model), wanted) if part == "activations" else foretold[part]
         if measured:
             foretold_right.append(abs(thought / measured - 1))
             rows_of_table.append((name, part, size(thought), size(measured)))
+
+unrounded = (really["plain"] - adapters) / parts["weights"]  # of QLoRA, the last of the two
 
 # and the fullest moment of a whole QLoRA step, by torch's own book of what it hands out
 pupil = four.run(ftlab.Plan(steps=2, lr=1e-3, measure_every=0), method=QLoRA())
@@ -591,13 +617,17 @@ thought = foretold.total  # of QLoRA, the last of the two
 foretold_right.append(abs(thought / peak - 1))
 rows_of_table.append(("QLoRA", "the fullest moment, all parts", size(thought), size(peak)))
 show(Table(("method", "part", "foretold", "measured"), rows_of_table, "one step of 16 notes"))
+print(f"of QLoRA's weights {unrounded:.0%} are those that are not rounded")
 
 # %% [markdown]
 # On a model this small the activations outweigh everything, and what is not rounded (embeddings,
-# norms) is more than half of what is left of the weights. So QLoRA saves little here. Now a model of 7 billion weights, four
-# texts of 512 tokens, computed in half precision, on the shapes that are published. (A `MemoryPlan` is
-# the part of a plan that memory depends on: how the base is stored, where adapters stand, how much is
-# read at once.)
+# norms) is more than half of what is left of the weights. So QLoRA saves little here.
+#
+# Now a model of 7 billion weights, four texts of 512 tokens, computed in half precision, on the shapes
+# that are published. (A `MemoryPlan` is the part of a plan that memory depends on: how the base is
+# stored, where adapters stand, how much is read at once.) *Gradient checkpointing* keeps only each
+# block's input, and computes the rest again on the way down: less memory, and the way up is walked
+# twice. *Paged* comes below.
 
 # %%
 from ftlab.show.memory import memory_bars, memory_table
@@ -624,9 +654,6 @@ show(memory_bars(seven, title="A model of 7 billion weights: what a step needs")
 show(memory_table(seven))
 
 # %% [markdown]
-# *Gradient checkpointing* keeps only each block's input, and computes the rest again on the way down:
-# less memory, and the way up is walked twice.
-#
 # Which size fits a T4 (15 GB) with which method?
 
 # %%
@@ -743,8 +770,8 @@ if not found:
 #
 # Both take 16 bits. fp16 has the finer steps and ends at 65,504; bf16 reaches as far as fp32, with
 # coarse steps. Large models often have a few very large activations, so bf16 is the safer one. But
-# a T4 has no circuits for it. It *says* it supports bf16, and imitates it slowly; so we ask for the
-# card's generation (8.0 or later) and not for its opinion.
+# a T4 has no circuits for it. Asked whether it supports bf16, torch says yes, since it can imitate
+# it, slowly; so we ask for the card's generation (8.0 or later).
 
 # %%
 number = torch.tensor(70_000.0)
@@ -824,7 +851,12 @@ print("the first weights of the layer:", decoded(codes, absmax, theirs)[0, :4])
 # and adapters of rank 64 on every linear layer. 10 minutes, medium.*
 #
 # Start from "QLoRA, checkpointing" above, make the texts long, and see which part is in the way.
-# Two hints: print your plan's `estimate`; and think of what may wait elsewhere.
+#
+# <details><summary>Hint 1</summary>Print your plan's `estimate`: the last column is the fullest
+# moment, part by part.</details>
+#
+# <details><summary>Hint 2</summary>Which of the parts only waits at that moment, and may wait
+# elsewhere?</details>
 
 # %%
 # <solution>
@@ -882,9 +914,9 @@ ftlab.verdict_table(
 )
 
 # %% [markdown]
-# Not in the table, since no card was at hand to measure it on: that 7 billion weights fit a T4
-# (predicted above), that paged optimisers survive where others run out of memory, and how fast
-# all this is.
+# Not in the table, since it takes a card to measure it (see "Measured on a card"): that 7 billion
+# weights fit a T4 (predicted above), that paged optimisers survive where others run out of memory,
+# and how fast all this is.
 #
 # ## What you take along
 #
@@ -894,4 +926,4 @@ ftlab.verdict_table(
 # - The adapter belongs to the base it was trained on. Dequantise, then merge.
 # - Do the sum before you rent the card: weights, gradients, states, activations.
 #
-# **Next:** notebook 07 asks which is the right tool: LoRA, adapters or prefixes.
+# **Next:** notebook 07, still to come, asks which is the right tool: LoRA, adapters or prefixes.
