@@ -8,6 +8,7 @@
 #   TORCH        what `make constraints` asks for, such as torch==2.13.0
 #   PIP_FLAGS    passed to every pip install, such as --quiet
 #   LAB_FLAGS    passed to JupyterLab, such as --no-browser
+#   LANE, SMOKE  of `make lanes`: one lane, colab or lowest; SMOKE=1 for a short list of tests
 #   REPO, TAG    where `make colab` lets learners install from: owner/name on GitHub, and a tag;
 #                by default the remote origin and this version's tag; REPO=none takes it back
 
@@ -31,7 +32,7 @@ EXTRAS_all := lab,laptop,quant,test
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help lab test notebooks book style unit execute colab bench constraints
+.PHONY: help lab test notebooks book style unit execute colab lanes bench constraints
 
 # $(call timed,name,command): run it, then print the wall seconds it took.
 timed = @begin=$$(date +%s); $(2); status=$$?; \
@@ -59,8 +60,8 @@ unit: $(VENV)/.installed-test  ## the unit tests and the README's commands
 	$(call timed,unit tests,$(BIN)/python -m pytest --durations=10 $(if $(HAS_GPU),,-m "not gpu"))
 
 execute: $(VENV)/.installed-test  ## run every notebook, the learner's and the solved ones
-	$(call timed,notebooks,$(BIN)/python -m pytest --nbval-lax --nbval-current-env \
-		--nbval-cell-timeout=120 --durations=10 notebooks/*.ipynb notebooks/solutions/*.ipynb)
+	$(call timed,notebooks,$(BIN)/python -m pytest -p ftlab.teach.forecast --nbval-lax \
+		--nbval-current-env --nbval-cell-timeout=120 --durations=10 notebooks/*.ipynb notebooks/solutions/*.ipynb)
 
 notebooks: $(VENV)/.installed-test  ## write the notebooks anew from their sources and run them
 	$(BIN)/python -m ftlab.teach.notebooks
@@ -71,6 +72,9 @@ book: $(VENV)/.installed-test  ## all notebooks as pages for a browser, in _buil
 
 colab: $(VENV)/.installed-test  ## badges, and a first cell that installs from GitHub (REPO, TAG)
 	@$(BIN)/python -m ftlab.teach.colab "$$REPO" "$$TAG"
+
+lanes: $(VENV)/.installed-test  ## the tests with Colab's versions, then with the lowest (LANE, SMOKE)
+	$(BIN)/python lanes/run.py $(if $(SMOKE),--smoke) $(LANE)
 
 bench: export HF_HUB_OFFLINE := 1
 bench: $(VENV)/.installed-lab  ## how fast the sliders answer and a live run trains, in a minute
