@@ -164,7 +164,7 @@ def faults(before: dict[str, str], after: dict[str, str]) -> list[str]:
 
 
 def run_lane(name: str, folder: Path, smoke: bool) -> list[str]:
-    """Make and run one lane; what failed in it. A smoke test of `lowest` is shorter by notebooks."""
+    """Make and run one lane; what failed in it. A smoke test of `lowest` has one short notebook."""
     begin, lane, short = time.monotonic(), Lane(name, folder), smoke and name == "lowest"
     if lane.make() and lane.install(START if short else FIRST):
         lane.test(smoke)

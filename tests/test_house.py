@@ -200,7 +200,9 @@ def test_every_notebook_is_run():
     assert not escaped, f"make test does not run {sorted(escaped)}"
 
 
-def test_ci_runs_make_test():
+def test_ci_runs_make_test_and_the_lanes():
     script = ROOT / ".ci" / "run"
     assert os.access(script, os.X_OK), "git update-index --chmod=+x .ci/run"
-    assert script.read_text(encoding="utf-8").rstrip().endswith("make test")
+    *_, before, last = script.read_text(encoding="utf-8").splitlines()
+    assert before == "make test" and last == "exec make lanes SMOKE=1"  # under `set -e`
+    assert "set -eu" in script.read_text(encoding="utf-8")
