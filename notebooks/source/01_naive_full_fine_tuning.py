@@ -347,7 +347,8 @@ lots = [lab.watch(moved_by_lot(seed))["retention"] for seed in range(3)]
 direction = ftlab.claim(
     "Moved as far, but in random directions, the model keeps nearly everything (3 draws)",
     min(lots) > 0.85 and last["retention"] < 0.6,
-    f"kept {fmean(lots):.0%} ({min(lots):.0%} to {max(lots):.0%}) against {last['retention']:.0%}",
+    f"as far at random: kept {fmean(lots):.0%} ({min(lots):.0%} to {max(lots):.0%}) against "
+    f"{last['retention']:.0%}",
 )
 
 # %% [markdown]
