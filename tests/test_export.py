@@ -60,6 +60,18 @@ def test_the_adapter_alone_fits_a_stock_gpt2(adapted, tmp_path):
         torch.testing.assert_close(again(IDS).logits, untouched)
 
 
+def test_saving_asks_the_hub_nothing(adapted, tmp_path, monkeypatch):
+    from peft.utils import save_and_load
+
+    asked = "check_file_exists_on_hf_hub"
+    monkeypatch.setattr(save_and_load, asked, lambda *a, **k: pytest.fail("asked"))
+    _, model = adapted
+    model.get_base_model().__dict__["name_or_path"] = "gpt2"
+    model.active_peft_config.base_model_name_or_path = "gpt2"
+    save_adapter(model, tmp_path)
+    assert (tmp_path / "adapter_model.safetensors").exists()
+
+
 def test_the_keys_rows_are_zero(tiny_gpt2, tmp_path):
     from safetensors.torch import load_file
 

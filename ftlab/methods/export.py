@@ -82,7 +82,8 @@ def save_adapter(model: Any, folder: str | Path) -> Path:
     folder = Path(folder)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="fan_in_fan_out is set to")
-        _fused(model).save_pretrained(folder)
+        # "auto" may ask the Hub what the stock vocabulary is; ours is never resized.
+        _fused(model).save_pretrained(folder, save_embedding_layers=False)
     return folder
 
 
