@@ -74,6 +74,13 @@ def test_every_cell_equals_its_source(source: Path) -> None:
     assert first_difference(source) == ""
 
 
+@each_source
+def test_every_live_plot_hears_its_stop_button(source: Path) -> None:
+    text = source.read_text(encoding="utf-8")
+    heard = re.findall(r"live\.update\(step\)\n +if live\.stopped:\n +break", text)
+    assert text.count("ftlab.Live(") == len(heard) == text.count("live.update(")
+
+
 @each_stored
 def test_stored_notebook_is_run_and_clean(path: Path, solved: bool) -> None:
     notebook = read(path)

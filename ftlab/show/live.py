@@ -3,6 +3,8 @@
     with Live(total=plan.steps) as live:
         for step in train(model, tokenizer, data, plan, measure=watch):
             live.update(step)
+            if live.stopped:                         # the button
+                break
 
 Notable choices: core ipywidgets only (HTML, FloatProgress, Button), which exist in 7.7 (Colab)
 and 8; the picture is an `<img>` in an HTML widget, never an Output widget, which shows figures

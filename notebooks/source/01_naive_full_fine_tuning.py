@@ -40,6 +40,8 @@ run = lab.run(plan, name="naive, learning rate 0.001")
 with ftlab.Live(total=plan.steps, prediction=guess, title=run.name) as live:
     for step in run:
         live.update(step)
+        if live.stopped:
+            break
 
 # %% [markdown]
 # Read it from left to right. On the left the share of right answers climbs; the dashed line shows
@@ -168,6 +170,8 @@ gentle = lab.run(gentle_plan, name="learning rate 0.0001")
 with ftlab.Live(total=gentle_plan.steps, prediction=gentle_guess, title=gentle.name) as live:
     for step in gentle:
         live.update(step)
+        if live.stopped:
+            break
 
 # %%
 print(gentle_guess.compare(100 * gentle.record.final["retention"]))

@@ -102,6 +102,8 @@ run = lab.run(plan, name="warmup and cosine, peak 0.001")
 with ftlab.Live(total=plan.steps, prediction=guess, title=run.name) as live:
     for step in run:
         live.update(step)
+        if live.stopped:
+            break
 
 # %%
 last = run.steps[-1].measured
@@ -163,6 +165,8 @@ half = lab.run(half_plan, name="constant, half the rate: the same area")
 with ftlab.Live(total=half_plan.steps, title=half.name) as live:
     for step in half:
         live.update(step)
+        if live.stopped:
+            break
 
 # %%
 flat = compare.pick(nano, "equal area", 5e-4)[0]

@@ -159,6 +159,8 @@ guess = ftlab.predict("Kept, with this plan at a learning rate of 0.001?", None,
 with ftlab.Live(total=plan.steps, prediction=guess, title=run.name) as live:
     for step in run:
         live.update(step)
+        if live.stopped:
+            break
 
 # %%
 last = run.steps[-1].measured

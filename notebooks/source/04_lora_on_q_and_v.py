@@ -209,6 +209,8 @@ guess = ftlab.predict("Kept, with LoRA by band and the head, at a rate of 0.003?
 with ftlab.Live(total=plan.steps, prediction=guess, title=run.name) as live:
     for step in run:
         live.update(step)
+        if live.stopped:
+            break
 
 # %%
 last = run.final  # the curves ask a sample at each point, this asks everything

@@ -246,9 +246,11 @@ guess = ftlab.predict(
 plan = ftlab.Plan(steps=100, batch_size=16, lr=3e-3)
 everywhere = AttentionLoRA({"decoder": 8, "cross": 8, "encoder": 8})
 run = lab.run(plan, method=everywhere, name="all three attentions, rank 8")
-with ftlab.Live(total=plan.steps, prediction=guess, title=run.name) as live_view:
+with ftlab.Live(total=plan.steps, prediction=guess, title=run.name) as live:
     for step in run:
-        live_view.update(step)
+        live.update(step)
+        if live.stopped:
+            break
 
 # %%
 last = run.steps[-1].measured

@@ -347,6 +347,8 @@ run = four.run(plan, method=QLoRA(), name="QLoRA on all linear layers")
 with ftlab.Live(total=plan.steps, prediction=guess_kept, title=run.name, method="qlora") as live:
     for step in run:
         live.update(step)
+        if live.stopped:
+            break
 
 # %%
 last = run.final  # the curve asks 32 notes and 125 probes at each point, this asks all of them
