@@ -61,10 +61,12 @@ unit: $(VENV)/.installed-test  ## the unit tests and the README's commands
 
 execute: $(VENV)/.installed-test  ## run every notebook, the learner's and the solved ones
 	$(call timed,notebooks,$(BIN)/python -m pytest -p ftlab.teach.forecast --nbval-lax \
-		--nbval-current-env --nbval-cell-timeout=120 --durations=10 notebooks/*.ipynb notebooks/solutions/*.ipynb)
+		--nbval-current-env --nbval-cell-timeout=120 --durations=10 \
+		notebooks/*.ipynb notebooks/solutions/*.ipynb)
 
 notebooks: $(VENV)/.installed-test  ## write the notebooks anew from their sources and run them
 	$(BIN)/python -m ftlab.teach.notebooks
+	$(BIN)/python -m ftlab.teach.readme
 	$(BIN)/python -m ftlab.teach.instructor
 
 book: $(VENV)/.installed-test  ## all notebooks as pages for a browser, in _build/book; runs nothing

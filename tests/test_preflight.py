@@ -181,7 +181,7 @@ def test_releases_are_compared_by_their_leading_numbers(version, numbers) -> Non
 def test_the_report_is_a_table_and_json(tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("FTLAB_DATA", str(intact(tmp_path / "data")))
     report = preflight.preflight(probe=False)
-    assert report.device in ("cpu", "cuda") and report.step_seconds is None
+    assert report.device in ("cpu", "cuda") and report.speed is None
     assert not report.broken, str(report)
     stored = json.loads(json.dumps(report.as_dict()))
     assert stored["broken"] is False and stored["packages"]["torch"] == torch.__version__
@@ -248,43 +248,35 @@ def test_too_old_packages_are_named(monkeypatch) -> None:
     assert preflight.too_old() == ["peft>=99", "nonesuch>=1"]
 
 
-# Minutes
+# Minutes: what they rest on is tested in test_minutes.py
 
-
-def test_the_probe_times_a_step_and_leaves_the_seed_alone() -> None:
-    torch.manual_seed(3)
-    before = torch.random.get_rng_state()
-    assert 0 < minutes.probe_step(seconds=0.01) < 60
-    assert torch.equal(before, torch.random.get_rng_state())
-
-
-def test_minutes_come_back_as_noted(tmp_path: Path) -> None:
-    file = tmp_path / "minutes.json"
-    minutes.note("01_naive", 120, 0.5, file=file)
-    minutes.note("00_start_here", 30, 0.5, file=file)
-    assert json.loads(file.read_text())["01_naive"] == {"steps": 240.0, "seconds": 120}
-    assert minutes.predict_minutes(0.5, file=file) == {"00_start_here": 0.5, "01_naive": 2.0}
-    assert minutes.predict_minutes(1.0, file=file)["01_naive"] == 4.0
-
-
-@pytest.mark.parametrize("content", ["{", "[]", '{"00": 3}', '{"00": {"seconds": 3}}'])
-def test_unreadable_minutes_are_a_slip(tmp_path: Path, content: str) -> None:
-    (tmp_path / "minutes.json").write_text(content)
-    with pytest.raises(InputError):
-        minutes.predict_minutes(0.5, file=tmp_path / "minutes.json")
+SPEED = minutes.Speed(step=0.5, figure=0.1)
 
 
 def test_minutes_that_were_never_measured_are_told_plainly(tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("FTLAB_DATA", str(tmp_path))
-    forecast, findings = preflight._minutes(0.3)
-    assert forecast == {} and "make notebooks" in findings[-1].value
-    minutes.note("00_start_here", 30, 0.5)
-    forecast, findings = preflight._minutes(0.5)
+    assert preflight._minutes(None) == ({}, [])
+    forecast, findings = preflight._minutes(SPEED)
+    assert forecast == {} and "never timed on the profile nano" in findings[-1].value
+    minutes.note("00_start_here", minutes.Cost(30, 5, 50, 40, cores=2))
+    forecast, findings = preflight._minutes(SPEED)
     assert forecast == {"00_start_here": 0.5} and findings[-1].value == "00: 0.5"
-    assert findings[0].status == "good"
+    assert findings[0].status == "good" and "500 ms" in findings[0].value
     monkeypatch.setattr(os, "getloadavg", lambda: (99.0, 99.0, 99.0), raising=False)
-    _, findings = preflight._minutes(0.5)
+    _, findings = preflight._minutes(SPEED)
     assert findings[0].status == "note" and "busy" in findings[0].value
+
+
+@pytest.mark.parametrize(
+    ("profile", "device"), [("laptop", "cpu"), ("t4", "cuda"), ("nano", "cuda")]
+)
+def test_no_minutes_are_foretold_where_none_were_measured(
+    tmp_path, monkeypatch, profile: str, device: str
+) -> None:
+    monkeypatch.setenv("FTLAB_DATA", str(tmp_path))
+    minutes.note("00_start_here", minutes.Cost(30, 5, 50, 40, cores=2))
+    forecast, findings = preflight._minutes(SPEED, profile, device)
+    assert forecast == {} and findings[-1].status == "note" and profile in findings[-1].value
 
 
 # Quiet

@@ -14,7 +14,9 @@ import sys
 import tomllib
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -80,7 +82,64 @@ def test_the_citation_names_this_version():
     assert found and found[1] == project["version"]
 
 
-def test_its_figures_are_those_of_the_records():
-    from ftlab.teach.readme import between, measured
+# ---- what is computed
 
-    assert between(README) == measured(), "run: python -m ftlab.teach.readme"
+
+def test_its_computed_parts_are_those_of_today():
+    from ftlab.teach.readme import filled
+
+    assert filled(README, ROOT) == README, "run: python -m ftlab.teach.readme"
+
+
+def test_the_measured_page_is_that_of_today():
+    from ftlab.teach.measured import measured
+    from ftlab.teach.readme import PAGE
+
+    page = (ROOT / PAGE).read_text(encoding="utf-8")
+    assert page == measured(ROOT), "run: python -m ftlab.teach.readme"
+
+
+def test_the_picture_is_that_of_today(tmp_path: Path):
+    from ftlab.teach.readme import PICTURE, picture, written
+
+    drawn = picture()
+    with Image.open(ROOT / PICTURE) as stored:
+        assert stored.info["Description"] == drawn.alt, "run: python -m ftlab.teach.readme"
+        old = np.asarray(stored.convert("L"), dtype=float)
+    drawn.savefig(tmp_path / "new.png", metadata=written(drawn))
+    with Image.open(tmp_path / "new.png") as made:
+        new = np.asarray(made.convert("L"), dtype=float)
+    assert old.shape == new.shape
+    apart = np.abs(old - new).mean()  # of 255; another release of matplotlib moves edges a little
+    assert apart < 1, f"grey values differ by {apart:.2f}; run: python -m ftlab.teach.readme"
+
+
+def test_its_parts_can_be_stamped_and_unstamped():
+    from ftlab.teach.readme import notebooks
+    from ftlab.teach.stamp import Stamp, stamp_readme
+
+    table = notebooks(ROOT)
+    badged = stamp_readme(table, Stamp("owner/name", "v0.1.0"))
+    assert badged.count("Open in Colab") == len(list((ROOT / "notebooks").glob("[0-9]*.ipynb")))
+    assert stamp_readme(badged, None) == table
+
+
+def test_minutes_are_told_for_the_profiles_that_were_measured(tmp_path: Path, monkeypatch):
+    from ftlab.teach import minutes, readme
+
+    monkeypatch.setenv("FTLAB_DATA", str(tmp_path))
+    minutes.note("00_start_here", minutes.Cost(90, 0, 10, 10, cores=2))
+    minutes.note("00_start_here", minutes.Cost(240, 0, 10, 10, cores=8), profile="laptop")
+    table = readme.notebooks(ROOT)
+    assert "| minutes, nano | minutes, laptop |" in table and "| 1.5 | 4.0 |" in table
+    assert "`nano` on 2 CPU cores, `laptop` on 8 CPU cores." in table
+    assert "Not measured yet: `t4`." in table
+
+
+def test_evidence_is_quoted_piece_by_piece():
+    from ftlab.teach.readme import LETTERS, quoted
+
+    assert quoted("kept 9 %; right 8 %") == "kept 9 %; right 8 %"
+    long = "; ".join(["kept 78 % against 97 %"] * 9)
+    assert quoted(long).endswith("97 %; …") and len(quoted(long)) <= LETTERS + 3
+    assert quoted("a" * 300) == "a" * 300  # one piece is never cut

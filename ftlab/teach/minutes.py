@@ -1,19 +1,32 @@
-"""How long a notebook takes on this machine: its cost in steps, times the seconds of one step.
+"""How long a notebook takes on this machine: what it is made of, times how fast this machine is.
 
-The step is that of a probe: a GPT-2 of 12 blocks x 128 reads 16 texts of 64 tokens and is updated
-once, about what the notebooks spend their time on. Where the notebooks are built, `note` writes
-each one's seconds and what they are in steps of that machine into data/minutes.json:
+    seconds = fixed + figures x (seconds of one figure) + steps x (seconds of one step)
 
-    {"00_start_here": {"steps": 61.3, "seconds": 14.2}}
+Two probes say how fast a machine is. The *step*: a GPT-2 of 12 blocks x 128 reads 16 texts of 64
+tokens and is updated once; torch, on as many threads as it takes. The *figure*: a plot of a few
+curves, drawn; Python, on one thread, like imports, tokens and the notebooks' own plots. The two
+differ from machine to machine and with the number of threads, so each is counted by itself;
+`fixed` is what takes as long everywhere, such as the two seconds in which notebook 00 probes.
 
-and `predict_minutes` turns the steps into minutes of this machine. It is a forecast: what a
-notebook spends on imports and plots does not scale with the step.
+Where the notebooks are built, `ftlab.teach.kernel` watches what each spends its time on, and
+`note` keeps it in data/minutes.json (of another profile than nano in minutes-laptop.json or so):
+
+    {"00_start_here": {"seconds": 14.2, "fixed": 2.1, "figures": 80.1, "steps": 28.9, "cores": 2}}
+
+`predict_minutes` turns that into minutes of this machine; `make execute` holds the forecast to
+what every notebook really took (`ftlab.teach.forecast`). Notable choices: a probe gives the mean
+of its samples, not the median, since a notebook waits through every pause of a busy machine; and
+both probes take turns, so that they meet the same pauses.
 """
 
+import io
 import json
-import statistics
+import os
 import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from ftlab.errors import InputError
@@ -21,30 +34,78 @@ from ftlab.paths import data_dir
 from ftlab.plain import read_json, write_json
 
 BATCH, LENGTH, VOCABULARY = 16, 64, 2048
+EVERY_S, SHORT_S = 10.0, 0.6
+"""In a pause, `Pace` probes again when this long has passed, for this long."""
 
 
-def minutes_file() -> Path:
-    """Where the costs of the notebooks are kept."""
-    return data_dir() / "minutes.json"
+@dataclass(frozen=True)
+class Speed:
+    """How fast a machine is: the mean seconds of both probes."""
+
+    step: float
+    """One training step of the probe."""
+    figure: float
+    """One figure, drawn."""
 
 
-def probe_step(seconds: float = 2.0) -> float:
-    """Median seconds of one training step of the probe here, over about `seconds` of steps.
+@dataclass(frozen=True)
+class Cost:
+    """What a notebook is made of, whatever the machine."""
 
-    At least 3 steps are taken, after one that does not count.
+    seconds: float
+    """What it took where it was measured."""
+    fixed: float
+    """Seconds that are the same everywhere."""
+    figures: float
+    """Its imports, plots and Python, in figures of the probe."""
+    steps: float
+    """Its training and measuring, in steps of the probe."""
+    cores: int
+    """Processor cores where it was measured."""
+
+    def on(self, speed: Speed) -> float:
+        """Seconds on a machine of this speed."""
+        return self.fixed + self.figures * speed.figure + self.steps * speed.step
+
+
+def minutes_file(profile: str = "nano") -> Path:
+    """Where the costs of the notebooks on `profile` are kept."""
+    return data_dir() / ("minutes.json" if profile == "nano" else f"minutes-{profile}.json")
+
+
+def cores() -> int:
+    """The processor cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+# ---- probing
+
+
+def probe(seconds: float = 2.0) -> Speed:
+    """How fast this machine is now, over about `seconds`; at least 2 of each probe are timed.
+
+    The first of each, which also loads what it needs, does not count.
     """
-    step = _make_step()
-    step()
-    taken: list[float] = []
+    each = {"step": _step(), "figure": _draw}
+    taken: dict[str, list[float]] = {"step": [], "figure": []}
+    for run in each.values():
+        run()
     end = time.perf_counter() + seconds
-    while len(taken) < 3 or time.perf_counter() < end:
-        start = time.perf_counter()
-        step()
-        taken.append(time.perf_counter() - start)
-    return statistics.median(taken)
+    while len(taken["step"]) < 2 or time.perf_counter() < end:
+        for name, run in each.items():
+            taken[name].append(_timed(run))
+    return Speed(fmean(taken["step"]), fmean(taken["figure"]))
 
 
-def _make_step() -> Any:
+def _timed(run: Callable[[], Any]) -> float:
+    start = time.perf_counter()
+    run()
+    return time.perf_counter() - start
+
+
+def _step() -> Callable[[], None]:
     """A function that trains the probe for one step, on the device that would be used."""
     import torch
     from transformers import GPT2Config, GPT2LMHeadModel
@@ -72,30 +133,110 @@ def _make_step() -> Any:
     return step
 
 
-def note(name: str, seconds: float, step_seconds: float, *, file: Path | None = None) -> Path:
-    """Keep what the notebook `name` took on a machine whose probe step takes `step_seconds`."""
-    file = file or minutes_file()
+def _draw() -> None:
+    """Draw a figure as the notebooks do: without pyplot, as a PNG."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 4), dpi=110)
+    for place in (121, 122):
+        axes = figure.add_subplot(place, title="a title over a panel", xlabel="training steps")
+        for curve in range(6):
+            axes.plot([0, 20, 40, 60, 80, 100], [curve, 3, 2, 5, 4, curve], "o-", label=f"{curve}")
+        axes.legend()
+    FigureCanvasAgg(figure).print_png(io.BytesIO())
+
+
+class Pace:
+    """How fast this machine is while something else runs: probed in its pauses.
+
+    `feel()` in every pause, `speed` at the end. `spent` is what the probing itself took, in
+    seconds, to be taken off a time that was measured around it.
+    """
+
+    def __init__(self, probe: Callable[[float], Speed] = probe) -> None:
+        self._probe, self.spent = probe, 0.0
+        self._felt: list[tuple[float, Speed]] = []
+
+    def feel(self, *, every: float = EVERY_S, seconds: float = SHORT_S) -> None:
+        """Probe for `seconds`, unless that was done less than `every` seconds ago."""
+        start = time.perf_counter()
+        if self._felt and start - self._felt[-1][0] < every:
+            return
+        found = self._probe(seconds)
+        self._felt.append((time.perf_counter(), found))
+        self.spent += time.perf_counter() - start
+
+    @property
+    def speed(self) -> Speed:
+        """The mean over the time from the first probe to the last, each weighed by its time."""
+        if len(self._felt) == 1:
+            return self._felt[0][1]
+        spans = [
+            (after - before, a, b)
+            for (before, a), (after, b) in zip(self._felt, self._felt[1:], strict=False)
+        ]
+        whole = sum(span for span, _, _ in spans)
+        step = sum(span * (a.step + b.step) / 2 for span, a, b in spans) / whole
+        figure = sum(span * (a.figure + b.figure) / 2 for span, a, b in spans) / whole
+        return Speed(step, figure)
+
+    @property
+    def unsteady(self) -> float:
+        """The slowest step felt over the fastest: 1 on a steady machine."""
+        steps = [speed.step for _, speed in self._felt]
+        return max(steps) / min(steps)
+
+
+# ---- what is kept
+
+
+def cost(seconds: float, shares: dict[str, float], speed: Speed) -> Cost:
+    """What a notebook is made of that took `seconds` on a machine of this speed.
+
+    shares: the parts of that time, "fixed", "figures" and "steps", which sum to 1.
+    """
+    parts = {name: seconds * share for name, share in shares.items()}
+    figures, steps = parts["figures"] / speed.figure, parts["steps"] / speed.step
+    rounded = (round(x, 1) for x in (seconds, parts["fixed"], figures, steps))
+    return Cost(*rounded, cores=cores())
+
+
+def note(name: str, found: Cost, *, profile: str = "nano", file: Path | None = None) -> Path:
+    """Keep what the notebook `name` costs."""
+    file = file or minutes_file(profile)
     known = read_json(file) if file.is_file() else {}
-    known[name] = {"steps": round(seconds / step_seconds, 1), "seconds": round(seconds, 1)}
+    known[name] = asdict(found)
     return write_json(file, dict(sorted(known.items())))
 
 
-def predict_minutes(step_seconds: float, *, file: Path | None = None) -> dict[str, float]:
-    """Minutes per notebook on a machine whose probe step takes `step_seconds`.
+def costs(profile: str = "nano", *, file: Path | None = None) -> dict[str, Cost]:
+    """What each notebook costs on `profile`.
 
-    Raises InputError when the costs were never measured, or cannot be read.
+    Raises InputError when that was never measured, or cannot be read.
     """
-    file = file or minutes_file()
+    file = file or minutes_file(profile)
     if not file.is_file():
         raise InputError(
-            f"{file.name} is not in the data folder, so minutes cannot be foretold; "
-            "`make notebooks` measures them."
+            f"The notebooks were never timed on the profile {profile}; "
+            f"`python -m ftlab.teach.notebooks --time {profile}` in a clone times them."
         )
     try:
-        costs = {name: float(cost["steps"]) for name, cost in read_json(file).items()}
-    except (KeyError, TypeError, ValueError) as error:
+        return {name: _cost(entry) for name, entry in read_json(file).items()}
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise InputError(
-            f"{file} has an entry without steps ({json.dumps(str(error))}); "
+            f"{file.name} has an entry that is no cost ({json.dumps(str(error))}); "
             "measure again with `make notebooks`."
         ) from error
-    return {name: steps * step_seconds / 60 for name, steps in costs.items()}
+
+
+def _cost(entry: dict[str, Any]) -> Cost:
+    numbers = [float(entry[key]) for key in ("seconds", "fixed", "figures", "steps")]
+    return Cost(*numbers, cores=int(entry["cores"]))
+
+
+def predict_minutes(
+    speed: Speed, *, profile: str = "nano", file: Path | None = None
+) -> dict[str, float]:
+    """Minutes per notebook on a machine of this speed. Raises InputError as `costs` does."""
+    return {name: found.on(speed) / 60 for name, found in costs(profile, file=file).items()}

@@ -14,6 +14,7 @@ text as text/plain. (Not image/png: JupyterLab gives such an image no alt text.)
 replaced only when both versions ran to the end.
 
 Run: python -m ftlab.teach.notebooks [names] [--no-execute] [--check]   (a name: 01, or 01_naive)
+     python -m ftlab.teach.notebooks [names] --time laptop   run and time them, write only minutes
 """
 
 import argparse
@@ -21,19 +22,20 @@ import os
 import re
 import sys
 import time
+from collections.abc import Callable
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 import nbformat
-from jupyter_client.kernelspec import KernelSpec
-from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
 
 from ftlab.errors import InputError
+from ftlab.profiles import PROFILES
 from ftlab.teach import minutes
+from ftlab.teach.kernel import ThisPython, watched
 from ftlab.teach.sources import METADATA, build, content
 from ftlab.teach.stamp import stamp_in, stamp_notebook
 
@@ -49,36 +51,39 @@ class NotebookFault(Exception):
 # ---- running
 
 
-class _ThisPython(AsyncKernelManager):
-    """Whatever kernels are registered, run the interpreter that runs this."""
-
-    @property
-    def kernel_spec(self) -> KernelSpec:
-        kernel = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-        quiet = "--log-level=ERROR"  # else it warns of unencrypted TCP to itself
-        return KernelSpec(argv=[*kernel, quiet], display_name="Python 3", language="python")
-
-
-def execute(notebook: NotebookNode, *, timeout: float = 600, folder: Path = ROOT) -> NotebookNode:
+def execute(
+    notebook: NotebookNode,
+    *,
+    timeout: float = 600,
+    folder: Path = ROOT,
+    environment: dict[str, str] = ENVIRONMENT,
+    pause: Callable[[], None] | None = None,
+) -> NotebookNode:
     """Run a copy of `notebook` in `folder`, on nano and strict, and return it with its outputs.
 
-    timeout: seconds for each cell.
-    Raises NotebookFault with the cell and the reason.
+    timeout: seconds for each cell. environment: the kernel's, on top of this process's.
+    pause: called before each cell. Raises NotebookFault with the cell and the reason.
     """
     done = nbformat.reads(nbformat.writes(notebook), as_version=4)
     at = {"cell": 0}
+
+    def begin(cell: NotebookNode, cell_index: int) -> None:
+        at["cell"] = cell_index
+        if pause:
+            pause()
+
     client = NotebookClient(
         done,
-        kernel_manager_class=_ThisPython,
+        kernel_manager_class=ThisPython,
         timeout=timeout,
         resources={"metadata": {"path": str(folder)}},
         store_widget_state=False,
         record_timing=False,
         coalesce_streams=True,
-        on_cell_start=lambda cell, cell_index: at.update(cell=cell_index),
+        on_cell_start=begin,
     )
     try:
-        client.execute(env=_environment())
+        client.execute(env=_environment(environment))
     except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
         raise NotebookFault(f"cell {done.cells[at['cell']].id}: {_reason(error)}") from None
     done.metadata = nbformat.from_dict(METADATA)  # the kernel has added its own
@@ -88,10 +93,10 @@ def execute(notebook: NotebookNode, *, timeout: float = 600, folder: Path = ROOT
     return done
 
 
-def _environment() -> dict[str, str]:
+def _environment(added: dict[str, str]) -> dict[str, str]:
     """The kernel's environment; it imports the very ftlab that runs this."""
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    return {**os.environ, **ENVIRONMENT, "PYTHONPATH": path}
+    return {**os.environ, **added, "PYTHONPATH": path}
 
 
 def _reason(error: Exception) -> str:
@@ -155,16 +160,50 @@ def regenerate(
     for path, solved, name in versions(source):
         notebook = _built(source, solved, name)
         path.parent.mkdir(exist_ok=True)
-        began = time.perf_counter()
         try:
-            ran = execute(notebook, timeout=timeout, folder=path.parent) if run else None
+            if run and not solved and measure:
+                ran, cost = timed(notebook, timeout=timeout, folder=path.parent)
+                minutes.note(source.stem, cost)
+            else:
+                ran = execute(notebook, timeout=timeout, folder=path.parent) if run else None
         except NotebookFault as fault:
             raise NotebookFault(f"{name}, {fault}") from None
-        if run and not solved and measure:
-            minutes.note(source.stem, time.perf_counter() - began, minutes.probe_step())
         made.append((ran or _with_old_outputs(notebook, path), path))
     for notebook, path in made:
         write(notebook, path)
+
+
+def timed(
+    notebook: NotebookNode,
+    *,
+    timeout: float,
+    folder: Path,
+    environment: dict[str, str] = ENVIRONMENT,
+) -> tuple[NotebookNode, minutes.Cost]:
+    """`execute`, and what it cost (`ftlab.teach.minutes`)."""
+    with watched() as watch:
+        done = execute(
+            notebook,
+            timeout=timeout,
+            folder=folder,
+            environment=environment | watch.environment,
+            pause=watch.pause,
+        )
+    return done, watch.cost
+
+
+def time_on(profile: str, source: Path, *, timeout: float) -> minutes.Cost:
+    """Run the learner's notebook of `source` on `profile`, note its cost, write nothing else.
+
+    Claims that were made about nano may fail there and are only shown.
+    Raises InputError and NotebookFault as `regenerate` does.
+    """
+    path, solved, name = versions(source)[0]
+    there = ENVIRONMENT if profile == "nano" else {"FTLAB_PROFILE": profile}
+    notebook = _built(source, solved, name)
+    _, cost = timed(notebook, timeout=timeout, folder=path.parent, environment=there)
+    minutes.note(source.stem, cost, profile=profile)
+    return cost
 
 
 def _built(source: Path, solved: bool, name: str) -> NotebookNode:
@@ -225,6 +264,7 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("names", nargs="*", help="such as 01 (default: all)")
     parser.add_argument("--no-execute", action="store_true", help="write the cells, run nothing")
     parser.add_argument("--check", action="store_true", help="compare only, write nothing")
+    parser.add_argument("--time", choices=[*PROFILES], help="time them on a profile, write nothing")
     parser.add_argument("--timeout", type=float, default=600, help="seconds for each cell")
     return parser.parse_args(argv)
 
@@ -235,8 +275,11 @@ def main(argv: list[str] | None = None, *, folder: Path = ROOT / "notebooks") ->
     try:
         for source in sources(asked.names, folder):
             begin = time.perf_counter()
-            if not asked.check:
-                ours = folder == ROOT / "notebooks"
+            if asked.time:
+                time_on(asked.time, source, timeout=asked.timeout)
+                print(f"{source.stem}: {time.perf_counter() - begin:.0f} s", flush=True)
+            elif not asked.check:
+                ours = folder == ROOT / "notebooks" and sys.platform != "win32"
                 run, timeout = not asked.no_execute, asked.timeout
                 regenerate(source, run=run, timeout=timeout, measure=ours)
                 print(f"{source.stem}: {time.perf_counter() - begin:.0f} s", flush=True)

@@ -62,8 +62,8 @@ class Report:
     """fp32, fp16 or bf16: what the hardware truly does."""
     profile: str
     """nano, laptop or t4."""
-    step_seconds: float | None
-    """One training step of the probe; None when it was not run."""
+    speed: minutes.Speed | None
+    """What the probes took; None when they were not run."""
     minutes: dict[str, float] = field(default_factory=dict)
     """Notebook -> minutes on this machine; empty when they were never measured."""
 
@@ -87,7 +87,7 @@ class Report:
 
 
 def preflight(*, probe: bool = True) -> Report:
-    """Look at this machine; takes about 15 s with the probe (2 s of it training), 5 s without.
+    """Look at this machine; takes about 15 s with the probe (2 s of it probing), 5 s without.
 
     Raises InputError only for an unknown FTLAB_PROFILE.
     """
@@ -96,13 +96,13 @@ def preflight(*, probe: bool = True) -> Report:
 
     device, precision = profiles.device(), profiles.precision()
     profile = str(profiles.profile())
-    step_seconds = minutes.probe_step() if probe else None
-    forecast, timing = _minutes(step_seconds)
+    speed = minutes.probe() if probe else None
+    forecast, timing = _minutes(speed, profile, device)
     packages = installed()
     met = [_told(trap) for trap in traps(packages, device)]
     machine = [*_software(packages), *_hardware(device, precision, profile), _network(), _data()]
     findings = (*machine, *met, *timing)
-    return Report(findings, packages, device, precision, profile, step_seconds, forecast)
+    return Report(findings, packages, device, precision, profile, speed, forecast)
 
 
 def _told(trap: Trap) -> Finding:
@@ -203,16 +203,20 @@ def _data() -> Finding:
     return Finding("data", "good", "intact")
 
 
-def _minutes(step_seconds: float | None) -> tuple[dict[str, float], list[Finding]]:
+def _minutes(
+    speed: minutes.Speed | None, profile: str = "nano", device: str = "cpu"
+) -> tuple[dict[str, float], list[Finding]]:
     """The forecast per notebook, and its lines; without a probe there is none."""
-    if step_seconds is None:
+    if speed is None:
         return {}, []
-    words = f"{1000 * step_seconds:.0f} ms"
+    words = f"{1000 * speed.step:.0f} ms; one figure: {1000 * speed.figure:.0f} ms"
     if busy():
         words += f", on busy cores (load {busy():.1f}): idle, this machine is faster"
     found = [Finding("one training step", "note" if busy() else "good", words)]
     try:
-        forecast = minutes.predict_minutes(step_seconds)
+        if (profile, device) == ("nano", "cuda"):
+            raise InputError("The notebooks were timed on the profile nano without a GPU only.")
+        forecast = minutes.predict_minutes(speed, profile=profile)
     except InputError as error:
         return {}, [*found, Finding("minutes per notebook", "note", str(error))]
     words = ", ".join(f"{name[:2]}: {_round(value)}" for name, value in forecast.items())

@@ -1,171 +1,204 @@
-"""What was measured, as tables for the README: computed from the records, never typed.
+"""The README's computed parts: its picture, its table of notebooks, what was found.
 
-    python -m ftlab.teach.readme        write it into README.md between its markers
+    python -m ftlab.teach.readme        write them, docs/measured.md and docs/forgetting.png
 
-A test compares the README with what this writes.
+What stands between two markers, such as <!-- notebooks --> and <!-- /notebooks -->, is written
+here from the records, the measured minutes and the stored notebooks; the rest is a person's. A test
+compares all of it with what this writes. Notable choices: the picture is that of a recorded run,
+so it can be drawn again; its alt text is computed with it, stands in the README and is written
+into the file, by which a test knows that the picture shows the numbers of today. Colab badges are
+those of `make colab`, if the clone is stamped.
 """
 
 import re
-from collections.abc import Sequence
+from collections import Counter
 from pathlib import Path
-from statistics import fmean
+from typing import Any
 
-from ftlab import records
 from ftlab.measure import compare
-from ftlab.measure.four_bits import left, pairs
-from ftlab.measure.priorities import best_rates
-from ftlab.paths import data_dir
-from ftlab.show.style import method_mark
+from ftlab.show.canvas import Picture
+from ftlab.show.plots import two_numbers
+from ftlab.teach.measured import (
+    METHODS,
+    MODELS,
+    best_of_each,
+    judged,
+    label,
+    learners,
+    measured,
+    statement,
+)
+from ftlab.teach.minutes import Cost, costs, minutes_file
+from ftlab.teach.stamp import stamp_in, stamp_readme
 
-START, END = "<!-- measured -->", "<!-- /measured -->"
-MODELS = {"nano": "nano-gpt2", "laptop": "SmolLM2-135M-Instruct"}
-HEAD = """
-One task (`clinic`, triage notes), full fine-tuning, nothing protected. *Right* and *new cases*:
-share of test notes answered exactly, all and those about complaints never trained on (higher is
-better). *Kept*: share of the base's skills that is left (higher is better), with the lowest and
-highest seed. *Forgotten*: rise of the loss on general text in nats per token (lower is better).
+ROOT = Path(__file__).resolve().parents[2]
+PICTURE = Path("docs", "forgetting.png")
+PAGE = Path("docs", "measured.md")
+RATE = 1e-3
+LETTERS = 110
+"""What a row of the verdict table may quote of the measurements."""
 
-| model | learning rate | right | new cases | kept | forgotten | seeds |
-|---|---|---|---|---|---|---|
-"""
+SEEN = {
+    "00": "the two numbers, and what the base model knows",
+    "01": "what is lost, skill by skill, and why",
+    "02": "a remedy that is a lower rate in disguise",
+    "03": "what each layer holds, and which ones to hold still",
+    "04": "LoRA by hand, a snippet that does something else, where adapters belong",
+    "05": "T5's three attentions, and which to adapt for what",
+    "06": "a base in four bits, what that alone costs, and what fits on a card",
+}
 
 
-def _row(model: str, rate: float, runs: Sequence[records.Record]) -> str:
-    def mean(key: str) -> float:
-        return fmean(run.final[key] for run in runs)
+def run_shown() -> Any:
+    """The recorded run of the picture: full fine-tuning, nothing protected, the first seed."""
+    runs = [
+        run
+        for run in compare.shipped("nano")
+        if run.extra.get("sweep") == "learning rate"
+        and (run.domain, run.plan["lr"], run.plan["seed"]) == ("clinic", RATE, 0)
+    ]
+    if len(runs) != 1:
+        raise LookupError(f"{len(runs)} recorded runs fit the README's picture; it takes one")
+    return runs[0]
 
-    kept = [run.final["retention"] for run in runs]
-    return (
-        f"| {model} | {rate:g} | {mean('target_score'):.0%} | {mean('held_score'):.0%} "
-        f"| {fmean(kept):.0%} ({min(kept):.0%} to {max(kept):.0%}) "
-        f"| {mean('forgotten'):+.2f} | {len(runs)} |"
+
+def picture() -> Picture:
+    """The README's picture; its `alt` says it in words."""
+    run = run_shown()
+    title = f"Fine-tuning {run.model} on triage notes, learning rate {run.plan['lr']:g}"
+    return two_numbers(run.curve, title=title)
+
+
+def written(shown: Picture) -> dict[str, str | None]:
+    """What the picture's file says about itself: the alt text, and nothing that ages."""
+    return {"Description": shown.alt, "Software": None}
+
+
+def picture_line() -> str:
+    """The picture in Markdown."""
+    return f"![{picture().alt}]({PICTURE.as_posix()})\n"
+
+
+# ---- the notebooks
+
+
+def notebooks(root: Path) -> str:
+    """The table of notebooks with the minutes that each was measured to take, as Markdown."""
+    timed = {profile: costs(profile) for profile in ("nano", "laptop", "t4") if _known(profile)}
+    head = ["", "notebook", "what you see", *(f"minutes, {profile}" for profile in timed)]
+    rows = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
+    for path in learners(root):
+        number, link = path.name[:2], path.relative_to(root).as_posix()
+        minutes = [_minutes(found.get(path.stem)) for found in timed.values()]
+        cells = [number, f"[{_title(path)}]({link})", SEEN[number], *minutes]
+        rows.append(f"| {' | '.join(cells)} |")
+    return "\n".join([*rows, "", _where(timed)]) + "\n"
+
+
+def _known(profile: str) -> bool:
+    return minutes_file(profile).is_file()
+
+
+def _minutes(cost: Cost | None) -> str:
+    return f"{cost.seconds / 60:.1f}" if cost else "-"
+
+
+def _where(timed: dict[str, dict[str, Cost]]) -> str:
+    """On what the minutes were measured, and where they were not."""
+    told = []
+    for profile, found in timed.items():
+        cores = sorted({cost.cores for cost in found.values()})
+        on = "a GPU" if profile == "t4" else f"{' and '.join(map(str, cores))} CPU cores"
+        told.append(f"`{profile}` on {on}")
+    missing = [f"`{profile}`" for profile in ("nano", "laptop", "t4") if profile not in timed]
+    rest = f" Not measured yet: {' and '.join(missing)}." if missing else ""
+    return f"Minutes to run all cells, measured: {', '.join(told)}.{rest}"
+
+
+def _title(path: Path) -> str:
+    """The notebook's first heading."""
+    import nbformat
+
+    cells = nbformat.read(path, as_version=4).cells
+    return next(
+        found[1]
+        for cell in cells
+        if cell.cell_type == "markdown" and (found := re.search(r"^# (.+)$", cell.source, re.M))
     )
 
 
-MATCHED = """
-Who learns less forgets less, so methods are compared at *matched learning*: skills kept at the
-moment when the loss on the new task first fell to a level that all of them reach (nano-gpt2
-{nano:.2f}, SmolLM2-135M {laptop:.2f} nats per token); each method at its best recorded rate
-(SmolLM2: one or two rates each, three for full fine-tuning), mean of three seeds and 95 % interval.
-
-| method | nano-gpt2 | SmolLM2-135M |
-|---|---|---|
-"""
-METHODS = (
-    "learning rate", "schedule", "freeze", "freeze_low", "freeze_top", "lora_band", "lora_head",
-    "lora_even", "lora_qv", "lora_attention", "lora_ff", "lora_all", "replay",
-)  # fmt: skip
+# ---- what was found
 
 
-def matched() -> str:
-    """The remedies at matched learning, as Markdown."""
-    found = {size: compare.whole(compare.settings(compare.shipped(size))) for size in MODELS}
-    have = {size: [m for m in METHODS if any(s.sweep == m for s in found[size])] for size in MODELS}
-    levels = {size: compare.common_level(found[size], have[size]) for size in MODELS}
-    best = {size: compare.best_at(found[size], levels[size]) for size in MODELS}
-    rows = []
-    for method in METHODS:
-        label = method_mark("full" if method == "learning rate" else method).label
-        cells = [_matched(best[size].get(method)) for size in MODELS]
-        rows.append(f"| {label} | {' | '.join(cells)} |")
-    return MATCHED.format(**levels) + "\n".join(rows) + "\n"
+def found(root: Path) -> str:
+    """Each notebook's first statement and every one that does not hold, as Markdown."""
+    rows, last = [], ""
+    for number, row in judged(root):
+        if number != last or row.verdict == "does not hold":
+            rows.append(statement(number, row, quoted(row.measured)))
+        last = number
+    head = ["| | the article says | we measured | verdict |", "|---" * 4 + "|"]
+    return "\n".join([keepers(), "", counts(root), "", *head, *rows, ""])
 
 
-SHIFTS = """
-Encoder-decoder models have three attentions. On nano-t5, LoRA on one alone, with equal numbers of
-weights and each at its best rate (most new items right), for a task that is new in its answers'
-format and one that is new in its questions' words; right and kept, means of three seeds (higher is
-better):
-
-| adapted | new format: right | kept | new words: right | kept |
-|---|---|---|---|---|
-"""
-ATTENTIONS = ("lora_decoder", "lora_cross", "lora_encoder", "lora_kinds", "learning rate")
-ATTENTIONS += ("freeze_decoder",)
-
-
-def shifts() -> str:
-    """The attentions on both shifts, as Markdown."""
-    runs = compare.shipped("nano-t5")
-    best = [
-        best_rates(compare.whole(compare.settings(runs, domain=domain)))
-        for domain in ("new_format", "new_words")
-    ]
-    rows = []
-    for method in ATTENTIONS:
-        label = method_mark("full" if method == "learning rate" else method).label
-        cells = [
-            f"{side[method].mean(key):.0%}"
-            for side in best
-            for key in ("target_score", "retention")
-        ]
-        rows.append(f"| {label} | {' | '.join(cells)} |")
-    return SHIFTS + "\n".join(rows) + "\n"
+def keepers(first: int = 3) -> str:
+    """What keeps most once all methods have learned equally, as a sentence."""
+    told = []
+    for size, best in best_of_each().items():
+        kept = {
+            name: m.interval.estimate for name in METHODS if (m := best.get(name)) and m.interval
+        }
+        order = sorted(kept, key=lambda name: -kept[name])[:first]
+        names = [f"{label(name)} {kept[name]:.0%}" for name in order]
+        told.append(f"on {MODELS[size]} {', '.join(names)} (of {len(kept)} methods)")
+    return (
+        "What keeps most of the old skills, once all methods have learned the new task equally "
+        f"well, each at its best rate: {'; '.join(told)}."
+    )
 
 
-FOUR = """
-QLoRA against LoRA, with the same adapters, precision, notes and seeds. *Kept*: of its own base,
-which for QLoRA is the rounded one. *Left*: of the plain base's skills. Rounding alone leaves
-{alone}. Means of three seeds (higher is better):
-
-| | LoRA: right | kept | QLoRA: right | kept | left |
-|---|---|---|---|---|---|
-"""
-
-
-def four_bits() -> str:
-    """LoRA beside QLoRA, as Markdown."""
-    found = pairs()
-    alone = {
-        pair.where.split(",")[0]: compare.kept_of(pair.qlora.runs[0].baseline, pair.plain)
-        for pair in found
-    }
-    rows = []
-    for pair in found:
-        cells = [
-            f"{setting.mean(key):.0%}"
-            for setting in (pair.lora, pair.qlora)
-            for key in ("target_score", "retention")
-        ]
-        rest = f"{fmean(left(pair.qlora, pair.plain)):.0%}"
-        rows.append(f"| {pair.where} | {' | '.join([*cells, rest])} |")
-    told = ", ".join(f"{share:.1%} of {name}'s" for name, share in alone.items())
-    return FOUR.format(alone=told) + "\n".join(rows) + "\n"
+def counts(root: Path) -> str:
+    """How many statements were put to the test, and what became of them."""
+    seen = Counter(row.verdict for _, row in judged(root))
+    told = (
+        f"{seen['holds']} hold, {seen['holds in part']} hold in part, "
+        f"{seen['does not hold']} do not hold"
+    )
+    return f"Of {seen.total()} statements that the notebooks put to the test, {told}."
 
 
-def _matched(found: compare.Matched | None) -> str:
-    interval = found.interval if found else None
-    if found is None or interval is None or found.setting is None:
-        return "-"
-    low, high = max(0.0, interval.low), min(1.0, interval.high)
-    return f"{interval.estimate:.0%} ({low:.0%} to {high:.0%}), rate {found.setting.lr:g}"
+def quoted(evidence: str) -> str:
+    """The first pieces of the evidence, as many as fit; "…" for the rest."""
+    pieces = evidence.split("; ")
+    kept = pieces[0]
+    for piece in pieces[1:]:
+        if len(kept) + len(piece) > LETTERS:
+            return f"{kept}; …"
+        kept = f"{kept}; {piece}"
+    return kept
 
 
-def measured() -> str:
-    """The tables, as Markdown."""
-    rows = []
-    for folder, model in MODELS.items():
-        place = data_dir() / "records" / folder
-        found = records.load_all(place) if place.is_dir() else []
-        runs = [
-            r for r in found if r.domain == "clinic" and r.extra.get("sweep") == "learning rate"
-        ]
-        for rate in sorted({r.plan["lr"] for r in runs}):
-            rows.append(_row(model, rate, [r for r in runs if r.plan["lr"] == rate]))
-    return HEAD + "\n".join(rows) + "\n" + matched() + shifts() + four_bits()
+# ---- putting it in its place
 
 
-def between(text: str) -> str:
-    """What stands between the markers of a README."""
-    found = re.search(f"{START}(.*){END}", text, re.DOTALL)
-    return found[1] if found else ""
+def filled(text: str, root: Path) -> str:
+    """A README with every part between its markers written anew, and badged if stamped."""
+    parts = {"picture": picture_line(), "notebooks": notebooks(root), "found": found(root)}
+    for name, part in parts.items():
+        before, rest = text.split(f"<!-- {name} -->\n")
+        after = rest.split(f"<!-- /{name} -->")[1]
+        text = f"{before}<!-- {name} -->\n{part}<!-- /{name} -->{after}"
+    return stamp_readme(text, stamp_in(root))
 
 
-def main(readme: Path = Path("README.md")) -> None:
-    """Put the table in its place."""
+def main(root: Path = ROOT) -> None:
+    """Write the picture, the page and the README's parts."""
+    shown = picture()
+    shown.savefig(root / PICTURE, metadata=written(shown))
+    (root / PAGE).write_text(measured(root), encoding="utf-8")
+    readme = root / "README.md"
     text = readme.read_text(encoding="utf-8")
-    before, after = text.split(START)[0], text.split(END)[1]
-    readme.write_text(f"{before}{START}{measured()}{END}{after}", encoding="utf-8")
+    readme.write_text(filled(text, root), encoding="utf-8")
 
 
 if __name__ == "__main__":
