@@ -19,7 +19,7 @@ import pytest
 import torch
 
 from ftlab.errors import InputError
-from ftlab.teach import kernel, minutes, notebooks
+from ftlab.teach import forecast, kernel, minutes, notebooks
 from ftlab.teach.minutes import Cost, Pace, Speed
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -52,15 +52,15 @@ class Clock:
 def test_pace_is_felt_now_and_then_and_weighed_by_time(monkeypatch) -> None:
     clock = Clock(monkeypatch)
     pace = Pace(clock.probe)
-    pace.feel(seconds=1)
+    pace.feel(every=10, seconds=1)
     assert pace.speed == Speed(1.0, 0.1) and pace.unsteady == 1
     clock.now += 9
-    pace.feel(seconds=1)  # too early: the machine was felt 9 seconds ago
+    pace.feel(every=10, seconds=1)  # too early: the machine was felt 9 seconds ago
     assert pace.spent == 1
     clock.now += 0.5 + 0.5
-    pace.feel(seconds=1)  # at 1 + 10, so this span of 11 s has the mean of 1 and 3
+    pace.feel(every=10, seconds=1)  # at 1 + 10, so this span of 11 s has the mean of 1 and 3
     clock.now += 32
-    pace.feel(seconds=1)  # a span of 33 s at 3
+    pace.feel(every=10, seconds=1)  # a span of 33 s at 3
     assert pace.spent == 3 and pace.unsteady == 3
     assert pace.speed.step == pytest.approx((11 * 2 + 33 * 3) / 44)
 
@@ -215,6 +215,27 @@ def test_a_forecast_that_is_off_fails_and_names_it(tmp_path: Path) -> None:
     assert re.search(r"01_slow took 0\.\d minutes and 1\.5 were foretold", done.stdout)
     assert "1.5 is allowed" in done.stdout
     assert "03_new was never timed" in done.stdout
+
+
+def felt(file: str, measured: float, *steps: float) -> forecast.Timed:
+    """A notebook that took so long while the machine's steps took so long."""
+    found = iter(Speed(step, 0.1) for step in steps)
+    timed = forecast.Timed(Path(file), Pace(lambda seconds: next(found)), measured)
+    for _ in steps:
+        timed.pace.feel(every=0)
+    return timed
+
+
+def test_only_an_unsteady_machine_is_given_room(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("FTLAB_DATA", str(tmp_path))
+    minutes.note("00_start_here", Cost(100, 0, 0, 100, cores=2))
+    name = "00_start_here.ipynb"
+    assert felt(name, 149, 1.0, 1.0).holds and felt(name, 67, 1.0, 1.0).holds
+    assert not felt(name, 151, 1.0, 1.0).holds and not felt(name, 66, 1.0, 1.0).holds
+    assert not felt(name, 160, 1.0, 1.1).holds  # still steady
+    busy = felt(name, 520, 1.0, 4.0, 1.0)  # from 100 to 400 s are foretold
+    assert busy.unsteady and "(unsteady)" in busy.row and busy.holds
+    assert not felt(name, 610, 1.0, 4.0, 1.0).holds and not felt(name, 60, 1.0, 4.0, 1.0).holds
 
 
 def test_a_notebook_that_fails_has_no_time_to_compare(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
     pytest -p ftlab.teach.forecast --nbval-lax notebooks/*.ipynb        (`make execute`)
 
 nbval runs every notebook anyway. This watches the clock while it does, probes the machine before,
-after and between the cells (at most every 10 seconds; the probing does not count), and compares
+after and between the cells (at most every 4 seconds; the probing does not count), and compares
 
     measured   seconds from the start of the kernel to its end, nbval's own work included
     forecast   what `ftlab.teach.minutes` says of a machine as fast as this one was meanwhile
@@ -11,18 +11,21 @@ after and between the cells (at most every 10 seconds; the probing does not coun
 Each learner's notebook must come within a factor of 1.5; if one does not, the run fails, in one
 sentence that names it. Notable choices: the machine is probed while the notebook runs, since
 `ftlab check` can only foretell for a machine that stays as it was; a notebook that was not run
-whole, or failed, has no time to compare; only nano is measured this way.
+whole, or failed, has no time to compare; only nano is measured this way. Where other programs
+make the machine's own speed change by more than that factor within one notebook, no single number
+can be foretold: then the measured time must lie between the forecasts for its fastest and its
+slowest moment, again within the factor, and the table says "unsteady".
 """
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from ftlab.quiet import quiet
-from ftlab.teach.minutes import Pace, costs
+from ftlab.teach.minutes import Pace, costs, prober
 
 FACTOR = 1.5
 
@@ -32,7 +35,7 @@ class Timed:
     """A notebook that is being run, or was."""
 
     file: Path
-    pace: Pace = field(default_factory=Pace)
+    pace: Pace
     measured: float = 0.0
     """Seconds, without the probing."""
     whole: bool = True
@@ -54,6 +57,20 @@ class Timed:
         return max(self.measured / self.forecast, self.forecast / self.measured)
 
     @property
+    def unsteady(self) -> bool:
+        """Whether other programs made the machine's own speed change too much."""
+        return self.pace.unsteady > FACTOR
+
+    @property
+    def holds(self) -> bool:
+        """Whether the forecast is near enough to what was measured."""
+        if self.factor <= FACTOR or not self.unsteady:
+            return self.factor <= FACTOR
+        cost = costs()[self.file.stem]
+        low, high = cost.on(self.pace.fastest) / FACTOR, cost.on(self.pace.slowest) * FACTOR
+        return low <= self.measured <= high
+
+    @property
     def row(self) -> str:
         """Its line in the table."""
         if not self.known:
@@ -62,6 +79,7 @@ class Timed:
             f"{self.file.stem:<34} foretold {self.forecast:5.0f} s, "
             f"measured {self.measured:5.0f} s, a factor of {self.factor:.2f}; "
             f"meanwhile the machine's speed changed by {self.pace.unsteady:.2f}"
+            f"{' (unsteady)' if self.unsteady else ''}"
         )
 
     @property
@@ -69,7 +87,7 @@ class Timed:
         """The sentence that fails the run; empty where the forecast holds."""
         if not self.known:
             return f"{self.file.stem} was never timed; `make notebooks` times it."
-        if self.factor <= FACTOR:
+        if self.holds:
             return ""
         return (
             f"{self.file.stem} took {self.measured / 60:.1f} minutes and {self.forecast / 60:.1f} "
@@ -84,13 +102,14 @@ class Forecast:
 
     def __init__(self) -> None:
         self.timed: dict[Path, Timed] = {}
+        self.probe = prober()
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> Iterator:
         """Around every cell: the first one starts the kernel, the last one ends it."""
         if not _learners(item.path):
             return (yield)
-        timed = self.timed.setdefault(item.path, Timed(item.path))
+        timed = self.timed.setdefault(item.path, Timed(item.path, Pace(self.probe)))
         timed.pace.feel()
         began = time.perf_counter()
         done = yield

@@ -34,7 +34,7 @@ from ftlab.paths import data_dir
 from ftlab.plain import read_json, write_json
 
 BATCH, LENGTH, VOCABULARY = 16, 64, 2048
-EVERY_S, SHORT_S = 10.0, 0.6
+EVERY_S, SHORT_S = 4.0, 0.4
 """In a pause, `Pace` probes again when this long has passed, for this long."""
 
 
@@ -84,19 +84,25 @@ def cores() -> int:
 
 
 def probe(seconds: float = 2.0) -> Speed:
-    """How fast this machine is now, over about `seconds`; at least 2 of each probe are timed.
+    """How fast this machine is now, over about `seconds`; at least 2 of each probe are timed."""
+    return prober()(seconds)
 
-    The first of each, which also loads what it needs, does not count.
-    """
+
+def prober() -> Callable[[float], Speed]:
+    """A `probe` that can be used again and again at once; making it loads what it needs."""
     each = {"step": _step(), "figure": _draw}
-    taken: dict[str, list[float]] = {"step": [], "figure": []}
-    for run in each.values():
-        run()
-    end = time.perf_counter() + seconds
-    while len(taken["step"]) < 2 or time.perf_counter() < end:
-        for name, run in each.items():
-            taken[name].append(_timed(run))
-    return Speed(fmean(taken["step"]), fmean(taken["figure"]))
+    for run in (*each.values(), *each.values()):
+        run()  # the first are slower: they load, and find their memory
+
+    def probe(seconds: float) -> Speed:
+        taken: dict[str, list[float]] = {name: [] for name in each}
+        end = time.perf_counter() + seconds
+        while len(taken["step"]) < 2 or time.perf_counter() < end:
+            for name, run in each.items():
+                taken[name].append(_timed(run))
+        return Speed(fmean(taken["step"]), fmean(taken["figure"]))
+
+    return probe
 
 
 def _timed(run: Callable[[], Any]) -> float:
@@ -154,8 +160,8 @@ class Pace:
     seconds, to be taken off a time that was measured around it.
     """
 
-    def __init__(self, probe: Callable[[float], Speed] = probe) -> None:
-        self._probe, self.spent = probe, 0.0
+    def __init__(self, probe: Callable[[float], Speed] | None = None) -> None:
+        self._probe, self.spent = probe or prober(), 0.0
         self._felt: list[tuple[float, Speed]] = []
 
     def feel(self, *, every: float = EVERY_S, seconds: float = SHORT_S) -> None:
@@ -184,8 +190,17 @@ class Pace:
     @property
     def unsteady(self) -> float:
         """The slowest step felt over the fastest: 1 on a steady machine."""
-        steps = [speed.step for _, speed in self._felt]
-        return max(steps) / min(steps)
+        return self.slowest.step / self.fastest.step
+
+    @property
+    def fastest(self) -> Speed:
+        """The fastest that it was felt, step and figure apart."""
+        return Speed(min(s.step for _, s in self._felt), min(s.figure for _, s in self._felt))
+
+    @property
+    def slowest(self) -> Speed:
+        """The slowest that it was felt, step and figure apart."""
+        return Speed(max(s.step for _, s in self._felt), max(s.figure for _, s in self._felt))
 
 
 # ---- what is kept

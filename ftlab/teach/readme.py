@@ -149,7 +149,7 @@ def keepers(first: int = 3) -> str:
             name: m.interval.estimate for name in METHODS if (m := best.get(name)) and m.interval
         }
         order = sorted(kept, key=lambda name: -kept[name])[:first]
-        names = [f"{label(name)} {kept[name]:.0%}" for name in order]
+        names = [f"*{label(name)}* {kept[name]:.0%}" for name in order]
         told.append(f"on {MODELS[size]} {', '.join(names)} (of {len(kept)} methods)")
     return (
         "What keeps most of the old skills, once all methods have learned the new task equally "
