@@ -95,20 +95,30 @@ def cache_only_if_offline() -> Iterator[bool]:
     """Yield whether the Hub is there; while it is not, its libraries look into their caches alone.
 
     They read HF_HUB_OFFLINE once, at import, and else try a dead network for 24 seconds: so the
-    constants themselves are set, and put back afterwards.
+    constants themselves are set, and put back afterwards (`cache_only`).
     """
     for name, seconds in (("HF_HUB_ETAG_TIMEOUT", "5"), ("HF_HUB_DOWNLOAD_TIMEOUT", "10")):
         os.environ.setdefault(name, seconds)
     there = not _silent() and online()
     if not (there or _silent() or told_offline()):
         give_up("the Hub does not answer")
+    if there:
+        yield True
+        return
+    with cache_only():
+        yield False
+
+
+@contextmanager
+def cache_only() -> Iterator[None]:
+    """Inside, the Hub's libraries look into their caches alone."""
     modules = [importlib.import_module("huggingface_hub.constants")]
     modules += [sys.modules[name] for name in ("datasets.config",) if name in sys.modules]
     before = [vars(module)["HF_HUB_OFFLINE"] for module in modules]
     try:
         for module in modules:
-            vars(module)["HF_HUB_OFFLINE"] = not there
-        yield there
+            vars(module)["HF_HUB_OFFLINE"] = True
+        yield
     finally:
         for module, value in zip(modules, before, strict=True):
             vars(module)["HF_HUB_OFFLINE"] = value

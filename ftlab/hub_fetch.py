@@ -2,27 +2,37 @@
 
     fetch("openai-community/gpt2", wanted=["*.json", "*.safetensors"])     a folder, or Away
 
+                  this process                        a process of its own
+    ask(...)      waits, looks for signs of life      fetches into the Hub's cache
+                  reads what is in the cache, alone   <- ends, or is ended
+
 Notable choices:
 - The Hub's client waits by itself: it tries again five times, and after HTTP 429 ("too many
-  requests") it sleeps for as long as the Hub says, which may be minutes. So it works in a thread,
-  and is left alone there when no byte has come for PATIENCE seconds. A slow download that goes on
-  is never broken off; after a few seconds one line says that it goes on.
-- Whatever goes wrong is `Away`, with the reason in words; what is in the cache is used all the
-  same.
+  requests") it sleeps for as long as the Hub says, which may be minutes. So it works in a process
+  of its own, which is ended when no byte has come for PATIENCE seconds; a thread could not be, and
+  would keep the notebook's kernel from closing. A slow download that goes on is never broken off;
+  after a few seconds one line says that it goes on.
+- What is read is always read from the cache: so a Hub that fails and a copy that is there are no
+  contradiction. Where there is none either, it is `Away`, with the reason in words.
+- A file of a named commit that is in the cache needs no Hub at all.
 
 Run the tests: pytest tests/test_hub.py
 """
 
+import json
 import os
+import subprocess
+import sys
+import tempfile
 import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ftlab.hub import Away, cache_only_if_offline, endpoint, give_up, why_not
+from ftlab.hub import Away, cache_only, cache_only_if_offline, endpoint, give_up, why_not
 from ftlab.world.rows import first_line
 
 PATIENCE = 15.0
@@ -37,6 +47,8 @@ REASONS = {
     404: "the Hub has nothing of that name (HTTP 404)",
     429: "the Hub limits how often it may be asked (HTTP 429)",
 }
+OWN_FAULT = (401, 403, 404)
+"""What the Hub says of one name only: others may be asked for at once."""
 T = TypeVar("T")
 
 
@@ -52,107 +64,104 @@ def fetch(
 
     From the cache where the Hub cannot be had. Raises Away, with the reason.
     """
-    from huggingface_hub import snapshot_download
+    from huggingface_hub import constants, snapshot_download
 
-    signs = _Signs(repo, kind)
-    options: dict[str, Any] = {"repo_type": kind, "revision": revision}
+    folder = Path(constants.HF_HUB_CACHE) / f"{kind}s--{repo.replace('/', '--')}"
+    there = folder / "snapshots" / (revision or "")
+    if revision and all((there / name).is_file() for name in wanted):
+        return there
+    options: dict[str, Any] = {"repo_id": repo, "repo_type": kind, "revision": revision}
     options |= {"allow_patterns": list(wanted), "ignore_patterns": list(left_out)}
-    options |= {"etag_timeout": 5, "tqdm_class": signs.bar()}
     return Path(
         ask(
             repo,
-            lambda there: snapshot_download(repo, local_files_only=not there, **options),
-            alive=signs.now,
+            {"snapshot": options},
+            lambda: snapshot_download(local_files_only=True, **options),
+            grows=folder,
         )
     )
 
 
-def ask(what: str, call: Callable[[bool], T], *, alive: Callable[[], Any]) -> T:
-    """`call(True)`, with the Hub; where that fails or stalls, `call(False)`, its cache alone.
+def ask(what: str, job: Mapping[str, Any], read: Callable[[], T], *, grows: Path) -> T:
+    """`read()`, from the cache, after `job` (see `ftlab.hub_child`) has fetched what it can.
 
-    `alive()` changes while something comes in. Raises Away.
+    `grows` is the folder that grows while something comes in. Raises Away.
     """
+    reason = ""
     with cache_only_if_offline() as there:
         if not there:
-            return _from_cache(what, call, why_not())
+            reason = why_not()
+        elif fault := _fetched(what, job, grows):
+            status, reason = fault
+            if status not in OWN_FAULT:
+                give_up(reason)
+    with cache_only():
         try:
-            return patiently(lambda: call(True), what, alive)
+            return read()
+        except Exception as error:  # the Hub's libraries raise a dozen kinds
+            reason = reason or first_line(error)
+            raise Away(f"{what} cannot be had: {reason}.", reason) from error
+
+
+def _fetched(what: str, job: Mapping[str, Any], grows: Path) -> tuple[int, str] | None:
+    """Do the job in a process of its own; what went wrong, as (HTTP status or 0, words)."""
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as told:
+        command = [sys.executable, "-m", "ftlab.hub_child", json.dumps(job)]
+        root = str(Path(__file__).resolve().parent.parent)
+        paths = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
+        child = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=told,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, "PYTHONPATH": paths, "USE_TORCH": "0"},  # datasets would import it
+        )
+        try:
+            wait(child, what, lambda: (os.fstat(told.fileno()).st_size, size_of(grows)))
         except TimeoutError as stalled:
-            reason = str(stalled)
-        except Exception as error:  # the Hub's client raises a dozen kinds
-            status, reason = reason_of(error)
-            if status in (None, 401, 403, 404):  # no fault of the Hub's
-                raise Away(f"{what} cannot be had from the Hub: {reason}.", reason) from error
-        give_up(reason)
-    with cache_only_if_offline():  # by now it counts as away
-        return _from_cache(what, call, reason)
+            return 0, str(stalled)
+        finally:
+            child.kill()
+            child.wait()
+        told.seek(0)
+        return _outcome(told.read())
 
 
-def _from_cache(what: str, call: Callable[[bool], T], reason: str) -> T:
+def _outcome(told: str) -> tuple[int, str] | None:
+    """What the child said at its end."""
+    lines = told.strip().splitlines()
     try:
-        return call(False)
-    except Exception as error:  # as above
-        raise Away(f"{what} is not in the Hub's cache here, and {reason}.", reason) from error
+        answer = json.loads(lines[-1])
+        return (answer["status"], _in_words(answer["status"], answer["reason"])) if answer else None
+    except (IndexError, KeyError, TypeError, ValueError):  # it broke: the line of its error
+        return 0, (lines or ["nothing came back"])[-1][:160]
 
 
-def patiently(
-    call: Callable[[], T], what: str, alive: Callable[[], Any], seconds: float | None = None
-) -> T:
-    """What `call` gives, waited for as long as `alive()` goes on changing.
+def wait(child: Any, what: str, sign: Callable[[], Any]) -> None:
+    """Wait for a process as long as `sign()` goes on changing.
 
-    Raises TimeoutError, saying why, after `seconds` (PATIENCE) without a change, and earlier where
-    the Hub refuses; the call is left to itself.
+    Raises TimeoutError, saying why, after PATIENCE seconds without a change, and earlier where the
+    Hub refuses.
     """
-    seconds = PATIENCE if seconds is None else seconds
-    done: list[tuple[bool, Any]] = []
-
-    def work() -> None:
-        try:
-            done.append((True, call()))
-        except BaseException as error:  # handed on below, in the thread that waits
-            done.append((False, error))
-
-    thread = threading.Thread(target=work, daemon=True, name="ftlab-hub")
-    thread.start()
     began = since = time.monotonic()
-    last, told, doubted = alive(), False, False
-    while not done:
-        thread.join(0.1)
-        now, sign = time.monotonic(), alive()
-        if sign != last:
-            last, since = sign, now
-        elif now - since > seconds:
+    last, told, doubted = sign(), False, False
+    while child.poll() is None:
+        time.sleep(0.05)
+        now, here = time.monotonic(), sign()
+        if here != last:
+            last, since = here, now
+        elif now - since > PATIENCE:
             raise TimeoutError("the Hub has stalled")
-        elif now - since > DOUBT and not doubted and (refusal := _refuses(what)):
-            raise TimeoutError(refusal)
-        doubted = doubted or now - since > DOUBT
+        elif now - since > DOUBT and not doubted:
+            doubted = True
+            if refusal := _refusal(what):
+                raise TimeoutError(refusal)
         if not told and since - began > TELL_AFTER:
             print(f"Fetching {what} from the Hub; once, then it is here.")
             told = True
-    right, value = done[0]
-    if right:
-        return value
-    raise value
 
 
-def reason_of(error: BaseException | None) -> tuple[int | None, str]:
-    """The HTTP status behind an error of the Hub's client, if any, and the reason in words."""
-    seen, first = error, error
-    while seen is not None:
-        status = getattr(getattr(seen, "response", None), "status_code", None)
-        if isinstance(status, int):
-            return status, _in_words(status)
-        if "Timeout" in type(seen).__name__ or "ConnectError" in type(seen).__name__:
-            return 0, "the Hub does not answer"
-        seen = seen.__cause__ or seen.__context__
-    return None, first_line(first) if first else "unknown"
-
-
-def _in_words(status: int) -> str:
-    return REASONS.get(status, f"the Hub is out of order (HTTP {status})")
-
-
-def _refuses(repo: str) -> str:
+def _refusal(repo: str) -> str:
     """Why the Hub refuses everything right now, in words; "" where it does not say so in 2 s."""
     found: list[int] = []
 
@@ -168,39 +177,13 @@ def _refuses(repo: str) -> str:
     thread = threading.Thread(target=look, daemon=True)
     thread.start()
     thread.join(2.0)
-    refusal = next((status for status in found if status == 429 or status >= 500), 0)
-    return _in_words(refusal) if refusal else ""
+    return next((_in_words(status) for status in found if status == 429 or status >= 500), "")
 
 
-class _Signs:
-    """Signs of life of a download: bytes told to a progress bar, and bytes in the cache."""
-
-    def __init__(self, repo: str, kind: str) -> None:
-        from huggingface_hub import constants
-
-        self.folder = Path(constants.HF_HUB_CACHE) / f"{kind}s--{repo.replace('/', '--')}"
-        self.told = 0
-
-    def now(self) -> tuple[int, int]:
-        """Changes while the download goes on."""
-        return self.told, size_of(self.folder)
-
-    def bar(self) -> type:
-        """A progress bar that shows nothing and counts."""
-        from tqdm.auto import tqdm
-
-        signs = self
-
-        class Bar(tqdm):  # type: ignore[type-arg]
-            def __init__(self, *given: Any, **options: Any) -> None:
-                options.pop("name", None)
-                super().__init__(*given, **{**options, "disable": True})
-
-            def update(self, n: float | None = 1) -> bool | None:
-                signs.told += int(n or 0)
-                return super().update(n)
-
-        return Bar
+def _in_words(status: int, otherwise: str = "") -> str:
+    if not status:
+        return otherwise or "the Hub does not answer"
+    return REASONS.get(status, f"the Hub is out of order (HTTP {status})")
 
 
 def size_of(folder: Path) -> int:

@@ -11,7 +11,6 @@ import json
 import os
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,7 +33,7 @@ from transformers import (
     T5ForConditionalGeneration,
 )
 
-from ftlab import hub, hub_fetch
+from ftlab import hub, hub_child, hub_fetch
 from ftlab.errors import InputError
 from ftlab.profiles import PROFILES
 
@@ -185,7 +184,7 @@ def child(repos: dict[str, Path], tmp_path_factory: Any) -> Iterator[Child]:
         yield made
         assert made.process.stdin and made.process.stdout
         made.process.stdin.close()
-        made.process.wait(60)
+        made.process.wait(20)  # nothing that waits for the Hub keeps a process from ending
         made.process.stdout.close()
 
 
@@ -303,26 +302,38 @@ def test_a_fetched_model_without_wikipedia_keeps_the_text_that_ships(child) -> N
 # The pieces.
 
 
+class Sleeper:
+    """In the place of a process that ends after some seconds."""
+
+    def __init__(self, seconds: float) -> None:
+        self.until = time.monotonic() + seconds
+
+    def poll(self) -> int | None:
+        return 0 if time.monotonic() > self.until else None
+
+
 def test_a_slow_download_that_goes_on_is_waited_for(capsys, monkeypatch) -> None:
     monkeypatch.setattr(hub_fetch, "TELL_AFTER", 0.5)
-    bytes_here: list[int] = []
-
-    def slow() -> str:
-        for n in range(12):
-            time.sleep(0.1)
-            bytes_here.append(n)
-        return "whole"
-
-    assert hub_fetch.patiently(slow, "it", lambda: len(bytes_here), seconds=0.6) == "whole"
+    monkeypatch.setattr(hub_fetch, "PATIENCE", 0.6)
+    began = time.monotonic()
+    hub_fetch.wait(Sleeper(1.5), "it", lambda: int(10 * time.monotonic()))
+    assert time.monotonic() - began > 1.4
     assert capsys.readouterr().out == "Fetching it from the Hub; once, then it is here.\n"
 
 
-def test_what_stands_still_is_left_alone(monkeypatch) -> None:
-    over, began = threading.Event(), time.monotonic()
+def test_what_stands_still_is_given_up(monkeypatch) -> None:
+    monkeypatch.setattr(hub_fetch, "PATIENCE", 0.5)
+    began = time.monotonic()
     with pytest.raises(TimeoutError, match="has stalled"):
-        hub_fetch.patiently(lambda: over.wait(30), "it", lambda: 0, seconds=0.5)
+        hub_fetch.wait(Sleeper(30), "it", lambda: 0)
     assert time.monotonic() - began < 3
-    over.set()
+
+
+def test_a_child_that_breaks_is_told_by_its_last_line() -> None:
+    assert hub_fetch._outcome("...\nnull") is None
+    assert hub_fetch._outcome('\n{"status": 404, "reason": ""}') == (404, hub_fetch.REASONS[404])
+    assert hub_fetch._outcome("Traceback\nMemoryError: no room") == (0, "MemoryError: no room")
+    assert hub_fetch._outcome("") == (0, "nothing came back")
 
 
 def test_a_hub_that_was_silent_is_not_asked_again_at_once(monkeypatch) -> None:
@@ -354,8 +365,8 @@ def test_a_reason_is_found_behind_the_errors_of_the_client() -> None:
         except Refused as error:
             raise OSError("long story\nwith lines") from error
     except OSError as error:
-        assert hub_fetch.reason_of(error) == (429, hub_fetch.REASONS[429])
-    assert hub_fetch.reason_of(OSError("a\nb")) == (None, "a")
+        assert hub_child.reason_of(error) == (429, "")
+    assert hub_child.reason_of(OSError("a\nb")) == (0, "a")
 
 
 def test_every_profile_names_both_kinds_of_model() -> None:

@@ -32,7 +32,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from ftlab import checksums, hub
+from ftlab import checksums, hub, hub_fetch
 from ftlab.errors import InputError
 from ftlab.paths import cache_dir
 from ftlab.quiet import quiet
@@ -82,17 +82,15 @@ def from_hub() -> Path:
 
     Raises InputError when the Hub cannot be reached.
     """
-    from huggingface_hub import snapshot_download
-
     wanted = ["*.json", "*.safetensors", "*.txt"]  # not the ONNX files, ten times the size
-    with hub.cache_only_if_offline() as online:
-        try:
-            found = snapshot_download(HUB_ID, allow_patterns=wanted, local_files_only=not online)
-        except Exception as error:  # the Hub's client raises a dozen kinds
-            raise InputError(
-                f"SmolLM2-135M-Instruct is neither installed nor to be had from the Hub; {CURES}."
-            ) from error
-    return Path(found)
+    try:
+        return hub_fetch.fetch(HUB_ID, wanted=wanted)
+    except hub.Away as error:
+        raise hub.Away(
+            "SmolLM2-135M-Instruct is neither installed nor to be had from the Hub: "
+            f"{error.reason}; {CURES}.",
+            error.reason,
+        ) from error
 
 
 def convert(gguf: Path, folder: Path) -> Path:

@@ -69,11 +69,13 @@ def read_hub(name: str) -> dict[str, list[Item]]:
     """The splits of a data set on the Hub, or its copy in the cache when there is no Hub."""
     from datasets import config, load_dataset
 
-    def bytes_here() -> int:
-        return hub_fetch.size_of(Path(config.HF_CACHE_HOME))
-
     try:
-        found = hub_fetch.ask(name, lambda _: load_dataset(name), alive=bytes_here)
+        found = hub_fetch.ask(
+            name,
+            {"dataset": name},
+            lambda: load_dataset(name),
+            grows=Path(config.HF_CACHE_HOME),
+        )
     except hub.Away as error:
         raise _not_to_be_had(name, error.reason) from error
     if "train" not in found:
