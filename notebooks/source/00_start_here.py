@@ -51,7 +51,7 @@ print(ftlab.preflight())
 # %%
 from ftlab.show import show, skills_bars
 
-lab = ftlab.open_lab("clinic")
+lab = ftlab.open_lab("clinic", model="nano-gpt2")
 print(f"{lab.bundle.name}: {sum(p.numel() for p in lab.bundle.model.parameters()):,} weights")
 print(f"skills that can be asked for: {', '.join(lab.suite.skills)}")
 
@@ -149,6 +149,7 @@ import torch
 text = lab.suite.documents[0]
 # the tokens as numbers; before the first stands the token that ends a text: here one begins
 ids = torch.tensor([[lab.tokenizer.eos_token_id, *lab.tokenizer(text)["input_ids"]]])
+ids = ids.to(lab.watch.base.device)
 with torch.no_grad():
     logits = lab.watch.base(ids).logits  # (1, tokens, vocabulary), one score for every next token
 log_probabilities = logits.log_softmax(-1)  # scores to logarithms of probabilities

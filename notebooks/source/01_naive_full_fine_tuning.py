@@ -33,7 +33,7 @@ ftlab.hello()
 guess = ftlab.predict("How much of the base's skills will be kept?", None, unit="%")
 
 # %%
-lab = ftlab.open_lab("clinic")
+lab = ftlab.open_lab("clinic", model="nano-gpt2")
 plan = ftlab.Plan(steps=100, batch_size=16, lr=1e-3)
 run = lab.run(plan, name="naive, learning rate 0.001")
 
@@ -130,6 +130,7 @@ not_all_gone = ftlab.claim(
 import torch
 
 from ftlab.batches import batch_indices, collate, encode
+from ftlab.profiles import precision
 
 model = lab.fresh().train()
 optimizer = torch.optim.AdamW(model.parameters(), lr=plan.lr, weight_decay=0.0)
@@ -138,7 +139,7 @@ examples = encode(run.rows, lab.tokenizer, loss_on="answer", limit=128)
 by_hand = []
 for number in (1, 2, 3):
     chosen = batch_indices(len(examples), plan.batch_size, number, plan.seed)
-    batch = collate([examples[i] for i in chosen])
+    batch = collate([examples[i] for i in chosen]).on(model.device)
     logits = model(batch.ids, attention_mask=batch.mask).logits  # (16, tokens, vocabulary)
     # the odds at place t are about token t + 1; prompt and padding (label -100) do not count
     loss = torch.nn.functional.cross_entropy(
@@ -153,7 +154,9 @@ for number in (1, 2, 3):
 by_package = [step.loss for step in run.steps[1:4]]
 print("by hand: ", [f"{loss:.5f}" for loss in by_hand])
 print("by ftlab:", [f"{loss:.5f}" for loss in by_package])
-assert torch.allclose(torch.tensor(by_hand), torch.tensor(by_package), atol=1e-4)
+# on a GPU the package computes in half precision, which these lines do not
+close = 1e-4 if precision() == "fp32" else 0.05
+assert torch.allclose(torch.tensor(by_hand), torch.tensor(by_package), atol=close)
 
 # %% [markdown]
 # ## Cause 1: the learning rate
@@ -403,6 +406,50 @@ falls_behind = ftlab.claim(
 )
 
 # %% [markdown]
+# ## The same on a real language model
+#
+# Our small model was made for this workbook. Is the effect, too? SmolLM2-135M is a language model of
+# 135 million weights that others trained (Allal et al. 2025). It was given the same notes, 60 steps
+# of 8, at three rates with three seeds each, and asked about plain English: facts, grammar, sums. These
+# runs are recorded as well (`ftlab grid naive --profile laptop`).
+
+# %%
+from ftlab.measure import compare
+from ftlab.show import settings_table
+
+smollm = compare.settings(compare.shipped("laptop"))
+real = [compare.pick(smollm, "learning rate", rate)[0] for rate in (3e-5, 1e-4, 1e-3)]
+show(settings_table(real, model="SmolLM2-135M"))
+on_smollm = ftlab.claim(
+    "On SmolLM2-135M, too, the highest rate keeps least, and learns no more for it (3 seeds)",
+    max(real[-1].values("retention")) < min(real[0].values("retention")) - 0.3
+    and real[-1].mean("target_score") < real[1].mean("target_score") + 0.05,
+    f"kept {real[0].mean('retention'):.0%} at {real[0].lr:g}, {real[1].mean('retention'):.0%} at "
+    f"{real[1].lr:g}, {real[2].mean('retention'):.0%} at {real[2].lr:g}; right "
+    f"{real[0].mean('target_score'):.0%}, {real[1].mean('target_score'):.0%}, "
+    f"{real[2].mean('target_score'):.0%}",
+)
+
+# %% [markdown]
+# With a GPU, the next cell trains a real model before your eyes: GPT-2, from the Hub. Without one you
+# can have SmolLM2 (start Jupyter with `FTLAB_PROFILE=laptop`; some minutes). Else it only says so.
+
+# %%
+from ftlab.profiles import profile
+
+if profile().name == "nano":
+    print("Profile nano: nothing larger is trained here.")
+else:
+    large = ftlab.open_lab("clinic")
+    large_plan = ftlab.Plan(steps=60, batch_size=8, lr=1e-3, measure_every=20)
+    large_run = large.run(large_plan, name=f"{large.bundle.name}, naive, rate 0.001")
+    with ftlab.Live(total=large_plan.steps, title=large_run.name) as live:
+        for step in large_run:
+            live.update(step)
+            if live.stopped:
+                break
+
+# %% [markdown]
 # ## Exercise 1: find a better learning rate
 #
 # *Goal: learn as much as the naive run and keep more. 5 minutes, easy.*
@@ -482,7 +529,8 @@ other_domain = "helpdesk"
 if other_domain is None:
     print("no task chosen; the recorded runs below show all three.")
 else:
-    other = ftlab.open_lab(other_domain).run(ftlab.Plan(lr=1e-3, measure_every=0)).finish()
+    other_lab = ftlab.open_lab(other_domain, model="nano-gpt2")
+    other = other_lab.run(ftlab.Plan(lr=1e-3, measure_every=0)).finish()
     outcome = other.record.final
     print(f"{other_domain}: {outcome['target_score']:.0%} right, {outcome['retention']:.0%} kept")
 for domain in ("clinic", "helpdesk", "contracts"):
@@ -503,7 +551,10 @@ ftlab.verdict_table(
         "Naive full fine-tuning learns the new task and loses old abilities",
         supported_by=[both],
     ),
-    ftlab.says("A learning rate that is too high causes forgetting", supported_by=[lower, rises]),
+    ftlab.says(
+        "A learning rate that is too high causes forgetting",
+        supported_by=[lower, rises, on_smollm],
+    ),
     ftlab.says("Training for too long causes forgetting", supported_by=[longer]),
     ftlab.says("A small data set makes forgetting worse", contradicted_by=[no_worse]),
     ftlab.says("Important weights are overwritten", supported_by=[overwritten, direction]),

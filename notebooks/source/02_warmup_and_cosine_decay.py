@@ -95,7 +95,7 @@ print(f"constant rate: {constant.told('target_score')} right, {constant.told('re
 guess = ftlab.predict("Kept, with warmup and cosine decay at the same peak?", None, unit="%")
 
 # %%
-lab = ftlab.open_lab("clinic")
+lab = ftlab.open_lab("clinic", model="nano-gpt2")
 plan = ftlab.Plan(steps=100, batch_size=16, lr=1e-3, schedule="cosine", warmup=10)
 run = lab.run(plan, name="warmup and cosine, peak 0.001")
 
@@ -212,7 +212,7 @@ def first_steps(warmup, count=20):
     """Length of each of the first steps, in percent of the length of the weights."""
     # a run of 100 steps, of which we watch the first
     plan = ftlab.Plan(steps=100, lr=1e-3, warmup=warmup, measure_every=0)
-    run = lab.run(plan)
+    run = lab.run(plan, keep=False)
     before, sizes = None, []
     for step in run:
         now = torch.cat([p.detach().flatten() for p in run.model.parameters()])

@@ -188,7 +188,7 @@ def pull(bench):
     rows = list(bench.domain.train)[:64]
     start = decoder_start(model)
     batch = collate(encode(rows, bench.tokenizer, loss_on="answer", limit=128, start=start))
-    summed_loss(model, batch).backward()
+    summed_loss(model, batch.on(model.device)).backward()
     found = layer_map(model)
     sizes = {
         kind: [

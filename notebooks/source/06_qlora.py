@@ -444,8 +444,10 @@ from ftlab.models.quantise import stored_bytes
 
 nine = ftlab.Plan(steps=9, lr=1e-3, measure_every=0)
 timed = {
-    "LoRA": lab.run(nine, method=QLoRA().adapters),  # the same adapters on the plain base
-    "QLoRA": four.run(nine, method=QLoRA()),
+    "LoRA": lab.run(
+        nine, method=QLoRA().adapters, keep=False
+    ),  # the same adapters on the plain base
+    "QLoRA": four.run(nine, method=QLoRA(), keep=False),
 }
 for _ in zip(*timed.values(), strict=True):  # a step of each in turn
     pass
