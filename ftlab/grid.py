@@ -62,7 +62,9 @@ def run_grid(
         bench = point.domain, point.base
         if bench not in labs:
             watch = WATCH[folder_name(model)]
-            labs[bench] = open_lab(point.domain, model=model, base=point.base, **watch)
+            labs[bench] = open_lab(
+                point.domain, model=model, seq2seq=False, base=point.base, **watch
+            )
         record = run_point(labs[bench], point, grid=name)
         records.save(record, folder)
         final = record.final
@@ -74,8 +76,15 @@ def run_grid(
 
 def run_point(lab: "Lab", point: Point, *, grid: str) -> records.Record:
     """Make one run of a grid and give its record."""
-    method = {} if point.method is None else {"method": point.method}
-    run = lab.run(point.plan, name=point.name, items=point.items, replay=point.replay, **method)
+    from ftlab.methods.full import full
+
+    run = lab.run(
+        point.plan,
+        method=point.method or full,
+        name=point.name,
+        items=point.items,
+        replay=point.replay,
+    )
     record = run.finish().record
     model = lab.bundle.name
     return dataclasses.replace(

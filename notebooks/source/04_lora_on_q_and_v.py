@@ -478,8 +478,8 @@ show(scoreboard([*compare.pick(laptop, "learning rate"), real_band, real_even, r
 real = compare.best_at([s for s in laptop if s.sweep in REAL], real_level)
 real_told = {kind: f"{one.interval.estimate:.0%}" for kind, one in real.items()}
 real_place = ftlab.claim(
-    "SmolLM2, matched learning: as many numbers, spread over all linear layers, keep more than on Q "
-    "and V by band (3 seeds)",
+    "SmolLM2, matched learning: as many numbers, spread over all linear layers, keep more than "
+    "on Q and V by band (3 seeds)",
     compare.verdict(real["lora_even"].kept, real["lora_band"].kept) == "holds",
     f"kept {real_told['lora_even']} against {real_told['lora_band']}",
 )
@@ -540,9 +540,11 @@ same_order = ftlab.claim(
 )
 easy, hard = levels[0], levels[-1]
 breaks = ftlab.claim(
-    "At matched learning the orders agree early (interval above 0), and not at the end (it holds 0)",
+    "At matched learning the orders agree early (interval above 0), and not at the end "
+    "(it holds 0)",
     easy[1].low > 0 >= hard[1].low,
-    f"{easy[1].estimate:+.2f} ({easy[1].low:+.2f} to {easy[1].high:+.2f}) at a loss of {easy[0]:g}, "
+    f"{easy[1].estimate:+.2f} ({easy[1].low:+.2f} to {easy[1].high:+.2f}) "
+    f"at a loss of {easy[0]:g}, "
     f"{hard[1].estimate:+.2f} ({hard[1].low:+.2f} to {hard[1].high:+.2f}) at {hard[0]:g}",
 )
 at_end = [compare.best_at(found, hard[0]) for found in (nano, laptop)]
@@ -553,8 +555,8 @@ show(
             (
                 called(method),
                 *(
-                    f"{percent(side[method].interval.estimate)}, rate {plain(side[method].setting.lr)}"
-                    for side in at_end
+                    f"{percent(best.interval.estimate)}, rate {plain(best.setting.lr)}"
+                    for best in (side[method] for side in at_end)
                 ),
             )
             for method in (*METHODS, *OPTIONAL)
