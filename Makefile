@@ -56,8 +56,10 @@ style: $(VENV)/.installed-test  ## ruff on code and notebooks, then the types
 unit execute: export HF_HUB_OFFLINE := 1
 execute: export FTLAB_STRICT := 1
 
+# A file of tests a core, and a thread each; one after the other where they share a card.
 unit: $(VENV)/.installed-test  ## the unit tests and the README's commands
-	$(call timed,unit tests,$(BIN)/python -m pytest --durations=10 $(if $(HAS_GPU),,-m "not gpu"))
+	$(call timed,unit tests,$(if $(HAS_GPU),,OMP_NUM_THREADS=1) $(BIN)/python -m pytest \
+		--durations=10 $(if $(HAS_GPU),,-m "not gpu" -n auto --maxprocesses=4 --dist=loadfile))
 
 execute: $(VENV)/.installed-test  ## run every notebook, the learner's and the solved ones
 	$(call timed,notebooks,$(BIN)/python -m pytest -p ftlab.teach.forecast --nbval-lax \
