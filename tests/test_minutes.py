@@ -136,10 +136,10 @@ def timer() -> Iterator[None]:
     signal.signal(signal.SIGALRM, before)
 
 
-def test_a_long_operation_counts_whole(timer: None) -> None:
+def test_a_long_operation_counts_whole(timer: None, tmp_path: Path) -> None:
     seen: dict[str, float] = defaultdict(float)
     layer, rows = torch.nn.Linear(1024, 1024), torch.zeros(8192, 1024)
-    kernel.watch(seen)
+    kernel.watch(seen, tmp_path / "shares.json")
     began = time.perf_counter()
     for _ in range(8):
         layer(rows)  # each takes several rings
@@ -147,13 +147,16 @@ def test_a_long_operation_counts_whole(timer: None) -> None:
     assert seen["steps"] == pytest.approx(taken, rel=0.2, abs=0.05)
 
 
-def test_python_counts_as_figures(timer: None) -> None:
+def test_python_counts_as_figures(timer: None, tmp_path: Path) -> None:
+    """And it stands in the file at once: a kernel that is killed has left it."""
     seen: dict[str, float] = defaultdict(float)
-    kernel.watch(seen)
+    kernel.watch(seen, tmp_path / "shares.json")
     end = time.perf_counter() + 0.5
     while time.perf_counter() < end:
         pass
     assert seen["figures"] > 0.3 and seen["steps"] == 0
+    assert json.loads((tmp_path / "shares.json").read_text())["figures"] == 1
+    assert os.listdir(tmp_path) == ["shares.json"]
 
 
 # ---- the forecast

@@ -8,7 +8,7 @@
     watch.cost
 
 Without FTLAB_SHARES it is the plain kernel. With it, a timer rings 50 times a second and notes what
-the main thread is doing; at the end the parts of its time are written to that file:
+the main thread is doing; every second the parts of its time so far are written to that file:
 
     {"fixed": 0.02, "figures": 0.31, "steps": 0.67}
 
@@ -19,10 +19,11 @@ Notable choices: the timer is a signal, which Python handles in the main thread 
 of its own (another thread that walks these frames meets them half gone: Python 3.11 crashed). A
 long operation of torch therefore rings once, at its end, and counts for all the time since the
 last ring. Signals of this kind are POSIX's, so notebooks are timed on Linux and macOS only.
+The parts are not left for the end alone: a kernel that is slow to go, on a busy machine, is killed.
 """
 
-import atexit
 import json
+import math
 import os
 import signal
 import sys
@@ -40,7 +41,7 @@ from jupyter_client.manager import AsyncKernelManager
 
 from ftlab.teach.minutes import Cost, Pace, cost
 
-EVERY_S = 0.02
+EVERY_S, WRITE_S = 0.02, 1.0
 IMPORTING = "<frozen importlib._bootstrap>"
 WAITING = f"{os.sep}selectors.py"
 TORCH = f"{os.sep}torch{os.sep}"
@@ -67,15 +68,24 @@ def files_of(frame: FrameType | None) -> list[str]:
     return found
 
 
-def watch(seen: dict[str, float], every: float = EVERY_S) -> None:
-    """Count from now on the seconds that the main thread, which calls this, spends on each part."""
+def watch(seen: dict[str, float], file: Path, every: float = EVERY_S) -> None:
+    """Count from now on the seconds that the main thread, which calls this, spends on each part.
+
+    Their shares are in `file` from the first ring on, never more than a second old, never in half.
+    """
     last = time.perf_counter()
+    written = -math.inf
 
     def ring(number: int, frame: FrameType | None) -> None:
-        nonlocal last
+        nonlocal last, written
         now = time.perf_counter()
         seen[part(files_of(frame))] += now - last
         last = now
+        if now - written >= WRITE_S:
+            written = now
+            draft = file.with_suffix(".part")
+            draft.write_text(json.dumps(shares(seen)))
+            draft.replace(file)
 
     signal.signal(signal.SIGALRM, ring)
     signal.siginterrupt(signal.SIGALRM, False)  # whoever reads or waits need not know of it
@@ -138,8 +148,7 @@ def main() -> None:
     """Start the kernel, watched if FTLAB_SHARES names a file."""
     if file := os.environ.get("FTLAB_SHARES"):
         seen: dict[str, float] = defaultdict(float)
-        watch(seen)
-        atexit.register(lambda: Path(file).write_text(json.dumps(shares(seen))))
+        watch(seen, Path(file))
     from ipykernel.kernelapp import launch_new_instance
 
     launch_new_instance()
