@@ -18,9 +18,10 @@ from ftlab.grids import Point, points
 
 if TYPE_CHECKING:  # torch comes with it, and `ftlab grid --list` needs none
     from ftlab.lab import Lab
+    from ftlab.measure.watch import Sizes
 
 # How much a lab asks on the way; a real model on a CPU answers slowly.
-WATCH: dict[str, dict[str, int]] = {
+WATCH: "dict[str, Sizes]" = {
     "nano": {},
     "nano-t5": {},
     "laptop": {"documents": 8, "kl_texts": 8},
@@ -62,9 +63,7 @@ def run_grid(
         bench = point.domain, point.base
         if bench not in labs:
             watch = WATCH[folder_name(model)]
-            labs[bench] = open_lab(
-                point.domain, model=model, seq2seq=False, base=point.base, **watch
-            )
+            labs[bench] = open_lab(point.domain, model=model, base=point.base, **watch)
         record = run_point(labs[bench], point, grid=name)
         records.save(record, folder)
         final = record.final

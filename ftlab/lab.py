@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, is_dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Unpack
 
 import torch
 from torch import nn
@@ -26,7 +26,7 @@ from ftlab.engine import default_groups
 from ftlab.errors import InputError
 from ftlab.fallback import usual_model, usual_suite
 from ftlab.measure.learning import generate
-from ftlab.measure.watch import Watch
+from ftlab.measure.watch import Sizes, Watch
 from ftlab.methods.full import full
 from ftlab.methods.moving import Moving
 from ftlab.models.load import Bundle, load
@@ -44,8 +44,10 @@ ANSWER_TOKENS = 32  # room for a sample answer
 class Lab:
     """A base model, a domain and a suite, with the measures that go between them."""
 
-    def __init__(self, bundle: Bundle, domain: Domain, suite: Suite, **watch: int) -> None:
-        """`watch`: sizes of the quick subset (target_items, per_skill, documents)."""
+    def __init__(
+        self, bundle: Bundle, domain: Domain, suite: Suite, **watch: Unpack[Sizes]
+    ) -> None:
+        """`watch`: sizes of the quick subset."""
         self.bundle, self.domain, self.suite, self.sizes = bundle, domain, suite, watch
         with profiles.told_if_full("while the base was copied"):
             self.watch = Watch(bundle.tokenizer, domain, suite, bundle.model, **watch)
@@ -264,7 +266,7 @@ def open_lab(
     model: str | None = None,
     seq2seq: bool = False,
     base: Quantise | None = None,
-    **watch: int,
+    **watch: Unpack[Sizes],
 ) -> Lab:
     """Set up a lab: the profile's model (or `model`), the domain, and the suite that fits it.
 

@@ -79,7 +79,7 @@ def test_a_grid_makes_only_what_is_missing(lab: Lab, tmp_path, monkeypatch):
         grid.Point("data set", "clinic", QUICK, 8),
     ]
     monkeypatch.setattr(grid, "points", lambda name, model: plans)
-    monkeypatch.setattr("ftlab.lab.open_lab", lambda domain, **asked: lab)
+    monkeypatch.setattr("ftlab.lab.open_lab", lambda domain, model, base: lab)
     assert len(list(grid.run_grid("naive", model="nano-gpt2", folder=tmp_path, most=1))) == 1
     assert len(list(grid.run_grid("naive", model="nano-gpt2", folder=tmp_path))) == 1
     assert not list(grid.run_grid("naive", model="nano-gpt2", folder=tmp_path))

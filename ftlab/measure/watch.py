@@ -22,7 +22,7 @@ import random
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypedDict
 
 from torch import nn
 
@@ -47,6 +47,16 @@ class Measures:
     """The suite's documents."""
     skills: dict[str, SkillScore]
     """The suite's probes, skill by skill."""
+
+
+class Sizes(TypedDict, total=False):
+    """How much a call asks, and the seed of its draw: what `Watch` and `open_lab` take by name."""
+
+    target_items: int
+    per_skill: int
+    documents: int
+    kl_texts: int
+    seed: int
 
 
 class Watch:

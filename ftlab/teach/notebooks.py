@@ -34,6 +34,7 @@ from nbformat import NotebookNode
 
 from ftlab.errors import InputError
 from ftlab.profiles import PROFILES
+from ftlab.quiet import quiet
 from ftlab.teach import minutes
 from ftlab.teach.kernel import ThisPython, watched
 from ftlab.teach.sources import METADATA, build, content
@@ -272,6 +273,7 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
 def main(argv: list[str] | None = None, *, folder: Path = ROOT / "notebooks") -> int:
     """The command line: 0 if all is well, 1 for a difference or a failing cell, 2 for a slip."""
     asked = _arguments(argv)
+    quiet()
     try:
         for source in sources(asked.names, folder):
             begin = time.perf_counter()
