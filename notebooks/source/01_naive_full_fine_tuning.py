@@ -359,8 +359,8 @@ direction = ftlab.claim(
 )
 
 # %% [markdown]
-# So distance alone does little harm; the direction does. Training does not jostle the weights, it
-# moves those that decide what the model says, and moves them together.
+# So distance alone does little harm; the direction does. Training moves all weights together down the
+# slope of one loss, and nothing in that loss asks about the old skills.
 
 # %% [markdown]
 # ## All runs on the plane
