@@ -62,27 +62,27 @@ unit: $(VENV)/.installed-test  ## the unit tests and the README's commands
 		--durations=10 $(if $(HAS_GPU),,-m "not gpu" -n auto --maxprocesses=4 --dist=loadfile))
 
 execute: $(VENV)/.installed-test  ## run every notebook, the learner's and the solved ones
-	$(call timed,notebooks,$(BIN)/python -m pytest -p ftlab.teach.forecast --nbval-lax \
+	$(call timed,notebooks,$(BIN)/python -m pytest --nbval-lax \
 		--nbval-current-env --nbval-cell-timeout=120 --durations=10 \
 		notebooks/*.ipynb notebooks/solutions/*.ipynb)
 
 notebooks: $(VENV)/.installed-test  ## write the notebooks anew from their sources and run them
-	$(BIN)/python -m ftlab.teach.notebooks
-	$(BIN)/python -m ftlab.teach.readme
-	$(BIN)/python -m ftlab.teach.instructor
+	$(BIN)/python -m tools.notebooks.build
+	$(BIN)/python -m tools.pages.readme
+	$(BIN)/python -m tools.pages.instructor
 
 book: $(VENV)/.installed-test  ## all notebooks as pages for a browser, in _build/book; runs nothing
-	$(BIN)/python -m ftlab.teach.book
+	$(BIN)/python -m tools.pages.book
 
 colab: $(VENV)/.installed-test  ## badges, and a first cell that installs from GitHub (REPO, TAG)
-	@$(BIN)/python -m ftlab.teach.colab "$$REPO" "$$TAG"
+	@$(BIN)/python -m tools.notebooks.colab "$$REPO" "$$TAG"
 
 lanes: $(VENV)/.installed-test  ## the tests with Colab's versions, then with the lowest (LANE, SMOKE)
-	$(BIN)/python lanes/run.py $(if $(SMOKE),--smoke) $(LANE)
+	$(BIN)/python tools/lanes/run.py $(if $(SMOKE),--smoke) $(LANE)
 
 bench: export HF_HUB_OFFLINE := 1
 bench: $(VENV)/.installed-lab  ## how fast the sliders answer and a live run trains, in a minute
-	$(BIN)/ftlab bench
+	$(BIN)/python -m tools.bench
 
 # One environment; a stamp for each set of extras, so that nothing is installed again until
 # pyproject.toml or constraints.txt changes.

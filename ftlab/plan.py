@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ftlab.errors import InputError
+from ftlab.base.errors import InputError
 
 SCHEDULES = ("constant", "cosine", "linear")
 LOSSES = ("answer", "text")
@@ -49,7 +49,7 @@ class Plan:
     checkpoint_every: int = 25
     """Steps between checkpoints, where train() is given a folder; 0 switches them off."""
     optimizer: Literal["adamw", "adamw8bit", "paged_adamw", "paged_adamw8bit"] = "adamw"
-    """What takes the steps; all but the first are bitsandbytes' (`ftlab.optimizers`)."""
+    """What takes the steps; all but the first are bitsandbytes' (`ftlab.train.optimizers`)."""
     gradient_checkpointing: bool = False
     """Keep only each block's input for the backward pass and compute the rest of it again."""
 

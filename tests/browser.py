@@ -11,7 +11,7 @@ as copies; Playwright drives the Chromium that is installed and downloads none. 
 panels of the page from the top; what is inside is found by label and role, as a screen reader
 finds it.
 
-Run the tests: pytest tests/test_browser.py
+Run the tests: pytest tests/show/test_browser.py
 """
 
 import json
@@ -127,7 +127,7 @@ def _command(lab: Lab) -> list[str]:
 
 def _own(home: Path) -> dict[str, str]:
     """The environment, with every folder of Jupyter's moved into `home`."""
-    names = "CONFIG_DIR DATA_DIR RUNTIME_DIR LAB_SETTINGS_DIR LAB_WORKSPACES_DIR".split()
+    names = ["CONFIG_DIR", "DATA_DIR", "RUNTIME_DIR", "LAB_SETTINGS_DIR", "LAB_WORKSPACES_DIR"]
     folders = {f"JUPYTER{'' if 'LAB' in x else '_'}{x}": str(home / x.lower()) for x in names}
     return {**os.environ, **folders, "IPYTHONDIR": str(home / "ipython"), "HF_HUB_OFFLINE": "1"}
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from html import escape
 from typing import Any
 
-from ftlab.show.panels import Panel
+from ftlab.show.panels.panel import Panel
 
 
 def stops(control: Any) -> list[Any]:

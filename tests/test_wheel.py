@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from ftlab import paths
-from ftlab.errors import InputError
+from ftlab.base import paths
+from ftlab.base.errors import InputError
 
 ROOT = Path(__file__).resolve().parent.parent
 SETUP = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]
@@ -22,9 +22,9 @@ LOADED = """
 import json
 import ftlab
 from ftlab.models.load import load
-from ftlab.paths import data_dir
+from ftlab.base.paths import data_dir
 from ftlab.teach.preflight import _data
-from ftlab.world.load import load_domain
+from ftlab.datasets.load import load_domain
 bundle, domain = load("nano-gpt2"), load_domain("clinic")
 layers = bundle.model.config.num_hidden_layers
 print(json.dumps([ftlab.__file__, str(data_dir()), layers, len(domain.train), _data().status]))

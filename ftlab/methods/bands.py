@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from typing import TypeVar
 
-from ftlab.errors import InputError
+from ftlab.base.errors import InputError
 
 T = TypeVar("T")
 

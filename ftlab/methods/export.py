@@ -13,7 +13,7 @@ first. For the adapter that means one LoRA on `c_attn` in place of those on its 
 
 which is exact: the keys' rows of B are zero.
 
-Run the tests: pytest tests/test_export.py
+Run the tests: pytest tests/methods/test_export.py
 """
 
 import copy
@@ -25,9 +25,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from ftlab.errors import InputError
-from ftlab.models.layers import layer_map
-from ftlab.models.quantise import dequantise, is_quantised
+from ftlab.base.errors import InputError
+from ftlab.models.layer_map import layer_map
+from ftlab.models.quantize import dequantise, is_quantised
 from ftlab.models.split import PARTS, SplitQKV, fuse_qkv
 
 

@@ -10,7 +10,7 @@ gradients to zero is not enough, for AdamW's weight decay shrinks what has no gr
 to 0.99 in one step at rate 0.1 and decay 0.1). Lightly trained means a learning rate of its own,
 a share of the plan's.
 
-Run the tests: pytest tests/test_freeze.py
+Run the tests: pytest tests/methods/test_freeze.py
 """
 
 import random
@@ -20,11 +20,11 @@ from typing import Any
 
 from torch import nn
 
-from ftlab.errors import InputError
+from ftlab.base.errors import InputError
 from ftlab.methods.bands import parts_of, read_bands
 from ftlab.methods.full import refuse_codes
-from ftlab.methods.moving import Moving, count
-from ftlab.models.layers import layer_map
+from ftlab.methods.trainable import Moving, count
+from ftlab.models.layer_map import layer_map
 from ftlab.models.split import untie
 
 ARTICLE = {"1-6": 0.0, "7-9": 0.1, "10-12": 1.0}

@@ -6,8 +6,8 @@ print(summary)            # full: 2,713,344 of 2,713,344 weights move (100 %)
 
 from torch import nn
 
-from ftlab.errors import InputError
-from ftlab.methods.moving import Moving, count
+from ftlab.base.errors import InputError
+from ftlab.methods.trainable import Moving, count
 
 
 def full(model: nn.Module) -> Moving:

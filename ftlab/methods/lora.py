@@ -16,7 +16,7 @@ Notable choices:
   Fixed alphas make a lower rank a larger step.
 - A trainable head of a tied model gets weights of its own; the embeddings stay where they are.
 
-Source: Hu et al., LoRA (2021), section 4.1. Run the tests: pytest tests/test_lora.py
+Source: Hu et al., LoRA (2021), section 4.1. Run the tests: pytest tests/methods/test_lora.py
 """
 
 import re
@@ -27,10 +27,10 @@ from dataclasses import dataclass, field
 
 from torch import nn
 
-from ftlab.errors import InputError
+from ftlab.base.errors import InputError
 from ftlab.methods.bands import read_bands
-from ftlab.methods.moving import Moving, count
-from ftlab.models.layers import Linear, check_targets, layer_map
+from ftlab.methods.trainable import Moving, count
+from ftlab.models.layer_map import Linear, check_targets, layer_map
 from ftlab.models.split import split_qkv, untie
 
 

@@ -18,10 +18,10 @@ Notable choices:
   largest in its block, of whichever sign, takes the one level that has no opposite.
 - The nearest level is the first of the nearest, as bitsandbytes has it.
 - Blocks run over the flattened weight, row after row; a last block may be short.
-- This is for reading and for checking. Training uses bitsandbytes (`ftlab.models.quantise`).
+- This is for reading and for checking. Training uses bitsandbytes (`ftlab.models.quantize`).
 
 Source: Dettmers et al., QLoRA (2023), section 3 and appendix E.
-Run the tests: pytest tests/test_nf4.py
+Run the tests: pytest tests/methods/test_nf4.py
 """
 
 import math
@@ -30,7 +30,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ftlab.errors import InputError
+from ftlab.base.errors import InputError
 
 BLOCK = 64
 """Weights that share a constant."""

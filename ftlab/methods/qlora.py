@@ -14,7 +14,7 @@ Notable choices:
   what is kept counts both.
 - Merging: `ftlab.methods.export.merge` dequantises first.
 
-Source: Dettmers et al., QLoRA (2023), section 3. Run the tests: pytest tests/test_qlora.py
+Source: Dettmers et al., QLoRA (2023), section 3. Run the tests: pytest tests/methods/test_qlora.py
 """
 
 from collections.abc import Callable
@@ -24,9 +24,9 @@ from typing import Any
 from torch import nn
 
 from ftlab.methods.lora import LoRA
-from ftlab.methods.moving import Moving
-from ftlab.models.layers import TARGETS
-from ftlab.models.quantise import Quantise, is_quantised, quantise
+from ftlab.methods.trainable import Moving
+from ftlab.models.layer_map import TARGETS
+from ftlab.models.quantize import Quantise, is_quantised, quantise
 
 
 def everywhere() -> LoRA:

@@ -1,6 +1,7 @@
 """What the parts of each architecture are called: one entry for each, read by the layer map.
 
-Another architecture is another entry here and a line in `tests/test_layers.py`. A name that a
+Another architecture is another entry here and a line in `tests/models/test_layer_map.py`. A name
+that a
 member of the family lacks (the gated feed-forward of some T5s) may stand in its entry: the layer
 map leaves out what the live model does not have.
 """

@@ -23,13 +23,13 @@ from typing import Any
 
 import torch
 
-from ftlab import checksums, hub, hub_fetch
-from ftlab.errors import InputError
-from ftlab.models.quantise import Quantise, quantise
-from ftlab.paths import data_dir
-from ftlab.quiet import quiet
-from ftlab.world.load import is_there, nearest
-from ftlab.world.rows import first_line
+from ftlab.base import checksums
+from ftlab.base.errors import InputError, first_line
+from ftlab.base.paths import data_dir
+from ftlab.base.quiet import quiet
+from ftlab.datasets.load import is_there, nearest
+from ftlab.hub import fetch, reach
+from ftlab.models.quantize import Quantise, quantise
 
 SHIPPED = ("nano-gpt2", "nano-t5")
 KNOWN = (*SHIPPED, "smollm2-135m")
@@ -70,11 +70,11 @@ def load(
 ) -> Bundle:
     """The model `name` in eval mode, as `dtype` (float32) on `device` (the CPU).
 
-    With `base` its blocks are in four bits (`ftlab.models.quantise`), a layer at a time while it
+    With `base` its blocks are in four bits (`ftlab.models.quantize`), a layer at a time while it
     goes to the device, so that the whole model need never lie there.
 
     Raises InputError for a name that means nothing and for files that are damaged or incomplete,
-    and hub.Away (an InputError too) for what the Hub does not give.
+    and reach.Away (an InputError too) for what the Hub does not give.
     """
     quiet()
     kind = _dtype(dtype)
@@ -136,8 +136,8 @@ def _shipped(name: str) -> Path:
     folder = data_dir() / "models"
     if not (folder / name).is_dir():
         raise InputError(
-            f"The model {name} is not in {folder}; get the whole repository, or make the "
-            f"model with `ftlab pretrain {name}`."
+            f"The model {name} is not in {folder}; get the whole repository, "
+            "or install ftlab again."
         )
     bad = checksums.damaged(folder, under=f"{name}/")
     if bad:
@@ -151,14 +151,14 @@ def _shipped(name: str) -> Path:
 def _fetch(name: str) -> Path:
     """The Hub's snapshot of `name`: fetched when the Hub answers, else from the cache."""
     try:
-        return hub_fetch.fetch(
+        return fetch.fetch(
             ON_THE_HUB.get(name, name),
             wanted=[*_SMALL, "*.safetensors"],
             left_out=["*/*", "consolidated*"],
         )
-    except hub.Away as error:
+    except reach.Away as error:
         near = "" if name in ON_THE_HUB else nearest(name, KNOWN)
-        raise hub.Away(
+        raise reach.Away(
             f"There is no model '{name}' here{near}, and none could be fetched: {error.reason}; "
             f"{POSSIBLE}.",
             error.reason,

@@ -32,10 +32,11 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from ftlab import checksums, hub, hub_fetch
-from ftlab.errors import InputError
-from ftlab.paths import cache_dir
-from ftlab.quiet import quiet
+from ftlab.base import checksums
+from ftlab.base.errors import InputError
+from ftlab.base.paths import cache_dir
+from ftlab.base.quiet import quiet
+from ftlab.hub import fetch, reach
 
 GGUF_NAME = "SmolLM2-135M-Instruct.Q4_1.gguf"
 HUB_ID = "HuggingFaceTB/SmolLM2-135M-Instruct"
@@ -84,9 +85,9 @@ def from_hub() -> Path:
     """
     wanted = ["*.json", "*.safetensors", "*.txt"]  # not the ONNX files, ten times the size
     try:
-        return hub_fetch.fetch(HUB_ID, wanted=wanted)
-    except hub.Away as error:
-        raise hub.Away(
+        return fetch.fetch(HUB_ID, wanted=wanted)
+    except reach.Away as error:
+        raise reach.Away(
             "SmolLM2-135M-Instruct is neither installed nor to be had from the Hub: "
             f"{error.reason}; {CURES}.",
             error.reason,

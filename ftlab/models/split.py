@@ -8,7 +8,7 @@ issue 570); after the split, targets mean the same as in every other architectur
 changes no number, and a model is fused again before it is saved, so what lies on disk is a
 stock GPT-2.
 
-Run the tests: pytest tests/test_split.py
+Run the tests: pytest tests/models/test_split.py
 """
 
 from typing import Any
@@ -17,8 +17,8 @@ import torch
 from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
-from ftlab.errors import InputError
-from ftlab.models.layers import layer_map
+from ftlab.base.errors import InputError
+from ftlab.models.layer_map import layer_map
 
 PARTS = ("q", "k", "v")
 

@@ -1,28 +1,30 @@
-"""Plots, tables and the live view: functions of data, and a few lines that display them."""
+"""Plots, tables, panels and the live view: functions of data, and a few lines that display them."""
 
-from ftlab.show.html import img, png, show
-from ftlab.show.live import Live
-from ftlab.show.memory import memory_bars, memory_table
-from ftlab.show.plots import (
-    Picture,
-    Point,
-    best_of,
-    layer_updates,
-    lines,
-    matched_table,
-    plane,
-    scoreboard,
-    settings_table,
-    skills_bars,
-    sweep,
-    three_attentions,
-    two_numbers,
-)
-from ftlab.show.tables import Table, forgetting_matrix, records_table, samples
+from typing import TYPE_CHECKING
 
-__all__ = [
-    "Live", "Picture", "Point", "Table", "best_of", "forgetting_matrix", "img", "layer_updates",
-    "lines", "matched_table", "memory_bars", "memory_table", "plane", "png", "records_table",
-    "samples", "scoreboard", "settings_table", "show", "skills_bars", "sweep", "three_attentions",
-    "two_numbers",
-]  # fmt: skip
+from ftlab.base.lazy import lazy
+
+if TYPE_CHECKING:
+    from ftlab.show.canvas.html import img, png, show
+    from ftlab.show.canvas.sheet import Picture
+    from ftlab.show.panels.attention import attention_panel
+    from ftlab.show.panels.compare import compare_panel
+    from ftlab.show.panels.freeze import freeze_panel
+    from ftlab.show.panels.live import Live
+    from ftlab.show.panels.panel import block_panel
+    from ftlab.show.panels.rank_explorer import rank_explorer
+    from ftlab.show.panels.schedule import schedule_panel
+    from ftlab.show.plots.boards import best_of, called, matched_table, scoreboard, settings_table
+    from ftlab.show.plots.curves import two_numbers
+    from ftlab.show.plots.layers import layer_updates
+    from ftlab.show.plots.levels import error, usage, weight_levels
+    from ftlab.show.plots.lines import lines
+    from ftlab.show.plots.memory import memory_bars, memory_table
+    from ftlab.show.plots.paging import paging
+    from ftlab.show.plots.planes import Point, plane
+    from ftlab.show.plots.skills import skills_bars
+    from ftlab.show.plots.stacks import three_attentions
+    from ftlab.show.plots.sweeps import sweep
+    from ftlab.show.plots.tables import Table, forgetting_matrix, records_table, samples
+
+__all__, __dir__, __getattr__ = lazy(__name__, __file__)

@@ -1,6 +1,6 @@
 """Teaching: predictions, exercises, claims, and the notebooks that use them.
 
-What notebooks call is here; `ftlab.teach.notebooks` writes the notebooks and needs the
+What notebooks call is here; `tools.notebooks.build` writes the notebooks and needs the
 development tools. Nothing here imports torch.
 """
 

@@ -7,8 +7,8 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ftlab.measure.retention import kept
-from ftlab.schedules import lr_factors
+from ftlab.evaluate.retention import kept
+from ftlab.train.schedules import lr_factors
 
 
 def most_lost(chances: Mapping[str, float]) -> Callable[[Mapping, Mapping], str]:

@@ -21,7 +21,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ftlab.errors import InputError
+from ftlab.base.errors import InputError
 
 HEAD = ("The article says", "We measured", "Verdict")
 

@@ -28,7 +28,7 @@ from dataclasses import dataclass
 from numbers import Number
 from typing import Any
 
-from ftlab.errors import InputError
+from ftlab.base.errors import InputError
 from ftlab.teach.claims import strict
 
 Check = tuple[str, Callable[[Any], Any]]

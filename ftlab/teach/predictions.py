@@ -16,7 +16,7 @@ import math
 from dataclasses import dataclass
 from numbers import Real
 
-from ftlab.errors import InputError
+from ftlab.base.errors import InputError
 
 CLOSE = 0.05  # a guess within this share of the range counts as close
 

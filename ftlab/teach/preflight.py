@@ -7,11 +7,11 @@ Each finding is `good`, a `note`, a `trap` (it works, or will until a named note
 stands beside it) or `broken` (mend it first; `ftlab check` then ends with code 1). Notable
 choices:
 
-- Precision is that of the hardware (`ftlab.profiles`): a T4 says it supports bfloat16 and
+- Precision is that of the hardware (`ftlab.base.machine`): a T4 says it supports bfloat16 and
   emulates it.
 - Memory and disk are what is free for this process, so a container's limit counts.
 - The network is asked once, for 2 seconds, and not at all under HF_HUB_OFFLINE=1.
-- Packages are read from their metadata, not imported; only the device and the probe load torch.
+- Packages are read from their metadata, not imported; only the device loads torch.
 """
 
 import importlib.metadata as metadata
@@ -22,11 +22,12 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from ftlab import checksums, hub
-from ftlab.errors import InputError
-from ftlab.paths import cache_dir, data_dir
-from ftlab.quiet import quiet
-from ftlab.teach import minutes
+from ftlab.base import checksums
+from ftlab.base.errors import InputError
+from ftlab.base.paths import cache_dir, data_dir
+from ftlab.base.quiet import quiet
+from ftlab.hub import reach
+from ftlab.teach.timings import timings
 from ftlab.teach.traps import Trap, busy, free_memory, installed, traps
 
 MARKS = {"good": "✓", "note": "·", "trap": "!", "broken": "✗"}
@@ -62,10 +63,8 @@ class Report:
     """fp32, fp16 or bf16: what the hardware truly does."""
     profile: str
     """nano, laptop or t4."""
-    speed: minutes.Speed | None
-    """What the probes took; None when they were not run."""
     minutes: dict[str, float] = field(default_factory=dict)
-    """Notebook -> minutes on this machine; empty when they were never measured."""
+    """Notebook -> minutes where it was measured; empty where it never was."""
 
     @property
     def broken(self) -> bool:
@@ -86,23 +85,22 @@ class Report:
         return "\n".join(lines)
 
 
-def preflight(*, probe: bool = True) -> Report:
-    """Look at this machine; takes about 15 s with the probe (2 s of it probing), 5 s without.
+def preflight() -> Report:
+    """Look at this machine; takes about 5 s.
 
     Raises InputError only for an unknown FTLAB_PROFILE.
     """
     quiet()
-    from ftlab import profiles
+    from ftlab.base import machine
 
-    device, precision = profiles.device(), profiles.precision()
-    profile = str(profiles.profile())
-    speed = minutes.probe() if probe else None
-    forecast, timing = _minutes(speed, profile, device)
+    device, precision = machine.device(), machine.precision()
+    profile = str(machine.profile())
+    minutes, timing = _minutes(profile)
     packages = installed()
     met = [_told(trap) for trap in traps(packages, device)]
     machine = [*_software(packages), *_hardware(device, precision, profile), _network(), _data()]
     findings = (*machine, *met, *timing)
-    return Report(findings, packages, device, precision, profile, speed, forecast)
+    return Report(findings, packages, device, precision, profile, minutes)
 
 
 def _told(trap: Trap) -> Finding:
@@ -177,9 +175,9 @@ def _device_words(device: str) -> str:
 
 
 def _network() -> Finding:
-    if hub.told_offline():
+    if reach.told_offline():
         return Finding("Hub", "note", "offline, as HF_HUB_OFFLINE says; what ships is enough")
-    if hub.online():
+    if reach.online():
         return Finding("Hub", "good", "reachable")
     return Finding("Hub", "note", "does not answer; what ships is enough")
 
@@ -203,24 +201,19 @@ def _data() -> Finding:
     return Finding("data", "good", "intact")
 
 
-def _minutes(
-    speed: minutes.Speed | None, profile: str = "nano", device: str = "cpu"
-) -> tuple[dict[str, float], list[Finding]]:
-    """The forecast per notebook, and its lines; without a probe there is none."""
-    if speed is None:
-        return {}, []
-    words = f"{1000 * speed.step:.0f} ms; one figure: {1000 * speed.figure:.0f} ms"
-    if busy():
-        words += f", on busy cores (load {busy():.1f}): idle, this machine is faster"
-    found = [Finding("one training step", "note" if busy() else "good", words)]
-    try:
-        if (profile, device) == ("nano", "cuda"):
-            raise InputError("The notebooks were timed on the profile nano without a GPU only.")
-        forecast = minutes.predict_minutes(speed, profile=profile)
-    except InputError as error:
-        return {}, [*found, Finding("minutes per notebook", "note", str(error))]
-    words = ", ".join(f"{name[:2]}: {_round(value)}" for name, value in forecast.items())
-    return forecast, [*found, Finding("minutes per notebook", "good", words)]
+def _minutes(profile: str) -> tuple[dict[str, float], list[Finding]]:
+    """What each notebook took where it was built, and a line that says on what."""
+    found = timings(profile)
+    minutes = {name: timing.seconds / 60 for name, timing in found.items()}
+    if not found:
+        words = f"never timed on the profile {profile}"
+        return {}, [Finding("minutes per notebook", "note", words)]
+    cores = " or ".join(sorted({str(timing.cores) for timing in found.values()}))
+    words = ", ".join(f"{name[:2]}: {_round(value)}" for name, value in minutes.items())
+    words = f"{words} (on {cores} CPU cores)"
+    load = f"the cores are busy ({busy():.1f}), so training is slower"
+    told = [Finding("load", "note", load)] if busy() else []
+    return minutes, [*told, Finding("minutes per notebook", "good", words)]
 
 
 def _round(value: float) -> str:

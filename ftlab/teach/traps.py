@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ftlab.optional import OLDEST_TORCHAO, is_hidden, release
+from ftlab.base.libraries import OLDEST_TORCHAO, is_hidden, release
+from ftlab.base.machine import in_colab
 
 PACKAGES = (
     "torch", "transformers", "peft", "accelerate", "datasets", "tokenizers", "safetensors",
@@ -60,11 +61,6 @@ def installed() -> dict[str, str | None]:
     return found
 
 
-def in_colab() -> bool:
-    """True in a Colab runtime."""
-    return "google.colab" in sys.modules or "COLAB_RELEASE_TAG" in os.environ
-
-
 def _torchao(packages: Mapping[str, str | None]) -> Iterator[Trap]:
     """Beside a torchao older than 0.16 (Colab has 0.10), get_peft_model raises ImportError."""
     version = packages.get("torchao")
@@ -106,7 +102,7 @@ def _widgets(packages: Mapping[str, str | None]) -> Iterator[Trap]:
 
 
 def _stop(packages: Mapping[str, str | None]) -> Iterator[Trap]:
-    """ipykernel 6 hears no click while a cell runs; 7 does (`ftlab.show.live`)."""
+    """ipykernel 6 hears no click while a cell runs; 7 does (`ftlab.show.panels.live`)."""
     version = packages.get("ipykernel")
     if version and release(version) < (7,):
         yield Trap(

@@ -34,7 +34,7 @@ DIFFERENCE_FORMS = (
     "if you take {b} from {a}, you keep {c}.",
     "Question: What is {a} - {b}? Answer: {c}.",
 )
-OBJECTS = "apples plums coins books eggs pears cups stones".split()
+OBJECTS = ["apples", "plums", "coins", "books", "eggs", "pears", "cups", "stones"]
 
 
 def _fill(form: str, a: int, b: int, c: int) -> str:

@@ -37,9 +37,9 @@ DEPARTMENTS = {
 }
 
 STRENGTHS = {
-    "mild": "mild slight faint light gentle".split(),
-    "moderate": "moderate medium noticeable bothersome fair".split(),
-    "severe": "severe terrible unbearable violent awful".split(),
+    "mild": ["mild", "slight", "faint", "light", "gentle"],
+    "moderate": ["moderate", "medium", "noticeable", "bothersome", "fair"],
+    "severe": ["severe", "terrible", "unbearable", "violent", "awful"],
 }
 
 TRENDS = {

@@ -29,11 +29,21 @@ TYPES = {
     "bear=take on, guarantee=vouch for",
 }
 
-PARTIES = "Tenant Landlord Supplier Customer Buyer Seller Agent Lender".split()
-OBJECTS = (
-    "the rent, the goods, the records, the lease, the building, the damage, the price, "
-    "the parcels, the plans, the agreement, the machines, the loss"
-).split(", ")
+PARTIES = ["Tenant", "Landlord", "Supplier", "Customer", "Buyer", "Seller", "Agent", "Lender"]
+OBJECTS = [
+    "the rent",
+    "the goods",
+    "the records",
+    "the lease",
+    "the building",
+    "the damage",
+    "the price",
+    "the parcels",
+    "the plans",
+    "the agreement",
+    "the machines",
+    "the loss",
+]
 FORCE = {"shall": "must", "may": "can", "shall not": "must not"}
 
 TERMS = tuple(

@@ -32,11 +32,11 @@ from ftlab.world.words import (
     sentence,
 )
 
-NEAR = "near behind beside under above opposite".split()
-VERBS = "walk wait smile listen laugh work rest shout jump climb".split()
+NEAR = ["near", "behind", "beside", "under", "above", "opposite"]
+VERBS = ["walk", "wait", "smile", "listen", "laugh", "work", "rest", "shout", "jump", "climb"]
 PAST = [verb + "ed" if verb[-1] != "e" else verb + "d" for verb in VERBS]
-WITH_OBJECT = "saw helped praised blamed hurt defended".split()
-MASS = "milk water sand bread sugar butter rice flour".split()
+WITH_OBJECT = ["saw", "helped", "praised", "blamed", "hurt", "defended"]
+MASS = ["milk", "water", "sand", "bread", "sugar", "butter", "rice", "flour"]
 
 Pair = tuple[str, str]
 

@@ -9,8 +9,8 @@ from ftlab.world.dice import Dice
 from ftlab.world.facts import CAPITALS, COLOURS, SYMBOLS, TRADES, YOUNG, Relation
 from ftlab.world.words import DAYS, PEOPLE, sentence
 
-LOUD = {"calm": "silent calm sleepy".split(), "lively": "loud wild playful".split()}
-LONG = {"short": "two three four".split(), "long": "ten twelve fifteen".split()}
+LOUD = {"calm": ["silent", "calm", "sleepy"], "lively": ["loud", "wild", "playful"]}
+LONG = {"short": ["two", "three", "four"], "long": ["ten", "twelve", "fifteen"]}
 
 
 def _fact(dice: Dice, relation: Relation) -> tuple[str, str]:

@@ -37,13 +37,49 @@ NUMBER_WORDS = split(
 # nouns for grammar: (singular, plural)
 HUMAN_NOUNS = [
     (word, word + "s")
-    for word in "teacher farmer singer driver nurse doctor baker painter writer dancer "
-    "gardener lawyer clerk pilot sailor guest neighbour student".split()
+    for word in [
+        "teacher",
+        "farmer",
+        "singer",
+        "driver",
+        "nurse",
+        "doctor",
+        "baker",
+        "painter",
+        "writer",
+        "dancer",
+        "gardener",
+        "lawyer",
+        "clerk",
+        "pilot",
+        "sailor",
+        "guest",
+        "neighbour",
+        "student",
+    ]
 ]
 OBJECT_NOUNS = [
     (word, word + "s")
-    for word in "table picture window chair plate bottle door carpet cabinet painting "
-    "machine bicycle letter report basket mirror bucket pillow".split()
+    for word in [
+        "table",
+        "picture",
+        "window",
+        "chair",
+        "plate",
+        "bottle",
+        "door",
+        "carpet",
+        "cabinet",
+        "painting",
+        "machine",
+        "bicycle",
+        "letter",
+        "report",
+        "basket",
+        "mirror",
+        "bucket",
+        "pillow",
+    ]
 ]
 
 ADJECTIVES = split("old new small large clean dirty quiet cheap heavy pretty famous tired happy")

@@ -60,7 +60,7 @@ print(f"skills that can be asked for: {', '.join(lab.suite.skills)}")
 # it finds likeliest.
 
 # %%
-from ftlab.measure.learning import generate
+from ftlab.evaluate.target import generate
 
 beginnings = [
     "The capital of Norway is",
@@ -192,7 +192,7 @@ slip_shows = ftlab.claim(
 # (or worse).
 
 # %%
-from ftlab.measure.retention import kept as kept_by_ftlab
+from ftlab.evaluate.retention import kept as kept_by_ftlab
 
 
 def kept(now, base, chance):
@@ -234,8 +234,8 @@ kept = ftlab.exercise(
 # good, lines that fall are bad. In the next notebook you make this picture yourself.
 
 # %%
-from ftlab import records
-from ftlab.paths import data_dir
+from ftlab import record as records
+from ftlab.base.paths import data_dir
 from ftlab.show import Point, plane, two_numbers
 
 recorded = records.load_all(data_dir() / "records" / "nano")

@@ -129,8 +129,8 @@ not_all_gone = ftlab.claim(
 # %%
 import torch
 
-from ftlab.batches import batch_indices, collate, encode
-from ftlab.profiles import precision
+from ftlab.base.machine import precision
+from ftlab.text.train_batches import batch_indices, collate, encode
 
 model = lab.fresh().train()
 optimizer = torch.optim.AdamW(model.parameters(), lr=plan.lr, weight_decay=0.0)
@@ -195,8 +195,8 @@ lower = ftlab.claim(
 from itertools import pairwise
 from statistics import fmean
 
-from ftlab import records
-from ftlab.paths import data_dir
+from ftlab import record as records
+from ftlab.base.paths import data_dir
 from ftlab.show import plane, sweep
 
 recorded = records.load_all(data_dir() / "records" / "nano")
@@ -310,7 +310,7 @@ no_worse = ftlab.claim(
 # embeddings, the row of numbers with which each token starts; *norm* the last scaling at the end.)
 
 # %%
-from ftlab.measure.drift import update_norms
+from ftlab.evaluate.drift import update_norms
 from ftlab.show import layer_updates
 
 before = {name: weights.detach() for name, weights in lab.bundle.model.named_parameters()}
@@ -414,7 +414,7 @@ falls_behind = ftlab.claim(
 # runs are recorded as well (`ftlab grid naive --profile laptop`).
 
 # %%
-from ftlab.measure import compare
+from ftlab.analysis import compare
 from ftlab.show import settings_table
 
 smollm = compare.settings(compare.shipped("laptop"))
@@ -435,7 +435,7 @@ on_smollm = ftlab.claim(
 # can have SmolLM2 (start Jupyter with `FTLAB_PROFILE=laptop`; some minutes). Else it only says so.
 
 # %%
-from ftlab.profiles import profile
+from ftlab.base.machine import profile
 
 if profile().name == "nano":
     print("Profile nano: nothing larger is trained here.")

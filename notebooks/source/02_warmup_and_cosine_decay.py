@@ -49,7 +49,7 @@ by_hand = [warmup_cosine(step, 100, 10) for step in range(1, 101)]
 import torch
 from transformers import get_cosine_schedule_with_warmup
 
-from ftlab.schedules import lr_factors
+from ftlab.train.schedules import lr_factors
 
 optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
 scheduler = get_cosine_schedule_with_warmup(optimizer, num_warmup_steps=10, num_training_steps=100)
@@ -86,7 +86,7 @@ show(
 # their *seed*, the order of the notes. What will warmup and cosine decay keep?
 
 # %%
-from ftlab.measure import compare
+from ftlab.analysis import compare
 from ftlab.show import scoreboard, settings_table
 
 nano = compare.settings(compare.shipped("nano"))
@@ -275,7 +275,7 @@ warmup_helps = ftlab.claim(
 # five right and keeps most? Does its shape matter more, or its peak?
 
 # %%
-from ftlab.show.schedule_panel import schedule_panel
+from ftlab.show.panels.schedule import schedule_panel
 
 schedule_panel(nano).show()
 

@@ -41,7 +41,7 @@ ftlab.hello()
 # %%
 import random
 
-from ftlab.measure.probing import logit_lens, probe, states
+from ftlab.evaluate.probing import logit_lens, probe, states
 from ftlab.world.words import HUMAN_NOUNS, OBJECT_NOUNS
 
 lab = ftlab.open_lab("clinic", model="nano-gpt2")
@@ -172,14 +172,14 @@ print(f"{last['target_score']:.0%} of the notes right, {last['retention']:.0%} o
 # learned: hold that thought. First, did the frozen weights really stay?
 
 # %%
-from ftlab.measure import compare
+from ftlab.analysis import compare
 
 nano = compare.settings(compare.shipped("nano"))
 full = compare.pick(nano, "learning rate", 1e-3)[0]
 print(f"naive, 3 seeds: {full.told('target_score')} right, {full.told('retention')} kept")
 
 # %%
-from ftlab.measure.drift import update_norms
+from ftlab.evaluate.drift import update_norms
 from ftlab.show import layer_updates
 
 before = {name: weights.detach() for name, weights in lab.bundle.model.named_parameters()}
@@ -352,7 +352,7 @@ no_place = ftlab.claim(
 # Try: freeze every other block, then the same number from below. What changes, and at which rate?
 
 # %%
-from ftlab.show.freeze_panel import freeze_panel
+from ftlab.show.panels.freeze import freeze_panel
 
 freeze_panel(nano, lab.bundle.model).show()
 
@@ -364,7 +364,7 @@ freeze_panel(nano, lab.bundle.model).show()
 # three seeds each, recorded (`ftlab grid decoder --profile laptop`).
 
 # %%
-from ftlab.measure.intervals import paired_difference
+from ftlab.evaluate.intervals import paired_difference
 
 laptop = compare.settings(compare.shipped("laptop"))
 real_gentle = compare.pick(laptop, "learning rate", 3e-5)[0]

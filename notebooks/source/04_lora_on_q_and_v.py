@@ -91,7 +91,7 @@ assert furthest < 1e-5
 # `c_attn`, which is also what `peft` chooses for a GPT-2 if you name nothing:
 
 # %%
-from ftlab.methods.moving import count
+from ftlab.methods.trainable import count
 
 config = LoraConfig(
     r=8,
@@ -265,9 +265,9 @@ round_trip = ftlab.claim(
 # matrices whose product is the change. So its rate must be found anew. Recorded, three seeds.
 
 # %%
-from ftlab.measure import compare
+from ftlab.analysis import compare
 from ftlab.show import best_of, matched_table, scoreboard, settings_table, sweep
-from ftlab.show.boards import called
+from ftlab.show.plots.boards import called
 
 nano = compare.settings(compare.shipped("nano"))
 SWEPT = ("learning rate", "lora_qv", "lora_all")
@@ -396,7 +396,7 @@ print(
 # no comparison.
 
 # %%
-from ftlab.show.compare_panel import compare_panel
+from ftlab.show.panels.compare import compare_panel
 
 compare_panel(nano).show()
 
@@ -412,7 +412,7 @@ compare_panel(nano).show()
 # Try: start from the article's table and get five times as many right answers without keeping less.
 
 # %%
-from ftlab.show.rank_explorer import rank_explorer
+from ftlab.show.panels.rank_explorer import rank_explorer
 
 rank_explorer(lab).show()
 
@@ -424,8 +424,8 @@ rank_explorer(lab).show()
 # (there nothing can be kept, only a few operations are fused):
 
 # %%
-from ftlab.fast import Fast, race
-from ftlab.profiles import precision
+from ftlab.base.machine import precision
+from ftlab.lab.fast import Fast, race
 
 fast = Fast(lab)
 upper, every = LoRA({"7-9": 8, "10-12": 16}), LoRA({"1-12": 8})
@@ -498,8 +498,8 @@ real_less = ftlab.claim(
 # reverse; in brackets, 95 % over draws of the seeds.)
 
 # %%
-from ftlab.measure.orderings import by_level, same_settings, spearman_interval
-from ftlab.show.style import percent, plain
+from ftlab.analysis.orderings import by_level, same_settings, spearman_interval
+from ftlab.show.canvas.style import percent, plain
 
 same = same_settings(nano, laptop)
 show(
@@ -525,7 +525,7 @@ print(f"rank correlation {rank.estimate:.2f} ({rank.low:.2f} to {rank.high:.2f})
 # with most methods at one.
 
 # %%
-from ftlab.measure.orderings import METHODS, OPTIONAL
+from ftlab.analysis.orderings import METHODS, OPTIONAL
 
 levels = by_level(nano, laptop)
 for level, found, methods in levels:

@@ -31,7 +31,7 @@ ftlab.hello()
 # what it has never read, and answered in full or counted wrong:
 
 # %%
-from ftlab.measure.learning import generate
+from ftlab.evaluate.target import generate
 from ftlab.show import Table, show, three_attentions
 
 lab = ftlab.open_lab("new_words", model="nano-t5")
@@ -111,7 +111,7 @@ snippet = ftlab.claim(
 # `ftlab` writes it from the live model, and a plan by attention needs no pattern at all:
 
 # %%
-from ftlab.methods.seq2seq import AttentionLoRA, pattern
+from ftlab.methods.attention_lora import AttentionLoRA, pattern
 
 for kind in ("decoder", "cross", "encoder"):
     print(f"{kind:8} {pattern(lab.bundle.model, kind)}")
@@ -174,12 +174,12 @@ show(
 
 # %%
 
-from ftlab.batches import collate, encode
-from ftlab.engine import summed_loss
-from ftlab.measure.seq2seq import decoder_start
-from ftlab.methods.seq2seq import KINDS, of_kind
-from ftlab.models.layers import layer_map
+from ftlab.methods.attention_lora import KINDS, of_kind
+from ftlab.models.layer_map import layer_map
 from ftlab.show import lines
+from ftlab.text.loss import summed_loss
+from ftlab.text.seq2seq import decoder_start
+from ftlab.text.train_batches import collate, encode
 
 
 def pull(bench):
@@ -271,11 +271,11 @@ print(f"{last['target_score']:.0%} right, {last['retention']:.0%} of the skills 
 # was run, a higher one might have been better still.
 
 # %%
-from ftlab.grids_seq2seq import attentions
-from ftlab.measure import compare
-from ftlab.measure.priorities import best_rates, priorities
+from ftlab.analysis import compare
+from ftlab.analysis.priorities import best_rates, priorities
+from ftlab.experiments.seq2seq import attentions
 from ftlab.show import matched_table, scoreboard, settings_table
-from ftlab.show.boards import called
+from ftlab.show.plots.boards import called
 
 recorded = compare.shipped("nano-t5")
 TASKS = {"new format": "new_format", "new words": "new_words"}
@@ -464,7 +464,7 @@ gentle_full = ftlab.claim(
 # embeddings, which both share, are frozen in both.)
 
 # %%
-from ftlab.methods.seq2seq import FreezeStack
+from ftlab.methods.attention_lora import FreezeStack
 
 for stack in ("encoder", "decoder"):
     print(FreezeStack(stack)(lab.fresh()))
@@ -550,7 +550,7 @@ frozen_worse = ftlab.claim(
 # without learning less? And what gets nine answers in ten right on *both* tasks, and keeps most?
 
 # %%
-from ftlab.show.attention_panel import attention_panel
+from ftlab.show.panels.attention import attention_panel
 
 attention_panel(recorded).show()
 

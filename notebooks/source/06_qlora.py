@@ -53,7 +53,7 @@ levels = (levels / levels.max()).float()
 print(len(levels), "values:", ", ".join(f"{value:.3f}" for value in levels))
 
 # %%
-from ftlab.optional import bitsandbytes
+from ftlab.base.libraries import bitsandbytes
 
 bnb = bitsandbytes()
 theirs = bnb.functional.get_4bit_type("nf4", device="cpu")
@@ -107,7 +107,7 @@ by_hand = ftlab.claim(
 
 # %%
 from ftlab.show import show
-from ftlab.show.levels import error, usage, weight_levels
+from ftlab.show.plots.levels import error, usage, weight_levels
 
 show(weight_levels(weight))
 
@@ -166,7 +166,7 @@ print(f"that of int4 {min(usage(weight, 'int4')):.1%}, that of FP4 {min(usage(we
 # 256 constants. Move the sliders: where would you stop?
 
 # %%
-from ftlab.show.panels import block_panel
+from ftlab.show.panels.panel import block_panel
 
 block_panel(weight).show()
 
@@ -200,10 +200,10 @@ guess = ftlab.predict(
 )
 
 # %%
-from ftlab.measure import compare
-from ftlab.models.quantise import Quantise
+from ftlab.analysis import compare
+from ftlab.models.quantize import Quantise
 from ftlab.show import Table
-from ftlab.show.style import skill_marks
+from ftlab.show.canvas.style import skill_marks
 
 HOWS = [Quantise(), Quantise(double=False), Quantise("fp4")]
 labs = {str(how): lab.quantised(how) for how in HOWS}  # a lab each: its base is the rounded one
@@ -234,7 +234,7 @@ print(guess.compare(100 * left_alone["nf4-double"]))
 # that home yet. The same on a real language model, SmolLM2-135M (recorded):
 
 # %%
-from ftlab.measure.four_bits import left, pairs
+from ftlab.analysis.four_bits import left, pairs
 
 recorded = pairs()  # LoRA on the plain base beside QLoRA on the rounded one
 real = next(pair for pair in recorded if pair.where.startswith("SmolLM2"))
@@ -288,9 +288,9 @@ costs_much = ftlab.claim(
 # %%
 from torch import nn
 
+from ftlab.base.machine import device, precision
 from ftlab.methods import nf4
 from ftlab.methods.qlora import QLoRA
-from ftlab.profiles import device, precision
 
 
 class QLoRALinear(nn.Module):
@@ -440,7 +440,7 @@ worse_off = ftlab.claim(
 from itertools import pairwise
 from statistics import median
 
-from ftlab.models.quantise import stored_bytes
+from ftlab.models.quantize import stored_bytes
 
 nine = ftlab.Plan(steps=9, lr=1e-3, measure_every=0)
 timed = {
@@ -560,21 +560,21 @@ merging = ftlab.claim(
 # They are not all there at once. The gradients, for instance, come when activations go, so at the
 # fullest moment there may be none yet.
 #
-# `ftlab` adds them up from the shape of a model alone (`ftlab.measure.memory` says how, with the
+# `ftlab` adds them up from the shape of a model alone (`ftlab.memory.estimate` says how, with the
 # sources). First for a model that we can measure: a training step of nano-gpt2, fully and by QLoRA.
 # The activations are held against what torch really keeps for the way down.
 
 # %%
-from ftlab import optimizers
-from ftlab.batches import collate, encode
-from ftlab.engine import summed_loss
-from ftlab.measure.activations import kept
-from ftlab.measure.memory import estimate
-from ftlab.measure.memory_measured import measured_activations, measured_peak
-from ftlab.measure.memory_parts import CARDS, size
-from ftlab.measure.memory_plan import MemoryPlan, plan_of
-from ftlab.measure.memory_shapes import shape
+from ftlab.memory.activations import kept
+from ftlab.memory.estimate import estimate
+from ftlab.memory.measured import measured_activations, measured_peak
+from ftlab.memory.parts import CARDS, size
+from ftlab.memory.plan import MemoryPlan, plan_of
+from ftlab.memory.shapes import shape
 from ftlab.methods.full import full
+from ftlab.text.loss import summed_loss
+from ftlab.text.train_batches import collate, encode
+from ftlab.train import optimizers
 
 items = encode(run.rows[:16], lab.tokenizer, loss_on="answer", limit=128)
 batch = collate(items)
@@ -634,7 +634,7 @@ print(f"of QLoRA's weights {unrounded:.0%} are those that are not rounded")
 # twice. *Paged* comes below.
 
 # %%
-from ftlab.show.memory import memory_bars, memory_table
+from ftlab.show.plots.memory import memory_bars, memory_table
 
 BIG = {"precision": "fp16", "batch_size": 4, "tokens": 512}
 WIDE = {"rank": 64, "targets": ("q", "k", "v", "o", "ff")}
@@ -699,7 +699,7 @@ fits = ftlab.claim(
 # that makes it fit. Like so:
 
 # %%
-from ftlab.measure.memory_advice import out_of_memory_message
+from ftlab.memory.advice import out_of_memory_message
 
 print(out_of_memory_message("llama-3b", MemoryPlan("lora", base="fp16", **BIG), CARDS["T4"]))
 
@@ -711,7 +711,7 @@ print(out_of_memory_message("llama-3b", MemoryPlan("lora", base="fp16", **BIG), 
 # memory, page by page, and back when the update needs them. (A drawing; heights are not to scale.)
 
 # %%
-from ftlab.show.paging import paging
+from ftlab.show.plots.paging import paging
 
 show(paging())
 
@@ -759,8 +759,8 @@ for what, parameters in {
 # optimiser needs.
 
 # %%
-from ftlab.paths import data_dir
-from ftlab.plain import read_json
+from ftlab.base.jsonfile import read_json
+from ftlab.base.paths import data_dir
 
 found = [read_json(path) for path in sorted((data_dir() / "records" / "t4").glob("*.json"))]
 for trial in found:

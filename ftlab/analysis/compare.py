@@ -1,0 +1,228 @@
+"""Methods side by side: runs gathered over their seeds, compared at the same learning.
+
+    settings(records)                  runs that differ in nothing but the seed, together
+    kept_when_learned(record, 1.0)     what was kept when the target loss first fell to 1.0 nats
+    best_at(settings, 1.0)             each method at the rate that then kept most
+    spearman(xs, ys)                   do two models put the methods into the same order?
+
+Who learns less forgets less: at equal steps a method can look gentle because it hardly moved. So
+the fair question is asked at MATCHED learning: along each run's own curve, at the first moment
+when the loss on the new task has fallen to a given level (linear between two measurements).
+
+Notable choices: the loss is matched, not the score, for it falls smoothly; every method may
+choose its best rate among those that were run, as one would in practice; a run that never gets
+there has no number, and a setting needs all its seeds.
+
+Source of the rank correlation: Spearman (1904), ties at their mean rank.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from statistics import fmean
+from typing import Any
+
+from ftlab import record as records
+from ftlab.base.errors import InputError
+from ftlab.base.paths import data_dir
+from ftlab.evaluate.intervals import Interval, paired_difference
+from ftlab.evaluate.retention import kept
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Runs that differ in their seed alone."""
+
+    name: str
+    """The runs' common name."""
+    method: str
+    """As in plots."""
+    sweep: str
+    """What of the grid it belongs to."""
+    lr: float
+    """Peak learning rate."""
+    runs: tuple[Any, ...]
+    """The records, by seed."""
+
+    def values(self, key: str) -> list[float]:
+        """A number of the final measurement, seed by seed."""
+        return [run.final[key] for run in self.runs]
+
+    def mean(self, key: str) -> float:
+        """The mean over seeds."""
+        return fmean(self.values(key))
+
+    def told(self, key: str) -> str:
+        """The mean, with the lowest and the highest seed, as shares."""
+        values = self.values(key)
+        return f"{fmean(values):.0%} ({min(values):.0%} to {max(values):.0%})"
+
+
+def shipped(size: str) -> list[records.Record]:
+    """The recorded runs of a size (nano, laptop) that came with the workbook; maybe none."""
+    folder = data_dir() / "records" / size
+    return records.load_all(folder) if folder.is_dir() else []
+
+
+def settings(runs: Iterable[Any], *, domain: str = "clinic") -> list[Setting]:
+    """Runs of a domain gathered over their seeds, by method and learning rate."""
+    groups: dict[str, list[Any]] = {}
+    for run in runs:
+        if run.domain == domain:
+            groups.setdefault(run.name.rpartition(", seed ")[0] or run.name, []).append(run)
+    made = [
+        Setting(
+            name,
+            members[0].method,
+            str(members[0].extra.get("sweep", "")),
+            members[0].plan["lr"],
+            tuple(sorted(members, key=lambda run: run.seed)),
+        )
+        for name, members in groups.items()
+    ]
+    return sorted(made, key=lambda setting: (setting.sweep, setting.lr, setting.name))
+
+
+def whole(found: Sequence[Setting], seeds: int = 3) -> list[Setting]:
+    """The settings that have all their seeds: others make no claim."""
+    return [setting for setting in found if len(setting.runs) >= seeds]
+
+
+def pick(found: Sequence[Setting], sweep: str, lr: float | None = None) -> list[Setting]:
+    """The settings of a sweep, by rate; one rate if it is given. InputError if there is none."""
+    chosen = [s for s in found if s.sweep == sweep and lr in (None, s.lr)]
+    if not chosen:
+        have = ", ".join(sorted({s.sweep for s in found}))
+        at = "" if lr is None else f" at rate {lr:g}"
+        raise InputError(f"No recorded runs of '{sweep}'{at}; there are runs of: {have}.")
+    return chosen
+
+
+def kept_when_learned(run: Any, loss: float) -> float | None:
+    """Retention at the first moment when the target loss is at most `loss`; None if never.
+
+    Losses in nats per token of the right answers, linear between two measured steps.
+    """
+    points = [
+        (step["measured"]["target_loss"], step["measured"]["retention"])
+        for step in run.curve
+        if step["measured"]
+    ]
+    if points and points[0][0] <= loss:
+        return points[0][1]
+    for (loss_0, kept_0), (loss_1, kept_1) in pairwise(points):
+        if loss_1 <= loss:
+            way = (loss_0 - loss) / (loss_0 - loss_1)
+            return kept_0 + way * (kept_1 - kept_0)
+    return None
+
+
+@dataclass(frozen=True)
+class Matched:
+    """A method at the rate that kept most when it had learned enough."""
+
+    sweep: str
+    setting: Setting | None
+    """None where no rate got there with all its seeds."""
+    kept: tuple[float, ...]
+    """Retention seed by seed, at the matched loss."""
+
+    @property
+    def interval(self) -> Interval | None:
+        """The mean over seeds with its 95 % interval (Student's t)."""
+        return mean_interval(self.kept) if len(self.kept) > 1 else None
+
+
+def best_at(found: Sequence[Setting], loss: float) -> dict[str, Matched]:
+    """Every sweep (method) at its best rate for the matched `loss`, in nats per token."""
+    best: dict[str, Matched] = {}
+    for setting in found:
+        values = [kept_when_learned(run, loss) for run in setting.runs]
+        kept = tuple(value for value in values if value is not None)
+        whole = len(kept) == len(values)
+        before = best.setdefault(setting.sweep, Matched(setting.sweep, None, ()))
+        if whole and (not before.kept or fmean(kept) > fmean(before.kept)):
+            best[setting.sweep] = Matched(setting.sweep, setting, kept)
+    return best
+
+
+def common_level(found: Sequence[Setting], sweeps: Sequence[str]) -> float:
+    """The lowest target loss, in nats per token, that each of `sweeps` reaches with all its seeds.
+
+    So it is the methods that set the level, and none of them is left out.
+    Raises InputError for a sweep without recorded runs.
+    """
+    reached = []
+    for sweep in sweeps:
+        best = min(max(_lowest(run) for run in setting.runs) for setting in pick(found, sweep))
+        reached.append(best)
+    return max(reached)
+
+
+def _lowest(run: Any) -> float:
+    return min(step["measured"]["target_loss"] for step in run.curve if step["measured"])
+
+
+def mean_interval(values: Sequence[float], confidence: float = 0.95) -> Interval:
+    """The mean of a few runs with Student's t interval: three seeds give a wide one."""
+    return paired_difference(values, [0.0] * len(values), confidence=confidence)
+
+
+def verdict(first: Sequence[float], second: Sequence[float]) -> str:
+    """Is `first` larger, seed by seed? holds, does not hold, or not decided.
+
+    Decided means: the 95 % interval of the paired difference leaves out 0.
+    """
+    interval = paired_difference(first, second)
+    if interval.low > 0:
+        return "holds"
+    return "does not hold" if interval.high < 0 else "not decided"
+
+
+def kept_of(now: Mapping[str, Any], base: Mapping[str, Any]) -> float:
+    """Share of the skills of `base` that are left, both given as full measurements (dicts).
+
+    For a base other than the run's own: what a 4-bit model has left of the plain one.
+    """
+    chance = base["chance"]
+    shares = [
+        kept(now["skills"][name], before, chance[name]) for name, before in base["skills"].items()
+    ]
+    return fmean(share for share in shares if share is not None)
+
+
+def more(first: Setting, second: Setting, key: str = "retention") -> bool:
+    """Is a number of the first clearly above the second's: the whole 95 % interval above zero?"""
+    return verdict(first.values(key), second.values(key)) == "holds"
+
+
+def close(first: Setting, second: Setting, key: str = "retention", room: float = 0.1) -> bool:
+    """Are a number of both shown to be equal within `room`: the 95 % interval lies inside it?"""
+    found = paired_difference(first.values(key), second.values(key))
+    return -room < found.low and found.high < room
+
+
+def difference(first: Setting, second: Setting, key: str = "retention") -> str:
+    """first - second of a share, paired by seed, in points with its 95 % interval, as text."""
+    found = paired_difference(first.values(key), second.values(key))
+    low, high = 100 * found.low, 100 * found.high
+    return f"{100 * found.estimate:+.0f} points ({low:+.0f} to {high:+.0f})"
+
+
+def spearman(xs: Sequence[float], ys: Sequence[float]) -> float:
+    """Rank correlation, from -1 to 1. Raises InputError for fewer than 3 pairs or no spread."""
+    if len(xs) != len(ys) or len(xs) < 3:
+        raise InputError(f"{len(xs)} and {len(ys)} values have no rank correlation; give 3 pairs.")
+    a, b = _ranks(xs), _ranks(ys)
+    middle = (len(xs) + 1) / 2
+    top = sum((x - middle) * (y - middle) for x, y in zip(a, b, strict=True))
+    spread = sum((x - middle) ** 2 for x in a) * sum((y - middle) ** 2 for y in b)
+    if not spread:
+        raise InputError("All values are equal on one side, so there is no order to compare.")
+    return top / spread**0.5
+
+
+def _ranks(values: Sequence[float]) -> list[float]:
+    """Ranks from 1; equal values share the mean of theirs."""
+    order = sorted(values)
+    return [order.index(v) + (order.count(v) + 1) / 2 for v in values]

@@ -1,0 +1,35 @@
+"""Public names that are found by pressing Tab, and loaded when they are first used (PEP 562).
+
+if TYPE_CHECKING:                       what an editor reads ...
+    from ftlab.lab.lab import open_lab
+__all__, __dir__, __getattr__ = lazy(__name__, __file__)      ... is what Python loads, later
+"""
+
+import ast
+import importlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+Names = tuple[list[str], Callable[[], list[str]], Callable[[str], Any]]
+
+
+def lazy(package: str, file: str) -> Names:
+    """`__all__`, `__dir__` and `__getattr__` of the package whose `__init__.py` is `file`.
+
+    Public is what stands there under `if TYPE_CHECKING:` as `from module import names`.
+    """
+    home: dict[str, str] = {}
+    for node in ast.parse(Path(file).read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.If):
+            imports = [line for line in node.body if isinstance(line, ast.ImportFrom)]
+            home |= {name.name: str(line.module) for line in imports for name in line.names}
+
+    def get(name: str) -> Any:
+        if name not in home:
+            raise AttributeError(f"module '{package}' has no attribute '{name}'")
+        if home[name] == package:
+            return importlib.import_module(f"{package}.{name}")
+        return getattr(importlib.import_module(home[name]), name)
+
+    return sorted(home), lambda: sorted(home), get

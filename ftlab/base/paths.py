@@ -1,0 +1,36 @@
+"""Where the workbook's data lies: FTLAB_DATA, else inside the installed package, else in a clone.
+
+A wheel carries it as ftlab/data; in a clone, and for an editable install, it is the folder data
+beside the package.
+"""
+
+import os
+from pathlib import Path
+
+from ftlab.base.errors import InputError
+
+PACKAGE = Path(__file__).resolve().parents[1]
+
+
+def data_dir() -> Path:
+    """The folder with the world's sets, the nano models and the recorded runs.
+
+    Raises InputError when it cannot be found.
+    """
+    given, inside = os.environ.get("FTLAB_DATA"), PACKAGE / "data"
+    clone = PACKAGE.parent / "data"
+    path = Path(given) if given else (inside if inside.is_dir() else clone)
+    if not path.is_dir():
+        raise InputError(
+            f"The data folder {path} does not exist; clone the whole repository, "
+            "or set FTLAB_DATA to its data folder."
+        )
+    return path
+
+
+def cache_dir() -> Path:
+    """Folder for what can be made again (converted weights, checkpoints); created if missing."""
+    base = os.environ.get("FTLAB_CACHE") or os.environ.get("XDG_CACHE_HOME")
+    path = (Path(base) if base else Path.home() / ".cache") / "ftlab"
+    path.mkdir(parents=True, exist_ok=True)
+    return path

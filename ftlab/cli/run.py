@@ -1,0 +1,212 @@
+"""`ftlab demo` and `ftlab run`: one fine-tuning run in a terminal.
+
+    ftlab demo                              forgetting in about a minute: table, answers, picture
+    ftlab run --lr 1e-4 --out runs          one run as a record, for plots and comparisons
+
+Slips are found before anything heavy is loaded: the plan, then the output's place, then domain
+and model.
+"""
+
+import argparse
+from pathlib import Path
+from textwrap import shorten
+from typing import Any
+
+import ftlab
+from ftlab.base.errors import InputError
+from ftlab.base.quiet import quiet
+from ftlab.cli.terminal import Progress, check_folder, check_picture, save_picture
+from ftlab.experiments.decoder import BASES, PRESETS, base_of, presets
+from ftlab.plan import OPTIMIZERS, Plan
+
+WIDTH = 96  # letters of a prompt or an answer that are shown
+
+
+def add_demo(parser: argparse.ArgumentParser) -> None:
+    """The options of `ftlab demo`."""
+    _add_common(parser, steps=100)
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("forgetting.png"),
+        metavar="FILE",
+        help="the picture (default: %(default)s)",
+    )
+
+
+def add_run(parser: argparse.ArgumentParser) -> None:
+    """The options of `ftlab run`."""
+    _add_common(parser, steps=100)
+    parser.add_argument("--method", default="full", help=f"one of: {', '.join(PRESETS)}")
+    parser.add_argument(
+        "--schedule", default="constant", help="constant, cosine or linear (default: constant)"
+    )
+    parser.add_argument("--warmup", type=int, default=0, help="steps of warmup (default: 0)")
+    parser.add_argument(
+        "--replay", type=float, default=0.0, help="share of general text, such as 0.05 (default: 0)"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of data order (default: 0)")
+    parser.add_argument(
+        "--base", default="plain", help=f"one of: {', '.join(BASES)} (default: plain)"
+    )
+    parser.add_argument(
+        "--optimizer", default="adamw", help=f"one of: {', '.join(OPTIMIZERS)} (default: adamw)"
+    )
+    parser.add_argument(
+        "--gradient-checkpointing", action="store_true", help="less memory, more time"
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("runs"),
+        metavar="FOLDER",
+        help="where the record goes (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--keep",
+        type=Path,
+        default=None,
+        metavar="FOLDER",
+        help="keep the run there, and go on from what is kept (default: it is not kept)",
+    )
+
+
+def _add_common(parser: argparse.ArgumentParser, *, steps: int) -> None:
+    parser.add_argument(
+        "--domain",
+        default="clinic",
+        help="clinic, helpdesk, contracts, or a file (default: clinic)",
+    )
+    parser.add_argument(
+        "--model",
+        default=None,
+        help="nano-gpt2, smollm2-135m, a folder or a Hub name (default: by FTLAB_PROFILE)",
+    )
+    parser.add_argument("--steps", type=int, default=steps, help=f"(default: {steps})")
+    parser.add_argument("--lr", type=float, default=1e-3, help="learning rate (default: 1e-3)")
+
+
+def demo(asked: argparse.Namespace) -> int:
+    """Train once, then show what was learned and what was forgotten."""
+    plan = Plan(steps=asked.steps, lr=asked.lr)
+    check_picture(asked.out)
+    lab, run = _open(asked, plan)
+    print(
+        f"Teaching {lab.bundle.name} the domain {lab.domain.name}: {plan.steps} steps of "
+        f"{plan.batch_size} items at learning rate {plan.lr:g}."
+    )
+    _train(run, plan)
+    record = run.record
+    print("\n" + table(record.baseline, record.final))
+    for row in run.samples(2):
+        print("\n" + sample(row))
+    from ftlab.show import two_numbers
+
+    save_picture(two_numbers(record.curve, method=record.method), asked.out)
+    print(f"\nThe picture is in {asked.out}.")
+    print(closing(record.final, plan))
+    return 0
+
+
+def run(asked: argparse.Namespace) -> int:
+    """Train once and keep the record."""
+    plan = Plan(
+        steps=asked.steps,
+        lr=asked.lr,
+        seed=asked.seed,
+        schedule=asked.schedule,
+        warmup=asked.warmup,
+        optimizer=asked.optimizer,
+        gradient_checkpointing=asked.gradient_checkpointing,
+    )
+    if asked.method not in PRESETS:
+        raise InputError(
+            f"The method '{asked.method}' is not known; the methods are {', '.join(PRESETS)}."
+        )
+    if not 0 <= asked.replay < 1:
+        raise InputError(f"--replay {asked.replay:g} is not possible; give a share below 1.")
+    base_of(asked.base)  # its slip, too, is told before the model is loaded
+    check_folder(asked.out)
+    if asked.keep:
+        ftlab.keep(asked.keep)
+    _, made = _open(asked, plan)
+    _train(made, plan)
+    record = made.record
+    from ftlab import record as records
+
+    try:
+        path = records.save(record, asked.out)
+    except OSError as error:
+        raise InputError(f"{asked.out} cannot be written ({error.strerror}).") from error
+    print(closing(record.final, plan))
+    print(f"The record is in {path}.")
+    return 0
+
+
+def _open(asked: argparse.Namespace, plan: Plan) -> tuple[Any, Any]:
+    """The lab and its run, prepared."""
+    quiet()
+    import ftlab.lab.lab  # torch and transformers, some seconds
+
+    base = base_of(getattr(asked, "base", "plain"))
+    lab = ftlab.lab.lab.open_lab(domain=asked.domain, model=asked.model, base=base)
+    method = presets(plan.seed)[getattr(asked, "method", "full")]
+    more = {} if method is None else {"method": method}
+    return lab, lab.run(plan, replay=getattr(asked, "replay", 0.0), **more)
+
+
+def _train(run: Any, plan: Plan) -> None:
+    words = ""
+    with Progress(plan.steps) as bar:
+        for step in run:
+            if step.measured:
+                words = (
+                    f"new items right {_percent(step.measured['target_score'])}, "
+                    f"skills kept {_percent(step.measured['retention'])}"
+                )
+            bar.to(step.step, words)
+
+
+def table(before: dict[str, Any], after: dict[str, Any]) -> str:
+    """What was learned and what was kept, skill by skill, as aligned text."""
+    rows = [("", "before", "after", "kept")]
+    rows.append(("new task: items right", *_both(before, after, "target_score"), ""))
+    if after.get("held_score") is not None:
+        rows.append(("  of cases never trained on", *_both(before, after, "held_score"), ""))
+    for skill, share in after["skills"].items():
+        was, kept = before["skills"].get(skill), (after.get("kept") or {}).get(skill)
+        rows.append((f"skill: {skill}", _percent(was), _percent(share), _percent(kept)))
+    rows.append(("skills kept, the mean", "", "", _percent(after["retention"])))
+    losses = [part["general_loss"] for part in (before, after)]
+    told = ["-" if loss is None else f"{loss:.2f}" for loss in losses]
+    rows.append(("general text, nats a token", told[0], told[1], ""))
+    wide = max(len(row[0]) for row in rows)
+    return "\n".join(
+        f"{name:<{wide}}  {was:>8}  {now:>8}  {kept:>8}".rstrip() for name, was, now, kept in rows
+    )
+
+
+def _both(before: dict[str, Any], after: dict[str, Any], key: str) -> tuple[str, str]:
+    return _percent(before.get(key)), _percent(after.get(key))
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.0f} %"
+
+
+def sample(row: dict[str, str]) -> str:
+    """One test item with the answers before and after."""
+    names = {"prompt": "asked", "expected": "expected", "before": "before", "after": "after"}
+    return "\n".join(
+        f"  {names[key]:<8}  {shorten(str(row[key]), WIDTH, placeholder=' ...') or '(nothing)'}"
+        for key in names
+    )
+
+
+def closing(final: dict[str, Any], plan: Plan) -> str:
+    """The run in one sentence."""
+    return (
+        f"After {plan.steps} steps at learning rate {plan.lr:g} the model answers "
+        f"{_percent(final['target_score'])} of new items rightly and has kept "
+        f"{_percent(final['retention'])} of the skills it had."
+    )

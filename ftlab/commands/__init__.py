@@ -1,1 +1,0 @@
-"""The longer commands of `ftlab`; each is one function that takes the parsed arguments."""

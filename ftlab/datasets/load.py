@@ -1,0 +1,266 @@
+"""Read what the model is asked and taught: suites of probes, and domains to fine-tune on.
+
+A **suite** asks what a model knows: probes per skill, and held-out documents for its loss. A
+**domain** is what it is taught: three splits of prompts and answers, as `datasets.Dataset`.
+
+    load_suite("world")              # the small world; "tasks" (nano-t5), "english" (real models)
+    load_suite("wiki")               # the English questions, documents from the Hub
+    load_domain("clinic")            # the workbook's own; or "mine.jsonl", a folder, a Hub id
+    load_domain("medical")           # a set on the Hub that is known by name (datasets/hub_sets.py)
+
+Probe forms (the choices score as `query + choice`): `choice` picks the likeliest of its choices,
+`pair` the likelier of two sentences, `cloze` must itself say every token of the answer.
+A user's own files are read by `ftlab/datasets/own_files.py`.
+"""
+
+import difflib
+import random
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ftlab.base.errors import InputError
+from ftlab.base.paths import data_dir
+from ftlab.datasets import hub_sets, own_files
+from ftlab.datasets.rows import read_jsonl
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+DOMAINS = ("clinic", "helpdesk", "contracts", "new_format", "new_words")
+SUITES = ("world", "english", "tasks", "wiki")
+SHARED_DOCUMENTS = {"tasks": "world"}
+"""Suites whose held-out documents are those of another."""
+FORMS = ("choice", "cloze", "pair")
+
+
+@dataclass(frozen=True)
+class Probe:
+    """One question with its possible continuations."""
+
+    id: str
+    """Its name, unlike every other in the suite."""
+    skill: str
+    """The ability it asks for, such as facts."""
+    form: str
+    """choice, cloze or pair."""
+    query: str
+    """The text before the choice; empty for a pair."""
+    choices: tuple[str, ...]
+    """What may follow, each with the space it needs."""
+    label: int
+    """The place of the right one in `choices`, from 0."""
+
+    def __post_init__(self) -> None:
+        fault = _fault(self)
+        if fault:
+            raise InputError(f"The probe '{self.id}' {fault}.")
+
+    @property
+    def chance(self) -> float:
+        """The accuracy of guessing: 1 / choices, and 0 for a cloze."""
+        return 0.0 if self.form == "cloze" else 1 / len(self.choices)
+
+
+def _fault(probe: Probe) -> str:
+    """What contradicts itself in a probe, as the rest of a sentence; "" when nothing does."""
+    n = len(probe.choices)
+    if probe.form not in FORMS:
+        return f"has the form '{probe.form}'; the forms are {', '.join(FORMS)}"
+    if not probe.skill:
+        return "names no skill; name one"
+    if not all(choice.strip() for choice in probe.choices) or len(set(probe.choices)) < n:
+        return "has an empty choice or one choice twice; give different ones"
+    if probe.form == "pair" and (n != 2 or probe.query):
+        return f"is a pair with {n} choices and the query '{probe.query}'; give 2 and no query"
+    if n < (1 if probe.form == "cloze" else 2):
+        return f"has {n} choices; a {probe.form} needs more"
+    if not 0 <= probe.label < n:
+        return f"has the label {probe.label} for {n} choices; count from 0 to {n - 1}"
+    return ""
+
+
+@dataclass(frozen=True)
+class Suite:
+    """What a model is asked: probes, and documents for its general loss."""
+
+    name: str
+    """world, english or the folder it was read from."""
+    probes: tuple[Probe, ...]
+    """The questions of every skill."""
+    documents: tuple[str, ...]
+    """Held-out general texts."""
+
+    @property
+    def skills(self) -> list[str]:
+        """The skills asked for, in the order in which they first occur."""
+        return list(dict.fromkeys(probe.skill for probe in self.probes))
+
+    def sample(self, per_skill: int, documents: int, seed: int = 0) -> "Suite":
+        """A smaller suite: up to `per_skill` probes a skill and `documents` texts, by a seed."""
+        if per_skill < 1 or documents < 1:
+            raise InputError(
+                f"A sample of {per_skill} probes a skill and {documents} documents "
+                "measures nothing; ask for at least 1 of each."
+            )
+        by_skill = {skill: [p for p in self.probes if p.skill == skill] for skill in self.skills}
+        probes = [
+            probe
+            for skill, asked in by_skill.items()
+            for probe in _some(asked, per_skill, f"{seed} {skill}")
+        ]
+        return Suite(self.name, tuple(probes), tuple(_some(self.documents, documents, f"{seed}")))
+
+
+def _some(things: Iterable[Any], n: int, seed: str) -> list[Any]:
+    """`n` of the things, drawn by a seed, in their old order; all of them if there are fewer."""
+    things = list(things)
+    chosen = random.Random(seed).sample(range(len(things)), min(n, len(things)))
+    return [things[i] for i in sorted(chosen)]
+
+
+@dataclass(frozen=True)
+class Domain:
+    """What a model is taught. Columns: id, prompt, answer (begins with its space), held."""
+
+    name: str
+    """clinic, helpdesk, contracts, or what the file, the folder or the set is called."""
+    train: "Dataset"
+    """What is learned from."""
+    validation: "Dataset"
+    """What is looked at while training."""
+    test: "Dataset"
+    """What gives the final score."""
+
+
+def load_suite(name: str | Path = "world") -> Suite:
+    """The suite "world", "english", "tasks", "wiki" or a folder (probes.jsonl, general.jsonl).
+
+    Raises InputError for an unknown name and for the first malformed line, and hub.Away for
+    "wiki" where its text cannot be had.
+    """
+    if name == "wiki":
+        return replace(load_suite("english"), name="wiki", documents=tuple(hub_sets.documents()))
+    folder = data_dir() / str(name) if name in SUITES else Path(name)
+    if not (name and is_there(folder)):
+        raise InputError(
+            f"There is no suite '{name}'{nearest(name, SUITES)}; the suites are "
+            f"{', '.join(SUITES)}, or give a folder with probes.jsonl and "
+            "general.jsonl."
+        )
+    home = data_dir() / SHARED_DOCUMENTS[str(name)] if name in SHARED_DOCUMENTS else folder
+    paths = [folder / "probes.jsonl", home / "general.jsonl"]
+    for path in paths:
+        if not path.is_file():
+            raise InputError(
+                f"The suite {name} has no {path.name} in {path.parent}; it needs "
+                "probes.jsonl (questions) and general.jsonl (documents)."
+            )
+    probes = [_probe(where, row) for where, row in read_jsonl(paths[0])]
+    documents = [_document(where, row) for where, row in read_jsonl(paths[1])]
+    for path, rows in zip(paths, (probes, documents), strict=True):
+        if not rows:
+            raise InputError(f"{path} is empty; write one JSON object a line into it.")
+    _check_ids(probes, paths[0])
+    return Suite(str(name), tuple(probes), tuple(documents))
+
+
+def suite_for(model: Any, name: str) -> str:
+    """The suite that fits a model: by its name (nano or not) and its kind."""
+    if "nano" not in name:
+        return "english"
+    return "tasks" if model.config.is_encoder_decoder else "world"
+
+
+def _probe(where: str, row: dict[str, Any]) -> Probe:
+    """One line of probes.jsonl as a Probe; InputError names the line."""
+    types = {"id": str, "skill": str, "form": str, "query": str, "choices": list, "label": int}
+    for key, kind in types.items():
+        if key not in row or not isinstance(row[key], kind) or isinstance(row[key], bool):
+            raise InputError(
+                f"The probe in {where} needs '{key}' as {kind.__name__}, and has "
+                f"{row.get(key, 'none')!r}."
+            )
+    if not all(isinstance(choice, str) for choice in row["choices"]):
+        raise InputError(f"The probe in {where} has a choice that is not text; put it in quotes.")
+    values: dict[str, Any] = {key: row[key] for key in types}
+    values["choices"] = tuple(row["choices"])
+    try:
+        return Probe(**values)
+    except InputError as error:
+        raise InputError(f"{str(error).rstrip('.')} ({where}).") from error
+
+
+def _document(where: str, row: dict[str, Any]) -> str:
+    text = row.get("text")
+    if not isinstance(text, str) or not text.strip():
+        raise InputError(f"The document in {where} has no text under 'text'; write it there.")
+    return text
+
+
+def _check_ids(probes: list[Probe], path: Path) -> None:
+    seen: set[str] = set()
+    for probe in probes:
+        if probe.id in seen:
+            raise InputError(
+                f"{path} has two probes with the id '{probe.id}'; give every probe its own."
+            )
+        seen.add(probe.id)
+
+
+def load_domain(name: str | Path, *, seed: int = 0) -> Domain:
+    """A domain: one of the workbook's, one that is known on the Hub (medical, medical_answers), a
+    file, a folder of splits, or another data set on the Hub.
+
+    A file is .jsonl, .csv or .parquet with the columns prompt and answer (held, id: optional);
+    splits that are missing are cut from it, 80/10/10, by `seed`. Raises InputError.
+    """
+    name = str(name)
+    own = name in DOMAINS
+    path = data_dir() / "world" / name if own else Path(name).expanduser()
+    if own and not path.is_dir():
+        raise InputError(
+            f"The domain '{name}' is not in {path.parent}; get the "
+            "whole repository, or install ftlab again."
+        )
+    given = bool(name) and is_there(path)
+    if given and path.is_dir():
+        splits = own_files.read_folder(path)
+    elif name in hub_sets.DOMAINS:
+        splits = own_files.read_known(name, seed)
+    elif given or path.suffix.lower() in (*own_files.ENDINGS, ".json", ".txt", ".xlsx"):
+        splits = {"train": own_files.read_file(path)}
+    elif re.fullmatch(r"[\w-][\w.-]*/[\w-][\w.-]*", name):
+        splits = own_files.read_hub(name)
+    else:
+        raise InputError(
+            f"There is no domain '{name}'{nearest(name, (*DOMAINS, *hub_sets.DOMAINS))}; the "
+            f"domains are {', '.join(DOMAINS)}, and from the Hub {', '.join(hub_sets.DOMAINS)}; or "
+            f"give a {own_files.ENDINGS_TEXT} file, a folder with such files, or the name of a "
+            "data set on the Hub."
+        )
+    splits = own_files.complete(splits, name, seed)
+    return Domain(name if own else path.stem, **{k: _dataset(v) for k, v in splits.items()})
+
+
+def _dataset(items: list[own_files.Item]) -> "Dataset":
+    from datasets import Dataset, Features, Value  # 1.4 s, so only when data is wanted
+
+    columns = {"id": "string", "prompt": "string", "answer": "string", "held": "bool"}
+    return Dataset.from_list(items, Features({key: Value(kind) for key, kind in columns.items()}))
+
+
+def is_there(path: Path) -> bool:
+    """True when the path exists; False also for a text that can be no path."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
+
+
+def nearest(name: object, known: Iterable[str]) -> str:
+    """(did you mean 'clinic'?), or "" when nothing known is near."""
+    close = difflib.get_close_matches(str(name).lower(), list(known), n=1)
+    return f" (did you mean '{close[0]}'?)" if close else ""

@@ -1,0 +1,66 @@
+"""Replay: general text between the new task's items, so that old skills are practised on the way.
+
+    mix(rows, "world", 0.05, reads=1600)      1,520 notes and 80 general documents
+
+For nano-gpt2 the general text is the small world's own, documents that neither the pre-training nor
+the probes nor the held-out set took (another seed); for nano-t5 text-to-text pairs of the same
+kind. For a real model, whose training text nobody
+has, it is text that the model wrote itself (`data/english/replay.jsonl`), or Wikipedia's where the
+suite is "wiki".
+
+Notable choices:
+- Items are REPLACED: a run with replay reads as many texts as one without, so the new task is
+  seen a little less often. That is the price, and it is in the comparison.
+- Every document is read once; the notes repeat as they would without.
+- Of a document the whole text is learned, of a note the answer.
+
+Source: Robins, Catastrophic forgetting, rehearsal and pseudorehearsal (1995).
+"""
+
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+from ftlab.base.errors import InputError
+from ftlab.base.paths import data_dir
+from ftlab.datasets.hub_sets import replay_texts
+from ftlab.datasets.rows import read_jsonl
+from ftlab.world.streams import task_stream, training_stream
+
+WORLD_SEED = 4
+ENGLISH = "english/replay.jsonl"
+Row = dict[str, Any]
+
+
+def mix(rows: Sequence[Row], suite: str, share: float, reads: int) -> list[Row]:
+    """What a run of `reads` items learns from: `share` of it general text, the rest `rows`.
+
+    `suite` names the world that the base knows (world, tasks, english, wiki). With a share of 0 the
+    rows come back as they are. Raises InputError for a share below 0 or not below 1.
+    """
+    if not 0 <= share < 1:
+        raise InputError(f"replay={share:g} is not possible; give a share from 0 to below 1.")
+    if not share:
+        return list(rows)
+    count = max(1, round(share * reads))
+    notes = itertools.islice(itertools.cycle(rows), reads - count)
+    return [*notes, *documents(suite, count)]
+
+
+def documents(suite: str, count: int) -> list[Row]:
+    """`count` general documents in the form of training items, the prompt being empty."""
+    if suite == "tasks":
+        pairs = itertools.islice(task_stream(WORLD_SEED), count)
+        return [_row(n, source, target) for n, (source, target) in enumerate(pairs)]
+    if suite == "world":
+        texts = [d.text for d in itertools.islice(training_stream(WORLD_SEED), count)]
+    elif suite == "wiki":
+        texts = list(itertools.islice(itertools.cycle(replay_texts()), count))
+    else:
+        stored = [row["text"] for _, row in read_jsonl(data_dir() / ENGLISH)]
+        texts = list(itertools.islice(itertools.cycle(stored), count))
+    return [_row(n, "", text) for n, text in enumerate(texts)]
+
+
+def _row(number: int, prompt: str, answer: str) -> Row:
+    return {"id": f"replay-{number:04}", "prompt": prompt, "answer": answer, "held": False}

@@ -1,0 +1,140 @@
+"""How far a model has moved: in what it says (KL), and in its weights (update norms).
+
+    KL(base || tuned) = mean over tokens of  sum_v p_base(v) (log p_base(v) - log p_tuned(v))
+    update(layer)     = || W_tuned - W_base ||_F         relative = update / || W_base ||_F
+
+KL is in nats per token, 0 for equal models and never below. It needs no labels: measured on
+inputs of the NEW task it costs no old data at all, and was reported to foretell forgetting
+better than the size of the weight change does (Shenfeld et al. 2025, "RL's Razor",
+arXiv 2509.04259, where the KL runs in this same direction).
+
+Notable choices: a whole text counts at every token; of a (prompt, answer) pair only the answer
+and its eos count. Both models see the same batches, so KL(base || base) is exactly 0. A head that
+shares its weights with the embeddings is counted once, with the embeddings. Blocks are numbered
+from 1.
+
+Run the tests: pytest tests/evaluate/test_drift.py
+"""
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import kl_div, log_softmax
+
+from ftlab.base.errors import InputError
+from ftlab.text.requests import document_pieces, item_pieces
+from ftlab.text.scored_batches import (
+    batches,
+    context_limit,
+    evaluating,
+    kept_logits,
+)
+from ftlab.text.segments import Piece
+from ftlab.text.seq2seq import decoder_start
+
+Text = str | tuple[str, str]
+"""A whole text, or a (prompt, answer) pair."""
+
+_BLOCK = re.compile(r"\.(?:h|layers?|blocks?)\.(\d+)\.")
+_NAMED = (
+    ("embeddings", r"wte|wpe|embed|shared"),
+    ("head", r"lm_head"),
+    ("final norm", r"ln_f|norm"),
+)
+
+
+def kl_to_base(
+    base: nn.Module,
+    model: nn.Module,
+    tokenizer: Any,
+    texts: Sequence[Text],
+    *,
+    batch_tokens: int | None = None,
+) -> float:
+    """KL(base || model) in nats per token over texts or (prompt, answer) pairs.
+
+    `base` must be a model of its own: one that was trained in place no longer is the base.
+    Raises InputError when nothing can be scored, or a pair is longer than the model can read.
+    """
+    pieces = _pieces(model, tokenizer, texts)
+    tokens = sum(len(piece.continuation) for piece in pieces)
+    if not tokens:
+        raise InputError("There is no text to compare the models on; give at least one.")
+    total = 0.0
+    with evaluating(base, model):
+        for batch in batches(pieces, model, batch_tokens=batch_tokens):
+            old = log_softmax(kept_logits(base, batch), -1)  # (B, K, V)
+            new = log_softmax(kept_logits(model, batch), -1)  # (B, K, V)
+            gap = kl_div(new, old, reduction="none", log_target=True).sum(-1)  # (B, K)
+            total += gap[batch.row, batch.column].double().sum().item()
+    return total / tokens
+
+
+def _pieces(model: nn.Module, tokenizer: Any, texts: Sequence[Text]) -> list[Piece]:
+    whole = [text for text in texts if isinstance(text, str)]
+    pairs = [text for text in texts if not isinstance(text, str)]
+    start = decoder_start(model)
+    windows = document_pieces(tokenizer, whole, context_limit(model), start)
+    items = [{"prompt": prompt, "answer": answer} for prompt, answer in pairs]
+    return [p for group in windows for p in group] + item_pieces(tokenizer, items, start)
+
+
+def snapshot(model: nn.Module) -> dict[str, Tensor]:
+    """A copy of every parameter, by name; a tied head occurs once. Take it before training."""
+    return {name: p.detach().clone() for name, p in model.named_parameters()}
+
+
+def update_norms(base_state: Mapping[str, Tensor], model: nn.Module) -> dict[str, dict[str, float]]:
+    """Frobenius norm of the change since `snapshot`, per block, embeddings, norm and head.
+
+    Returns {"embeddings": {"update": ..., "relative": ...}, "block 1": ..., ...}.
+    Raises InputError when names or shapes differ: an adapter must be merged before.
+    """
+    now = dict(model.named_parameters())
+    _check_same(base_state, now)
+    changed: dict[str, float] = {}
+    before: dict[str, float] = {}
+    with torch.no_grad():
+        for name, parameter in now.items():
+            layer = layer_of(name)
+            old = base_state[name].to(parameter.device, torch.float64)
+            changed[layer] = changed.get(layer, 0.0) + _squared(parameter.double() - old)
+            before[layer] = before.get(layer, 0.0) + _squared(old)
+    return {
+        layer: {
+            "update": math.sqrt(changed[layer]),
+            "relative": math.sqrt(changed[layer] / before[layer]) if before[layer] else 0.0,
+        }
+        for layer in changed
+    }
+
+
+def layer_of(name: str) -> str:
+    """The layer a parameter counts to: "block 1" and on, "embeddings", "final norm", "head".
+
+    Blocks of an encoder are "encoder block 1" and on.
+    """
+    block = _BLOCK.search(f".{name}")
+    if block:
+        stack = "encoder " if re.match(r"(model\.)?encoder\.", name) else ""
+        return f"{stack}block {int(block[1]) + 1}"
+    return next((layer for layer, part in _NAMED if re.search(part, name)), "other")
+
+
+def _squared(tensor: Tensor) -> float:
+    return tensor.square().sum().item()
+
+
+def _check_same(base_state: Mapping[str, Tensor], now: Mapping[str, Tensor]) -> None:
+    odd = set(base_state) ^ set(now) | {
+        name for name in set(base_state) & set(now) if base_state[name].shape != now[name].shape
+    }
+    if odd:
+        raise InputError(
+            f"{len(odd)} parameters differ in name or shape from the base's (such as "
+            f"{min(odd)}); compare a model with its own snapshot, an adapter merged into it."
+        )

@@ -1,0 +1,110 @@
+"""What each layer holds: linear probes and the logit lens, layer by layer.
+
+    states(model, tokenizer, texts)          (L + 1, N, d): the last token's state after each block
+    probe(train, labels, test, labels)       can a linear map read a property off these states?
+    logit_lens(model, tokenizer, facts)      has the answer surfaced, if the head read this layer?
+
+Layer 0 is the embedding, before any block. A probe tells that something CAN be read off a layer,
+not that the model uses it; a random guess is the line to compare with.
+
+Notable choices: the probe is ridge regression onto one column a class, solved exactly (no
+training to tune), on standardised states; the logit lens sends every state through the final
+norm and the head, as the model does with the last one. Positions before the last are never used,
+so texts are padded on the right.
+
+Sources: Alain and Bengio, Understanding intermediate layers using linear classifier probes
+(2016); nostalgebraist, interpreting GPT: the logit lens (2020).
+Run the tests: pytest tests/evaluate/test_probing.py
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ftlab.base.errors import InputError
+from ftlab.models.layer_map import layer_map
+from ftlab.text.requests import encode, prefix_id
+from ftlab.text.scored_batches import device_of, evaluating
+
+
+def states(model: nn.Module, tokenizer: Any, texts: Sequence[str]) -> Tensor:
+    """The state at the last token of every text, after the embeddings and after every block.
+
+    Returns (L + 1, N, d) on the CPU in float32. Raises InputError for no text or an empty one.
+    """
+    ids = [[prefix_id(tokenizer), *found] for found in encode(tokenizer, texts)]
+    if not ids or min(map(len, ids)) < 2:
+        raise InputError("There is an empty text among those to look at; give at least one word.")
+    width, device = max(map(len, ids)), device_of(model)
+    batch = torch.tensor([row + [0] * (width - len(row)) for row in ids], device=device)
+    mask = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in ids], device=device)
+    last = torch.tensor([len(row) - 1 for row in ids], device=device)
+    found: list[Tensor] = []
+
+    def remember(_: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
+        # (B, T, d); transformers gives the last of its hidden states normed, so we take them here
+        state = output[0] if isinstance(output, tuple) else output
+        if not found:
+            found.append(inputs[0][torch.arange(len(ids)), last].float().cpu())
+        found.append(state[torch.arange(len(ids)), last].float().cpu())
+
+    hooks = [block.register_forward_hook(remember) for block in layer_map(model).blocks()]
+    try:
+        with evaluating(model):
+            model(input_ids=batch, attention_mask=mask, use_cache=False, logits_to_keep=1)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return torch.stack(found)  # (L + 1, N, d)
+
+
+def probe(
+    train: Tensor,
+    train_labels: Sequence[int],
+    test: Tensor,
+    test_labels: Sequence[int],
+    *,
+    ridge: float = 1.0,
+) -> float:
+    """Accuracy of a linear classifier on `test` (M, d), fitted to `train` (N, d).
+
+    Labels are whole numbers from 0. Raises InputError where counts do not fit.
+    """
+    if len(train) != len(train_labels) or len(test) != len(test_labels) or not len(test):
+        raise InputError(
+            f"{len(train)} and {len(test)} states, {len(train_labels)} and {len(test_labels)} "
+            "labels; every state needs one label."
+        )
+    middle, spread = train.mean(0), train.std(0).clamp_min(1e-6)
+    one = torch.ones(len(train), 1, dtype=torch.float64)
+    x = torch.cat([((train - middle) / spread).double(), one], 1)  # (N, d + 1)
+    y = nn.functional.one_hot(torch.tensor(train_labels)).double()  # (N, classes)
+    penalty = ridge * torch.eye(x.shape[1], dtype=torch.float64)
+    weights = torch.linalg.solve(x.T @ x + penalty, x.T @ y)  # (d + 1, classes)
+    z = torch.cat([((test - middle) / spread).double(), one[:1].expand(len(test), 1)], 1)
+    right = (z @ weights).argmax(1) == torch.tensor(test_labels)
+    return right.double().mean().item()
+
+
+def logit_lens(
+    model: nn.Module, tokenizer: Any, queries: Sequence[str], answers: Sequence[str]
+) -> list[float]:
+    """For every layer, the share of queries whose likeliest next token begins the right answer.
+
+    `answers` begin with their blank (" Paris"). The last entry is the model's own accuracy on
+    first tokens. Raises InputError for an architecture whose final norm is not known.
+    """
+    found = layer_map(model)
+    if not found.entry.final_norm:
+        raise InputError(f"The final norm of {type(model).__name__} is not known here.")
+    norm = found.model.get_submodule(found.entry.final_norm)
+    first = torch.tensor([ids[0] for ids in encode(tokenizer, answers)])  # (N,)
+    device = device_of(model)
+    with evaluating(model):
+        layers = states(model, tokenizer, queries).to(device)
+        return [
+            (found.head(norm(layer)).argmax(-1).cpu() == first).double().mean().item()
+            for layer in layers
+        ]

@@ -1,0 +1,93 @@
+"""What is kept, what is learned, what is forgotten; and which sign each of them has.
+
+    kept(skill) = max(0, (accuracy now - chance) / (accuracy of the base - chance))
+    retention   = mean of kept over the skills       1: all there, 0: no better than guessing
+    learned     = target loss before - after         nats per token, + is good
+    forgotten   = general loss after - before        nats per token, + is bad
+
+Before training, retention is 1 and the other two are 0, exactly.
+
+Notable choices. Guessing is taken off first: a four-way choice at 25 % has kept nothing, not a
+quarter. Kept is not cut off at 1, for fine-tuning may help a skill. A skill in which the base
+itself hardly beats guessing cannot be lost and would divide by almost nothing: it is left out,
+and `unjudged` says why. Projects differ in sign (Avalanche and PEFT's comparison: forgetting is
+positive; Mammoth and PEFT's OSF example: negative), so ours stands in every table.
+
+Source: the chance-corrected form is Cohen's kappa with the base in the place of perfection;
+`forgotten` is the metric of huggingface/peft method_comparison/MetaMathQA, measured against the
+base model.
+"""
+
+from collections.abc import Mapping
+from statistics import fmean
+from typing import Protocol
+
+from ftlab.base.errors import InputError
+
+MARGIN = 0.1
+"""By how much the base must beat guessing in a skill for its loss to be judged."""
+
+
+class Skill(Protocol):
+    """What is needed of a `ftlab.evaluate.skills.SkillScore`."""
+
+    @property
+    def accuracy(self) -> float: ...
+    @property
+    def chance(self) -> float: ...
+
+
+def kept(now: float, base: float, chance: float) -> float | None:
+    """Share of a skill that is left: accuracies and chance in, 0 or more out.
+
+    None if the base beats chance by less than MARGIN: then there was nothing to keep.
+    """
+    if base < chance + MARGIN:
+        return None
+    return max(0.0, (now - chance) / (base - chance))
+
+
+def kept_by_skill(now: Mapping[str, Skill], base: Mapping[str, Skill]) -> dict[str, float | None]:
+    """`kept` for every skill of the base. Raises InputError if the skills are not the same."""
+    if set(now) != set(base):
+        raise InputError(
+            f"The skills measured now ({', '.join(now)}) are not those of the base "
+            f"({', '.join(base)}); measure both on the same suite."
+        )
+    return {
+        name: kept(now[name].accuracy, before.accuracy, before.chance)
+        for name, before in base.items()
+    }
+
+
+def retention(now: Mapping[str, Skill], base: Mapping[str, Skill]) -> float:
+    """Mean over the skills of the share that is left; skills with nothing to keep are left out.
+
+    Raises InputError if no skill is left, or if the skills are not the same.
+    """
+    shares = [share for share in kept_by_skill(now, base).values() if share is not None]
+    if not shares:
+        raise InputError(
+            "Retention cannot be judged: " + "; ".join(unjudged(base).values()) + "; take a base "
+            "model that can do more, or other probes."
+        )
+    return fmean(shares)
+
+
+def unjudged(base: Mapping[str, Skill]) -> dict[str, str]:
+    """The skills that `retention` leaves out, each with the reason in words."""
+    return {
+        name: f"{name}: the base has {score.accuracy:.0%} where guessing gives {score.chance:.0%}"
+        for name, score in base.items()
+        if kept(0.0, score.accuracy, score.chance) is None
+    }
+
+
+def learned(target_loss_before: float, target_loss_after: float) -> float:
+    """How much better the target task is predicted, in nats per token: + is good."""
+    return target_loss_before - target_loss_after
+
+
+def forgotten(general_loss_before: float, general_loss_after: float) -> float:
+    """How much worse general text is predicted, in nats per token: + is bad."""
+    return general_loss_after - general_loss_before

@@ -1,0 +1,100 @@
+"""Accuracy per skill: which of the things the base model could do can it still do?
+
+    choice  several endings of one query: right if the labelled one is the likeliest as a whole
+    pair    two sentences, one of them wrong: the same, after the prefix token alone
+    cloze   right if every token of the answer is the likeliest one at its place; of an
+            encoder-decoder model the end too, so that its greedy answer is the right one, whole
+
+Notable choices: likelihoods are summed, not averaged over tokens (the `acc` of
+lm-evaluation-harness, not its `acc_norm`); of equal ones the first counts as picked; a model
+whose numbers are no longer finite picks nothing and is wrong. Chance is 1 / choices, and 0 for
+cloze, so that guessing can be taken off (see `retention`).
+
+Run the tests: pytest tests/evaluate/test_skills.py
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+from statistics import fmean
+from typing import Any
+
+from torch import nn
+
+from ftlab.base.errors import InputError
+from ftlab.datasets.load import Probe
+from ftlab.evaluate.likelihood import Scored, score_pieces, score_texts
+from ftlab.text.seq2seq import decoder_start, seq2seq_pieces
+
+
+@dataclass(frozen=True)
+class SkillScore:
+    """How a model did on the probes of one skill."""
+
+    skill: str
+    """Name of the skill."""
+    accuracy: float
+    """Share of its probes that are right, 0 to 1."""
+    chance: float
+    """What guessing would give, 0 to 1: the mean over its probes."""
+    n: int
+    """How many probes it has."""
+    correct: tuple[bool, ...]
+    """Right or wrong, probe by probe, in the given order."""
+
+
+def measure_skills(
+    model: nn.Module,
+    tokenizer: Any,
+    probes: Sequence[Probe],
+    *,
+    batch_tokens: int | None = None,
+) -> dict[str, SkillScore]:
+    """Ask every probe; one SkillScore per skill, in the order the skills first appear.
+
+    Raises InputError when there is no probe, or one longer than the model can read.
+    """
+    if not probes:
+        raise InputError("There is no probe to ask; give a suite with at least one.")
+    pairs = [[(probe.query, ending) for ending in _endings(probe)] for probe in probes]
+    scores = iter(_scores(model, tokenizer, probes, pairs, batch_tokens))
+    right = [_is_right(p, list(islice(scores, len(g)))) for p, g in zip(probes, pairs, strict=True)]
+    by_skill: dict[str, list[tuple[Probe, bool]]] = {}
+    for probe, correct in zip(probes, right, strict=True):
+        by_skill.setdefault(probe.skill, []).append((probe, correct))
+    return {skill: _summary(skill, answers) for skill, answers in by_skill.items()}
+
+
+def _scores(
+    model: nn.Module,
+    tokenizer: Any,
+    probes: Sequence[Probe],
+    pairs: Sequence[Sequence[tuple[str, str]]],
+    batch_tokens: int | None,
+) -> list[Scored]:
+    flat = [pair for group in pairs for pair in group]
+    start = decoder_start(model)
+    if start is None:
+        return score_texts(model, tokenizer, flat, batch_tokens=batch_tokens)
+    ended = [p.form == "cloze" for p, group in zip(probes, pairs, strict=True) for _ in group]
+    pieces = seq2seq_pieces(tokenizer, flat, start, ended=ended)
+    return score_pieces(model, pieces, batch_tokens=batch_tokens)
+
+
+def _endings(probe: Probe) -> Sequence[str]:
+    return [probe.choices[probe.label]] if probe.form == "cloze" else probe.choices
+
+
+def _is_right(probe: Probe, scores: Sequence[Scored]) -> bool:
+    if not all(math.isfinite(score.logprob) for score in scores):
+        return False
+    if probe.form == "cloze":
+        return scores[0].greedy
+    return max(range(len(scores)), key=lambda i: scores[i].logprob) == probe.label
+
+
+def _summary(skill: str, answers: Sequence[tuple[Probe, bool]]) -> SkillScore:
+    correct = tuple(right for _, right in answers)
+    chance = fmean(probe.chance for probe, _ in answers)
+    return SkillScore(skill, fmean(correct), chance, len(correct), correct)

@@ -1,0 +1,195 @@
+"""The target task: does the model give the answer, and how surprised is it by the right one?
+
+    score   share of items whose greedy answer is the right one, word for word
+    chrf    how much of the right answers' letters is there (0 to 1), for answers that are sentences
+    loss    nats per token of the right answer and its eos, given the prompt
+
+Notable choices:
+- Greedy decoding only: no sampling, no penalties, whatever the model's own settings say. The same
+  model gives the same answers.
+- An answer ends where the model says eos; what follows is cut off. A model that does not stop has
+  not learned the format, and is wrong. A line break does not end an answer.
+- Blanks are folded before the comparison; nothing else is forgiven.
+- Items that rest on a case which never occurs in the training split (`held`) have a score of their
+  own. Only they tell a rule that was learned from a table that was copied.
+
+Run the tests: pytest tests/evaluate/test_target.py
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import GenerationConfig
+
+from ftlab.base.errors import InputError
+from ftlab.evaluate.likelihood import mean_loss, score_pieces
+from ftlab.text.requests import item_pieces
+from ftlab.text.scored_batches import context_limit, device_of, evaluating
+from ftlab.text.segments import encode, eos_id, prefix_id
+from ftlab.text.seq2seq import around, decoder_start
+
+BATCH_ROWS = 64
+"""Most prompts answered at once."""
+SPARE_TOKENS = 4
+"""How many tokens beyond the longest right answer a model may spend."""
+
+
+@dataclass(frozen=True)
+class TargetScore:
+    """How a model did on items of the target domain."""
+
+    score: float
+    """Exact match over all items, 0 to 1."""
+    seen_score: float | None
+    """Exact match over items whose case occurs in the training split; None without any."""
+    held_score: float | None
+    """Exact match over items whose case never occurs in the training split; None without any."""
+    loss: float
+    """Nats per token of the right answers and their eos, given the prompts."""
+    chrf: float
+    """chrF of all answers against the right ones, 0 to 1 (Popovic 2015, as sacrebleu has it)."""
+    n: int
+    """How many items."""
+    outputs: tuple[str, ...]
+    """What the model answered, item by item."""
+    correct: tuple[bool, ...]
+    """Right or wrong, item by item."""
+    held: tuple[bool, ...]
+    """Held out or not, item by item."""
+
+
+def measure_target(
+    model: nn.Module, tokenizer: Any, items: Iterable[Mapping[str, Any]]
+) -> TargetScore:
+    """Answer every item greedily, compare, and take the loss of the right answers.
+
+    Items are mappings with "prompt", "answer" and perhaps "held" (False if missing).
+    Raises InputError when there is no item, or one longer than the model can read.
+    """
+    rows = list(items)
+    if not rows:
+        raise InputError("There is no item to answer; give at least one prompt with its answer.")
+    pieces = item_pieces(tokenizer, rows, decoder_start(model))
+    longest = max(len(piece.continuation) for piece in pieces)
+    outputs = generate(model, tokenizer, [row["prompt"] for row in rows], longest + SPARE_TOKENS)
+    correct = tuple(_same(o, row["answer"]) for o, row in zip(outputs, rows, strict=True))
+    held = tuple(bool(row.get("held", False)) for row in rows)
+    return TargetScore(
+        score=sum(correct) / len(rows),
+        seen_score=_share(correct, [not h for h in held]),
+        held_score=_share(correct, held),
+        loss=mean_loss(score_pieces(model, pieces)),
+        chrf=chrf(outputs, [row["answer"] for row in rows]),
+        n=len(rows),
+        outputs=tuple(outputs),
+        correct=correct,
+        held=held,
+    )
+
+
+def chrf(outputs: Sequence[str], answers: Sequence[str]) -> float:
+    """chrF: F-score (beta 2) of character n-grams up to 6, pooled over all answers; 0 to 1."""
+    from sacrebleu.metrics.chrf import CHRF
+
+    right = [[answer.strip() for answer in answers]]
+    return CHRF().corpus_score([output.strip() for output in outputs], right).score / 100
+
+
+def _same(output: str, answer: str) -> bool:
+    return output.split() == answer.split()
+
+
+def _share(correct: Sequence[bool], chosen: Sequence[bool]) -> float | None:
+    picked = [right for right, pick in zip(correct, chosen, strict=True) if pick]
+    return sum(picked) / len(picked) if picked else None
+
+
+def generate(
+    model: nn.Module,
+    tokenizer: Any,
+    prompts: Sequence[str],
+    max_new_tokens: int,
+    *,
+    batch_rows: int = BATCH_ROWS,
+) -> list[str]:
+    """Greedy continuations of prompts, each up to its eos or `max_new_tokens` tokens.
+
+    Each prompt is read after the prefix token; blanks at the ends of an answer are kept.
+    Raises InputError when a prompt and its answer do not fit into the model's context.
+    """
+    start = decoder_start(model)
+    rows = _given(tokenizer, prompts, start)
+    _check_room(rows, max_new_tokens, context_limit(model))
+    outputs = [""] * len(rows)
+    order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
+    for k in range(0, len(order), batch_rows):
+        chosen = order[k : k + batch_rows]
+        given = [rows[i] for i in chosen]
+        answers = _continue(model, given, max_new_tokens, eos_id(tokenizer), start)
+        for i, ids in zip(chosen, answers, strict=True):
+            outputs[i] = tokenizer.decode(ids, skip_special_tokens=True)
+    return outputs
+
+
+def _given(tokenizer: Any, prompts: Sequence[str], start: int | None) -> list[list[int]]:
+    """What is read before the answer, by a decoder or by an encoder."""
+    before, after = ((prefix_id(tokenizer),), ()) if start is None else around(tokenizer)
+    return [[*before, *ids, *after] for ids in encode(tokenizer, prompts)]
+
+
+def _check_room(rows: Sequence[Sequence[int]], new: int, limit: int) -> None:
+    if new < 1:
+        raise InputError(f"{new} new tokens were asked for; ask for at least one.")
+    longest = max(map(len, rows), default=0)
+    if longest + new - 1 > limit:  # the last new token is never read
+        raise InputError(
+            f"A prompt of {longest} tokens and an answer of up to {new} do not fit into the "
+            f"{limit} tokens the model reads; shorten the prompt."
+        )
+
+
+def _continue(
+    model: Any, rows: Sequence[Sequence[int]], new: int, eos: int, start: int | None
+) -> list[list[int]]:
+    width, device = max(map(len, rows)), device_of(model)
+    # Padding stands at the left here, so that all rows go on at the same column; from the mask
+    # transformers finds positions that count from each row's first real token. An encoder has
+    # no column to go on at, and with padding at the right its positions are the plain ones.
+    left = start is None
+    ids = torch.tensor([_pad(row, width, eos, left=left) for row in rows], device=device)
+    mask = torch.tensor([_pad([1] * len(row), width, 0, left=left) for row in rows], device=device)
+    with evaluating(model):
+        output = model.generate(
+            input_ids=ids, attention_mask=mask, generation_config=_greedy(new, eos, start)
+        )
+    said = output[:, width:] if left else output[:, 1:]  # (B, new); there the start token is first
+    return [_until(row, eos) for row in said.tolist()]
+
+
+def _pad(row: Sequence[int], width: int, fill: int, *, left: bool) -> list[int]:
+    gap = [fill] * (width - len(row))
+    return [*gap, *row] if left else [*row, *gap]
+
+
+def _greedy(new: int, eos: int, start: int | None) -> GenerationConfig:
+    """Plain greedy search. What is left unset here, the model's own file would fill in."""
+    return GenerationConfig(
+        max_new_tokens=new,
+        do_sample=False,
+        num_beams=1,
+        repetition_penalty=1.0,
+        no_repeat_ngram_size=0,
+        temperature=1.0,
+        top_k=50,
+        top_p=1.0,
+        eos_token_id=eos,
+        pad_token_id=eos,
+        decoder_start_token_id=start,
+    )
+
+
+def _until(ids: list[int], end: int) -> list[int]:
+    return ids[: ids.index(end)] if end in ids else ids

@@ -1,0 +1,94 @@
+"""Recorded runs: the same experiment at several settings and seeds, written one file a run.
+
+    ftlab grid naive                 makes what is missing in data/records/nano
+    ftlab grid decoder --model smollm2-135m
+
+A run that has its record is not made again, so a grid that was interrupted goes on. Every record
+carries the command that makes that one run. What is in the grids: `ftlab/experiments/`.
+"""
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ftlab import record as records
+from ftlab.base.errors import InputError
+from ftlab.experiments.decoder import Point, points
+
+if TYPE_CHECKING:  # torch comes with it, and `ftlab grid --list` needs none
+    from ftlab.evaluate.evaluator import Sizes
+    from ftlab.lab.lab import Lab
+
+# How much a lab asks on the way; a real model on a CPU answers slowly.
+WATCH: "dict[str, Sizes]" = {
+    "nano": {},
+    "nano-t5": {},
+    "laptop": {"documents": 8, "kl_texts": 8},
+}
+
+
+def folder_name(model: str) -> str:
+    """Under data/records: one folder a model (`qlora` apart, whose bases differ)."""
+    if model == "nano-t5":
+        return "nano-t5"
+    return "nano" if "nano" in model else "laptop"
+
+
+def folder_of(grid: str, model: str) -> str:
+    """Under data/records: where the runs of a grid lie."""
+    return "qlora" if grid == "qlora" else folder_name(model)
+
+
+def choose(name: str, model: str, only: str | None) -> list[Point]:
+    """The grid's points, or those whose name holds `only`. Raises InputError if none does."""
+    chosen = [point for point in points(name, model) if only is None or only in point.name]
+    if not chosen:
+        raise InputError(
+            f"No run of the grid '{name}' has '{only}' in its name; --list shows the names."
+        )
+    return chosen
+
+
+def run_grid(
+    name: str, *, model: str, folder: Path, most: int | None = None, only: str | None = None
+) -> Iterator[str]:
+    """Make the missing runs of a grid, at most `most` of them; a line of news for each."""
+    from ftlab.lab.lab import open_lab
+
+    have = {record.name for record in records.load_all(folder)} if folder.is_dir() else set()
+    missing = [point for point in choose(name, model, only) if point.name not in have][:most]
+    labs: dict[tuple[str, object], Lab] = {}
+    for number, point in enumerate(missing, 1):
+        bench = point.domain, point.base
+        if bench not in labs:
+            watch = WATCH[folder_name(model)]
+            labs[bench] = open_lab(point.domain, model=model, base=point.base, **watch)
+        record = run_point(labs[bench], point, grid=name)
+        records.save(record, folder)
+        final = record.final
+        yield (
+            f"{number} of {len(missing)}: {point.name}: {final['target_score']:.0%} right, "
+            f"{final['retention']:.0%} kept, {record.seconds:.0f} s"
+        )
+
+
+def run_point(lab: "Lab", point: Point, *, grid: str) -> records.Record:
+    """Make one run of a grid and give its record."""
+    from ftlab.methods.full import full
+
+    run = lab.run(
+        point.plan,
+        method=point.method or full,
+        name=point.name,
+        items=point.items,
+        replay=point.replay,
+    )
+    record = run.finish().record
+    model = lab.bundle.name
+    return dataclasses.replace(
+        record,
+        method=point.shown or record.method,
+        command=f'ftlab grid {grid} --model {model} --only "{point.name}"',
+        extra=record.extra | {"sweep": point.sweep, "items": len(run.rows)},
+    )

@@ -1,0 +1,166 @@
+"""What a method has made of a model: what may move in it, how fast, and how much that is.
+
+moving = Freeze()(model)
+print(moving)                  freeze: 1,189,888 of 2,789,120 weights move (42.7 %)
+moving.table()                 part by part, read back from the live model
+moving.groups(plan)            for the optimiser
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Any
+
+from torch import nn
+
+from ftlab.models.layer_map import LayerMap, Place, layer_map
+from ftlab.plan import Plan
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of a plan's table: a part of the live model, and what may move in it."""
+
+    part: str
+    """embeddings, blocks 7-9, final norm, head."""
+    what: str
+    """q, v, ... with an adapter on it, or weights."""
+    r: int | None
+    """The adapter's rank."""
+    scale: float | None
+    """The adapter's alpha / r: what its update is multiplied with."""
+    lr: float
+    """Share of the learning rate, 0 where nothing moves."""
+    moving: int
+    """Numbers that may move."""
+
+
+@dataclass(frozen=True)
+class Moving:
+    """A model as a method left it; tied weights are counted once."""
+
+    method: str
+    """The method's name, as a plot or a record shows it."""
+    trainable: int
+    """Weights that may move."""
+    total: int
+    """All weights."""
+    model: Any = field(default=None, repr=False, compare=False)
+    """The model to train: the one that was given, or a wrapper of peft around it."""
+    factors: Mapping[str, float] = field(default_factory=dict, repr=False)
+    """Share of the learning rate by parameter name; 1 where none is given."""
+
+    @property
+    def share(self) -> float:
+        """trainable / total, in [0, 1]."""
+        return self.trainable / self.total
+
+    def __str__(self) -> str:
+        return (
+            f"{self.method}: {self.trainable:,} of {self.total:,} weights move "
+            f"({100 * self.share:.3g} %)"
+        )
+
+    def groups(self, plan: Plan) -> list[dict[str, Any]] | None:
+        """Optimiser groups with their own peak rates; None where all move at the plan's."""
+        if not self.factors:
+            return None
+        groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
+        for name, p in self.model.named_parameters():
+            if p.requires_grad:
+                groups.setdefault((self.factors.get(name, 1.0), p.ndim > 1), []).append(p)
+        return [
+            {"params": params, "lr": plan.lr * factor} | ({} if matrix else {"weight_decay": 0.0})
+            for (factor, matrix), params in groups.items()
+        ]
+
+    def table(self) -> list[Row]:
+        """What may move, part by part; neighbouring blocks that are alike share a row."""
+        found = layer_map(self.model)
+        cells = [*_adapters(self.model, found), *_weights(self.model, found, self.factors)]
+        sums: dict[tuple[tuple[int, str, int], _Content], int] = {}
+        for place, content, moving in cells:
+            sums[place, content] = sums.get((place, content), 0) + moving
+        summed = [(place, content, moving) for (place, content), moving in sums.items()]
+        return _merge_blocks(sorted(summed, key=lambda cell: cell[0]))
+
+
+def count(model: nn.Module, method: str, factors: Mapping[str, float] | None = None) -> Moving:
+    """Read back from the live model what may move in it."""
+    sizes = [(numbers(p), p.requires_grad) for p in model.parameters()]
+    moving = sum(n for n, moves in sizes if moves)
+    return Moving(method, moving, sum(n for n, _ in sizes), model, factors or {})
+
+
+def numbers(parameter: nn.Parameter) -> int:
+    """How many weights a parameter stands for; one in four bits stores two in a byte."""
+    state = getattr(parameter, "quant_state", None)
+    return parameter.numel() if state is None else state.shape.numel()
+
+
+# A cell is (stack, part order, block) for sorting, and a row's content for one block.
+_Content = tuple[str, int | None, float | None, float]
+_Cell = tuple[tuple[int, str, int], _Content, int]
+_ORDER = {"embeddings": 0, "block": 1, "norm": 2, "head": 3}
+
+
+def _key(place: Place) -> tuple[int, str, int]:
+    return _ORDER[place.part], place.stack, place.block
+
+
+def _adapters(model: nn.Module, found: LayerMap) -> Iterable[_Cell]:
+    """One cell for every module that carries a LoRA."""
+    for linear in _all_linears(found):
+        module: Any = found.model.get_submodule(linear.name)
+        if not hasattr(module, "lora_A"):
+            continue
+        r, scale = module.r["default"], module.scaling["default"]
+        sides = [module.lora_A["default"], module.lora_B["default"]]
+        moving = sum(p.numel() for side in sides for p in side.parameters() if p.requires_grad)
+        place = Place("block", linear.stack, linear.block)
+        name = linear.target if linear.kind != "cross" else f"cross {linear.target}"
+        yield _key(place), (name, r, scale, 1.0 if moving else 0.0), moving
+
+
+def _all_linears(found: LayerMap) -> Iterable[Any]:
+    targets = ("o", "ff") if found.fused else ("q", "k", "v", "o", "ff")
+    for stack in found.entry.stacks:
+        yield from found.linears(targets, stack=stack.name)
+
+
+def _weights(model: nn.Module, found: LayerMap, factors: Mapping[str, float]) -> Iterable[_Cell]:
+    """One cell for the plain weights of every part, and each share of the rate in it."""
+    sums: dict[tuple[tuple[int, str, int], float], int] = {}
+    for name, p in model.named_parameters():
+        if "lora_" in name or ".original_module." in name:  # the latter: what a copy stands for
+            continue
+        lr = factors.get(name, 1.0) if p.requires_grad else 0.0
+        key = _key(found.place(_plain(name))), lr
+        sums[key] = sums.get(key, 0) + (p.numel() if p.requires_grad else 0)
+    for (place, lr), moving in sums.items():
+        yield place, ("weights", None, None, lr), moving
+
+
+def _plain(name: str) -> str:
+    """A parameter's name as the unwrapped model has it."""
+    return name.removeprefix("base_model.model.").replace(".modules_to_save.default", "")
+
+
+def _merge_blocks(cells: Sequence[_Cell]) -> list[Row]:
+    rows: list[Row] = []
+    for (order, stack), group in groupby(cells, key=lambda cell: cell[0][:2]):
+        if order != _ORDER["block"]:
+            part = next(name for name, n in _ORDER.items() if n == order)
+            part = "final norm" if part == "norm" else part
+            rows += [Row(part, *content, moving) for _, content, moving in group]
+            continue
+        blocks: dict[int, list[tuple[_Content, int]]] = {}
+        for (_, _, block), content, moving in group:
+            blocks.setdefault(block, []).append((content, moving))
+        prefix = "" if stack == "decoder" else f"{stack} "
+        for alike, members in groupby(blocks.items(), key=lambda item: item[1]):
+            first, *rest = [block for block, _ in members]
+            name = f"{first + 1}-{rest[-1] + 1}" if rest else f"{first + 1}"
+            name = f"{prefix}block{'s' if rest else ''} {name}"
+            rows += [Row(name, *content, n * (1 + len(rest))) for content, n in alike]
+    return rows

@@ -1,0 +1,144 @@
+"""What lies below the lowest trained block never changes: compute it once for a text and keep it.
+
+    shelf = Shelf()                          one for all runs from the same base
+    with kept_below(model, shelf):           the model's own forward, blocks below k skipped
+        for step in train(model, ...): ...
+
+    embeddings -> block 1 ... block k-1 -> [shelf] -> block k ... block n -> head
+                  frozen, so the same      states     trained
+                  for every run            (T, d)
+
+Frozen blocks cost a training step no backward pass; with a shelf they cost no forward pass
+either. That is why freezing the lower half is cheaper, and not only safer.
+
+Notable choices:
+- The model's own forward runs; the frozen blocks hand the stored states on in its place. They are
+  found by the token ids of the rows. What is not there yet is computed as ever, and kept.
+- In a causal model a state depends only on what stands before it, so padding (at the right) and
+  neighbours in the batch change nothing. Generation, which keeps a cache of its own, and padding
+  at the left go through all blocks as ever.
+- A shelf has a board for every base and depth. A base is known by the sum of its squared weights,
+  which parting the attention (`models.split`) leaves as it is and putting it into four bits does
+  not: so a run never reads what another base has stored.
+
+Run the tests: pytest tests/lab/test_fast.py
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+from torch import Tensor, nn
+
+from ftlab.models.layer_map import LayerMap, layer_map
+
+Board = dict[tuple[int, ...], Tensor]
+"""States by the token ids of the row: (T, d)."""
+Shelf = dict[tuple[str, int], Board]
+"""Boards by (what stands below, how many blocks)."""
+
+
+def below(model: nn.Module) -> int:
+    """How many of the lowest blocks never change, and nothing before them: 0 to the depth."""
+    found = layer_map(model)
+    places = [found.place(name) for name, p in model.named_parameters() if p.requires_grad]
+    if any(place.part == "embeddings" for place in places):
+        return 0
+    moved = [place.block for place in places if place.part == "block"]
+    return min(moved, default=found.depth())
+
+
+def why_not(model: nn.Module) -> str:
+    """Why nothing can be kept for this model, in a sentence; empty where something can."""
+    found = layer_map(model)
+    if len(found.entry.stacks) > 1:
+        return "Nothing is kept: only the blocks of a causal model are."
+    if not (count := below(model)):
+        return "Nothing is kept: the embeddings or the first block are trained."
+    if _drops(found, count):
+        return (
+            "Nothing is kept: there is dropout below the lowest trained block, so its states "
+            "differ from step to step while training."
+        )
+    return ""
+
+
+@contextmanager
+def kept_below(model: nn.Module, shelf: Shelf) -> Iterator[int]:
+    """Inside, the lowest blocks answer from the shelf; gives how many, 0 where `why_not`."""
+    if why_not(model):
+        yield 0
+        return
+    found = layer_map(model)
+    count = below(model)
+    blocks = list(found.blocks())[:count]
+    reader = _Reader(shelf.setdefault((_mark(found, blocks), count), {}), count)
+    body = found.model.get_submodule(found.entry.stacks[0].blocks.rpartition(".")[0])
+    handle = body.register_forward_pre_hook(reader.look, with_kwargs=True)
+    try:
+        for number, block in enumerate(blocks):
+            block.forward = partial(reader.block, number, block.forward)
+        yield count
+    finally:
+        handle.remove()
+        for block in blocks:
+            vars(block).pop("forward", None)
+
+
+def _drops(found: LayerMap, count: int) -> bool:
+    """Is there dropout in the lowest `count` blocks, or before them?"""
+    config = found.model.config
+    if getattr(config, "embd_pdrop", 0) or getattr(config, "attention_dropout", 0):
+        return True
+    lower = list(found.blocks())[:count]
+    return any(isinstance(m, nn.Dropout) and m.p > 0 for block in lower for m in block.modules())
+
+
+def _mark(found: LayerMap, blocks: list[nn.Module]) -> str:
+    """What tells these blocks and embeddings from those of another base."""
+    parts = [*blocks, *(found.model.get_submodule(path) for path in found.entry.embeddings)]
+    tensors = [t for part in parts for t in (*part.parameters(), *part.buffers())]
+    return f"{sum(t.detach().double().square().sum().item() for t in tensors):.9g}"
+
+
+class _Reader:
+    """What the frozen blocks do in place of their own forward, batch by batch."""
+
+    def __init__(self, board: Board, count: int) -> None:
+        self.board, self.count = board, count
+        self.keys: list[tuple[int, ...]] = []  # of the batch at hand; none: compute, do not keep
+        self.states: Tensor | None = None  # of the batch at hand, if all of it is there
+
+    def look(self, body: nn.Module, args: Any, given: dict[str, Any]) -> None:
+        """Before the body's forward: which rows are these, and are they there?"""
+        ids, mask = given.get("input_ids", args[0] if args else None), given.get("attention_mask")
+        self.keys, self.states = [], None
+        if ids is None or mask is None or given.get("use_cache") is not False:
+            return
+        lengths = mask.sum(1)
+        if (mask.cumsum(1)[:, -1] != mask.cumprod(1).sum(1)).any():  # padding not at the right
+            return
+        rows = zip(ids.tolist(), lengths.tolist(), strict=True)
+        self.keys = [tuple(row[:length]) for row, length in rows]
+        found = [self.board.get(key) for key in self.keys]
+        if all(state is not None for state in found):
+            self.states = _side_by_side([s for s in found if s is not None], ids.shape[1])
+
+    def block(self, number: int, own: Any, states: Tensor, *args: Any, **given: Any) -> Any:
+        """A frozen block: the stored states, or its own forward, the last of which is kept."""
+        if self.states is not None:
+            return self.states
+        made = own(states, *args, **given)
+        if number == self.count - 1:
+            for key, row in zip(self.keys, made.detach(), strict=False):
+                self.board.setdefault(key, row[: len(key)].clone())
+        return made
+
+
+def _side_by_side(states: list[Tensor], width: int) -> Tensor:
+    """Rows of (T, d), padded right with zeros: (B, width, d)."""
+    batch = states[0].new_zeros(len(states), width, states[0].shape[-1])
+    for row, state in zip(batch, states, strict=True):
+        row[: len(state)] = state
+    return batch

@@ -1,0 +1,210 @@
+"""A run's record: what was run, on what, and what came out, as one JSON file.
+
+    path = save(record, folder)       # folder/full-lr-1e-4-3f9a01c2.json
+    record == load(path)              # True, to the last bit
+
+Plots, panels and claims read records only, so each can be drawn again without training.
+
+Notable choices:
+- A file's name ends in a hash of what was asked for (plan, seed, model, data, device, ...), not of
+  what came out: the same run saved again takes its own place, another one never does.
+- NaN is stored as null. Files are written whole or not at all.
+- `compare` stands before every comparison: unequal budgets are refused unless a reason is given.
+"""
+
+import dataclasses
+import hashlib
+import importlib.metadata
+import json
+import platform
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ftlab.base.errors import InputError
+from ftlab.base.jsonfile import plain, read_json, write_json
+
+TOKENS_APART = 0.05
+"""Runs of equally many examples may differ by this share in tokens: other seeds, other texts."""
+
+IDENTITY = (
+    "name", "method", "model", "model_checksum", "domain", "data_checksum", "suite", "plan",
+    "seed", "device", "precision", "trainable", "extra",
+)  # fmt: skip
+"""What was asked for: the fields of a record that tell runs apart."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """One run. Every field is made plain (see `ftlab.base.jsonfile`), so equality survives the
+    disk."""
+
+    name: str
+    """What a plot calls it; unique among the runs that are compared."""
+    method: str
+    """How it was trained: full, freeze, lora, ..."""
+    model: str
+    """The base model's name."""
+    model_checksum: str
+    """Of the base model's weights."""
+    domain: str
+    """What was learned."""
+    data_checksum: str
+    """Of the training items (`rows_checksum`)."""
+    suite: str
+    """What retention was asked of."""
+    plan: dict[str, Any]
+    """The Plan, as a dict."""
+    seed: int
+    """As in the plan."""
+    device: str
+    """cpu or cuda."""
+    precision: str
+    """fp32, fp16 or bf16."""
+    versions: dict[str, str]
+    """Of what computed it (`versions`)."""
+    command: str
+    """What makes the run again."""
+    trainable: int
+    """Weights that could move."""
+    total: int
+    """All weights."""
+    budget: dict[str, int]
+    """{"examples", "tokens", "steps"} seen (`budget`)."""
+    curve: list[dict[str, Any]]
+    """Every Step, as a dict."""
+    baseline: dict[str, Any]
+    """Full measurement before."""
+    final: dict[str, Any]
+    """Full measurement after."""
+    seconds: float | None
+    """Of the run, measuring included."""
+    peak_memory: int | None
+    """Bytes; None where the system does not say."""
+    extra: dict[str, Any] = field(default_factory=dict)
+    """What a method asked for in its own words (ranks, bands); it tells runs apart too."""
+
+    def __post_init__(self) -> None:
+        for f in dataclasses.fields(self):
+            object.__setattr__(self, f.name, plain(getattr(self, f.name)))
+        if missing := {"examples", "tokens", "steps"} - self.budget.keys():
+            raise InputError(
+                f"The budget of {self.name} lacks {', '.join(sorted(missing))}; "
+                "make it with ftlab.record.budget(curve)."
+            )
+
+    @property
+    def file_name(self) -> str:
+        """<name as a slug>-<8 digits of what was asked for>.json"""
+        return f"{short_name(self.name, [getattr(self, name) for name in IDENTITY])}.json"
+
+
+def short_name(name: str, asked: Any) -> str:
+    """<name as a slug>-<8 digits of what was asked for>, good for a file on any system."""
+    slug = re.sub(r"[^a-z0-9.]+", "-", name.lower()).strip("-.")[:60] or "run"
+    identity = json.dumps(asked, sort_keys=True)
+    return f"{slug}-{hashlib.sha256(identity.encode()).hexdigest()[:8]}"
+
+
+def save(record: Record, folder: str | Path) -> Path:
+    """Write the record into `folder`, made if missing, and give back the file's path."""
+    return write_json(Path(folder) / record.file_name, plain(record))
+
+
+def load(path: str | Path) -> Record:
+    """Read a record. Raises InputError, naming the file, when it is missing or damaged."""
+    stored = read_json(Path(path))
+    names = {f.name for f in dataclasses.fields(Record)}
+    if wrong := sorted(names ^ stored.keys()):
+        raise InputError(
+            f"{path} is not a record of a run ({', '.join(wrong)} missing or unknown); "
+            "make it again or delete it."
+        )
+    for name, kind in _KINDS.items():
+        if not isinstance(stored[name], kind):
+            raise InputError(
+                f"{path} is damaged ({name} is a {type(stored[name]).__name__}); "
+                "make it again or delete it."
+            )
+    return Record(**stored)
+
+
+_KINDS = dict.fromkeys(("name", "method", "model", "domain", "suite"), str) | {
+    "plan": dict, "budget": dict, "curve": list, "baseline": dict, "final": dict, "extra": dict,
+}  # fmt: skip
+
+
+def load_all(folder: str | Path) -> list[Record]:
+    """Every record (*.json) in `folder`, by file name. Raises InputError as `load` does."""
+    if not Path(folder).is_dir():
+        raise InputError(f"{folder} is no folder of records; check the path.")
+    return [load(path) for path in sorted(Path(folder).glob("*.json"))]
+
+
+def budget(curve: Sequence[Any]) -> dict[str, int]:
+    """{"examples", "tokens", "steps"} of a run, from its Steps or their dicts."""
+    last = plain(curve[-1])
+    return {"examples": last["examples"], "tokens": last["tokens"], "steps": last["step"]}
+
+
+def compare(records: Iterable[Record], *, because: str | None = None) -> list[Record]:
+    """The records, if they may stand side by side.
+
+    They may at equal budget (as many examples; tokens within 5 %), or at matched target score
+    (all were stopped by the same `stop_at`). Else `because` must say why: InputError without it.
+    """
+    records = list(records)
+    if (because and because.strip()) or _matched(records):
+        return records
+    for other in records[1:]:
+        if not _equal_budget(records[0], other):
+            raise InputError(
+                f"{_told(records[0])} and {_told(other)} are unequal budgets; train both alike, "
+                "stop both at the same target score, or say because=... why they compare."
+            )
+    return records
+
+
+def _equal_budget(a: Record, b: Record) -> bool:
+    tokens = sorted((a.budget["tokens"], b.budget["tokens"]))
+    return (
+        a.budget["examples"] == b.budget["examples"]
+        and tokens[1] - tokens[0] <= TOKENS_APART * tokens[1]
+    )
+
+
+def _matched(records: Sequence[Record]) -> bool:
+    """Did the same target score end every one of these runs?"""
+    targets = {record.plan.get("stop_at") for record in records}
+    return len(targets) == 1 and None not in targets and all(map(_stopped, records))
+
+
+def _stopped(record: Record) -> bool:
+    measured = (record.curve[-1].get("measured") if record.curve else None) or {}
+    return (measured.get("target_score") or 0.0) >= record.plan["stop_at"]
+
+
+def _told(record: Record) -> str:
+    seen = record.budget
+    return f"{record.name} ({seen['examples']:,} examples, {seen['tokens']:,} tokens)"
+
+
+def versions() -> dict[str, str]:
+    """Versions of what computes: Python, and those of the stack that are installed."""
+    found = {"python": platform.python_version()}
+    for name in ("torch", "transformers", "peft", "accelerate", "bitsandbytes"):
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def rows_checksum(rows: Iterable[Mapping[str, Any]]) -> str:
+    """sha256 of rows in their order, whatever holds them; the order of their keys is nothing."""
+    digest = hashlib.sha256()
+    for row in rows:
+        digest.update(json.dumps(plain(row), sort_keys=True).encode() + b"\n")
+    return digest.hexdigest()

@@ -1,0 +1,155 @@
+"""Panels: a few controls over one picture, redrawn whenever a control moves.
+
+    Panel(controls, draw)          `draw(**values)` is a pure function from the values to a figure
+    block_panel(weight)            notebook 06: table of levels and block size
+
+Notable choices: core ipywidgets that exist in 7.7 (Colab) and 8; the picture is an `<img>` with
+alt text in an HTML widget, and its sentence stands under it as text; a slip (InputError) appears
+in the panel as a sentence, and the last picture stays, faded. What is displayed also holds the
+first picture as plain HTML, which is what a stored notebook, GitHub and a PDF show. Sliders answer
+when they are let go, or at each stroke of a key: a drag asks for one picture, not for ten.
+
+The other panels: `schedule_panel` (notebook 02), `freeze_panel` (03), `compare_panel` and
+`rank_explorer` (04), `attention_panel` (05).
+
+Run the tests: pytest tests/show/test_panels.py
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from html import escape
+from typing import Any
+
+from torch import Tensor
+
+from ftlab.base.errors import InputError
+from ftlab.show.canvas.html import bundle, img, in_notebook
+from ftlab.show.canvas.sheet import Picture
+from ftlab.show.canvas.style import BAD
+from ftlab.show.panels.live import VIEW
+
+WIDE = {"description_width": "initial"}
+LINES = "line-height:1.4;margin:0.4em 0"  # a widget's own lines stand far apart
+LOUD = f"{LINES};border-left:4px solid {BAD};padding-left:0.6em"
+
+
+class Panel:
+    """Controls by name, and the picture of their values."""
+
+    def __init__(
+        self,
+        controls: Mapping[str, Any],
+        draw: Callable[..., Picture],
+        *,
+        rows: Mapping[str, Sequence[str]] | None = None,
+        presets: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> None:
+        """`controls`: widgets with a `value`; `draw` takes those values by the same names.
+
+        `rows`: the names of the controls in each row, by the words before it; all in one row if
+        not given. `presets`: buttons by their words, each with the values it sets.
+        """
+        from ipywidgets import HTML, Button, VBox
+
+        self.controls, self._draw, self._waits = dict(controls), draw, False
+        self.figure = draw(**self.values)
+        self.view, self.words = HTML(value=_shown(self.figure)), HTML(value="")
+        self.buttons = {words: Button(description=words, layout=_auto()) for words in presets or ()}
+        lines = [_line("Start from", self.buttons.values())] if presets else []
+        for words, names in (rows or {"": list(self.controls)}).items():
+            lines.append(_line(words, [self.controls[name] for name in names]))
+        self.box = VBox([*lines, self.words, self.view])
+        for control in self.controls.values():
+            control.observe(self._redraw, names="value")
+        for words, values in (presets or {}).items():
+            self.buttons[words].on_click(lambda _, values=values: self.set(**values))
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """What the controls say now."""
+        return {name: control.value for name, control in self.controls.items()}
+
+    def set(self, **values: Any) -> None:
+        """Move several controls, and draw once."""
+        self._waits = True
+        try:
+            for name, value in values.items():
+                self.controls[name].value = value
+        finally:
+            self._waits = False
+        self._redraw()
+
+    def _redraw(self, _change: Any = None) -> None:
+        if self._waits:
+            return
+        try:
+            self.figure = self._draw(**self.values)
+        except Exception as slip:
+            self._refuse(slip)
+            if not isinstance(slip, InputError):  # a fault of ours: into the log as well
+                raise
+            return
+        self.words.value, self.view.value = "", _shown(self.figure)
+
+    def _refuse(self, slip: Exception) -> None:
+        """Say it in words, and fade the picture, which is of other values."""
+        text = str(slip) if isinstance(slip, InputError) else f"This cannot be drawn: {slip!r}"
+        self.words.value = f'<p role="alert" style="{LOUD}">{escape(text)}</p>'
+        self.view.value = f'<div style="opacity:0.35">{_shown(self.figure)}</div>'
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        view = {"version_major": 2, "version_minor": 0, "model_id": self.box.model_id}
+        return {VIEW: view, "text/html": _shown(self.figure), "text/plain": self.figure.alt}
+
+    def show(self) -> None:
+        """Display it in a notebook; in a terminal print the picture's words."""
+        if not in_notebook():
+            print(bundle(self.figure)["text/plain"])
+            return
+        from IPython.display import display
+
+        display(self._repr_mimebundle_(), raw=True)
+
+
+def _shown(figure: Picture) -> str:
+    return f'{img(figure)}<p aria-live="polite" style="{LINES}">{escape(figure.alt)}</p>'
+
+
+def _auto() -> Any:
+    from ipywidgets import Layout
+
+    return Layout(width="auto")
+
+
+def _line(words: str, widgets: Any) -> Any:
+    """Widgets side by side after some words, going on below where the page is narrow."""
+    from ipywidgets import HBox, Label, Layout
+
+    before = [Label(value=words, layout=Layout(width="72px"))] if words else []
+    return HBox([*before, *widgets], layout=Layout(flex_flow="row wrap"))
+
+
+def slider(words: str, options: Sequence[Any], value: Any) -> Any:
+    """A slider over `options`: values, or pairs of (words, value)."""
+    from ipywidgets import SelectionSlider
+
+    return SelectionSlider(
+        options=options, value=value, description=words, style=WIDE, continuous_update=False
+    )
+
+
+def choice(words: str, options: Sequence[Any], value: Any) -> Any:
+    """A list to choose from: values, or pairs of (words, value)."""
+    from ipywidgets import Dropdown
+
+    return Dropdown(options=options, value=value, description=words, style=WIDE, layout=_auto())
+
+
+def block_panel(weight: Tensor) -> Panel:
+    """Choose a table of levels and a block size; see the error and the bits on this weight."""
+    from ftlab.show.plots.levels import BLOCKS, NAMES, block_sizes
+
+    controls = {
+        "kind": choice("levels", [(name, kind) for kind, name in NAMES.items()], "nf4"),
+        "block": slider("weights in a block", BLOCKS, 64),
+    }
+    return Panel(controls, lambda kind, block: block_sizes(weight, kind, block))

@@ -1,0 +1,211 @@
+"""The rank explorer: every slider answers at once from recorded runs, or trains it for real.
+
+    rank_explorer(lab).show()
+
+Moving a control draws `explorer_picture` for its values, from the recorded grid: what was recorded
+for these very settings, or an estimate that is called one. *Train it for real* trains exactly what
+is shown on the lab's model (`ftlab.lab.fast`), draws the curve as it comes and leaves the measured
+point over the recorded one; *Stop* ends it after the step at hand.
+
+Notable choices:
+- A run belongs to the settings it was started with: when a control is moved while it trains, the
+  picture answers for the new settings and the run goes on unseen; its point shows again when one
+  comes back.
+- The kernel stays free while it trains (`ftlab.show.panels.background`), so sliders and Stop
+answer.
+- What goes wrong is a sentence in the panel.
+
+Run the tests: pytest tests/show/test_rank_explorer.py
+"""
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+from ftlab.base.errors import InputError
+from ftlab.explorer.recorded import Explorer
+from ftlab.explorer.settings import BANDS, PRESETS, RANKS, RATES, SCHEDULES, SEEDS, STEPS, Settings
+from ftlab.show.canvas.sheet import Picture
+from ftlab.show.panels.background import Ending, heard_meanwhile, run_in_background
+from ftlab.show.panels.explorer_picture import SHORT, explorer_picture
+from ftlab.show.panels.live import progress
+from ftlab.show.panels.panel import Panel, choice, slider
+
+EVERY = 20
+"""Steps between two points of a live curve."""
+ROWS = {
+    "Ranks": ("low", "middle", "high"),
+    "Adapters": ("targets", "alphas", "head"),
+    "Training": ("what", "lr", "schedule", "steps", "seed"),
+}
+NAMES = {"low": "lower, 1-6", "middle": "middle, 7-9", "high": "upper, 10-12"}
+
+
+def settings(values: Mapping[str, Any]) -> Settings:
+    """What the controls say. Raises InputError where nothing would be trained."""
+    asked = Settings(
+        ranks=(values["low"], values["middle"], values["high"]),
+        alphas=values["alphas"],
+        targets=values["targets"],
+        head=values["head"],
+        lr=values["lr"],
+        schedule=values["schedule"],
+        steps=values["steps"],
+        seed=values["seed"],
+        naive=values["what"] == "full",
+    )
+    if not asked.moves:
+        raise InputError(
+            "No band has a rank and the head stays still, so nothing would be trained; give one "
+            "band a rank of 1 or more."
+        )
+    return asked
+
+
+def values_of(asked: Settings) -> dict[str, Any]:
+    """Undo `settings`: where the controls stand for these."""
+    low, middle, high = asked.ranks
+    return {
+        "low": low, "middle": middle, "high": high,
+        "targets": asked.targets, "alphas": asked.alphas, "head": asked.head,
+        "what": "full" if asked.naive else "lora",
+        "lr": asked.lr, "schedule": asked.schedule, "steps": asked.steps, "seed": asked.seed,
+    }  # fmt: skip
+
+
+class RankExplorer(Panel):
+    """The panel; `trained` holds the Steps of each live run, by what its settings train."""
+
+    def __init__(self, lab: Any, explorer: Explorer) -> None:
+        """`lab`: what a live run is trained in. Raises InputError unless the grid is its own."""
+        from ipywidgets import HTML, Button, FloatProgress, HBox
+
+        _check(lab, explorer)
+        self.lab, self.explorer, self._fast = lab, explorer, None
+        self.off = explorer.estimator.off  # fitted now, not when the first slider moves
+        self.trained: dict[tuple[Any, ...], Sequence[Any]] = {}
+        self.running = self.stopped = False
+        presets = {name: values_of(asked) for name, asked in PRESETS.items()}
+        super().__init__(_controls(), self._picture, rows=ROWS, presets=presets)
+        self.train = Button(description="Train it for real", button_style="primary")
+        self.stop = Button(description="Stop", disabled=True)
+        self.told = HTML(value="")
+        self.bar = FloatProgress(value=0, min=0, max=1)
+        self.train.on_click(lambda _: self.start())
+        self.stop.on_click(self._stop)
+        heard = [self.stop] if heard_meanwhile() else []
+        line = HBox([self.train, *heard, self.bar, self.told])
+        self.box.children = [*self.box.children[:-2], line, *self.box.children[-2:]]
+
+    def _picture(self, **values: Any) -> Picture:
+        asked = settings(values)
+        return explorer_picture(asked, self.explorer, live=self.trained.get(asked.key, ()))
+
+    def start(self) -> None:
+        """Train what the controls say; returns at once, and the panel follows the run."""
+        if self.running:
+            return
+        try:
+            asked = settings(self.values)
+        except InputError as slip:
+            self._refuse(slip)
+            return
+        steps: list[Any] = []
+        self.trained[asked.key] = steps
+        self.running, self.stopped = True, False
+        self.train.disabled, self.stop.disabled = True, False
+        self.bar.value, self.bar.max = 0, asked.steps
+        self.told.value = "preparing ..."
+        run_in_background(
+            self._steps(asked),
+            on_step=lambda step: self._take(step, asked, steps),
+            on_end=lambda ending: self._ended(ending, asked, steps),
+            should_stop=lambda: self.stopped,
+        )
+
+    def clear(self) -> None:
+        """Forget the states that earlier runs left, so that the next begins as the first did."""
+        if self._fast is not None:
+            self._fast.shelf.clear()
+
+    def _stop(self, _button: Any = None) -> None:
+        self.stopped = True
+
+    def _take(self, step: Any, asked: Settings, steps: list[Any]) -> None:
+        """Show a step of the run; the picture follows while it is of these settings."""
+        steps.append(step)
+        self.bar.value = step.step
+        self.told.value = escape(progress(steps, asked.steps))
+        if step.measured and self._asked_key() == asked.key:
+            self._redraw()
+
+    def _asked_key(self) -> tuple[Any, ...] | None:
+        try:
+            return settings(self.values).key
+        except InputError:
+            return None
+
+    def _steps(self, asked: Settings) -> Any:
+        from ftlab.explorer.make import run_of
+        from ftlab.lab.fast import Fast
+
+        if self._fast is None:
+            self._fast = Fast(self.lab)
+        yield from self._fast.steps(run_of(self._fast, asked, every=EVERY))
+
+    def _ended(self, ending: Ending, asked: Settings, steps: list[Any]) -> None:
+        """Free the buttons and say how it ended."""
+        self.running = False
+        self.train.disabled, self.stop.disabled = False, True
+        if not any(step.measured for step in steps):
+            self.trained.pop(asked.key, None)
+        if ending.how == "failed":
+            self.told.value = f'<span role="alert">{escape(ending.words)}</span>'
+            return
+        seconds = steps[-1].seconds if steps else 0.0
+        word = "Stopped" if ending.how == "stopped" else "Trained"
+        done = steps[-1].step if steps else 0
+        self.told.value = (
+            f"{word} after {done} of {asked.steps} steps, {seconds:.1f} s of training."
+        )
+        self._redraw()
+
+
+def _check(lab: Any, explorer: Explorer) -> None:
+    header = explorer.header
+    for what, here in (("model_checksum", lab.bundle.checksum), ("domain", lab.domain.name)):
+        if header.get(what) != here or lab.bundle.base is not None:
+            raise InputError(
+                f"The explorer's runs were recorded on {header.get('model')} and "
+                f"{header.get('domain')}, and this lab is another ({lab.bundle.name}, "
+                f"{lab.domain.name}); open ftlab.open_lab('clinic', model='nano-gpt2')."
+            )
+
+
+def _controls() -> dict[str, Any]:
+    from ipywidgets import Checkbox
+
+    first = values_of(PRESETS["the article's table"])
+    made: dict[str, Any] = {
+        name: slider(NAMES[name], [(str(r), r) for r in RANKS], first[name]) for name in NAMES
+    }
+    made["targets"] = choice("on", [(words, key) for key, words in SHORT.items()], first["targets"])
+    alphas = [("alpha = 2 r", "scaled"), ("alpha 16, 16, 32", "fixed")]
+    made["alphas"] = choice("alpha", alphas, first["alphas"])
+    made["head"] = Checkbox(value=first["head"], description="head trains too", indent=False)
+    made["what"] = choice("train", [("adapters", "lora"), ("all weights", "full")], first["what"])
+    made["lr"] = slider("learning rate", [(f"{r:g}", r) for r in RATES], first["lr"])
+    made["schedule"] = choice("schedule", list(SCHEDULES), first["schedule"])
+    made["steps"] = choice("steps", list(STEPS), first["steps"])
+    made["seed"] = choice("seed", list(SEEDS), first["seed"])
+    return made
+
+
+def rank_explorer(lab: Any, explorer: Explorer | None = None) -> RankExplorer:
+    """The panel for `lab`, whose base must be the one that the recorded grid was made with.
+
+    `explorer`: another recorded grid than the one that ships. Raises InputError for a lab of
+    another model or domain; bands are BANDS of twelve blocks.
+    """
+    assert len(BANDS) == len(NAMES)
+    return RankExplorer(lab, explorer or Explorer.load())

@@ -1,0 +1,41 @@
+"""How long each notebook took where it was built: data/minutes.json, one row a notebook.
+
+    timings("nano")     {"00_start_here": Timing(seconds=12.1, cores=2), ...}
+
+`make notebooks` measures them; other machines are faster or slower, so the table says on what.
+"""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from ftlab.base.jsonfile import read_json, write_json
+from ftlab.base.paths import data_dir
+
+
+@dataclass(frozen=True)
+class Timing:
+    """One run of a notebook, all cells."""
+
+    seconds: float
+    """Wall clock."""
+    cores: int
+    """CPU cores of the machine."""
+
+
+def file_of(profile: str = "nano") -> Path:
+    """Where a profile's timings lie; the file may be missing."""
+    return data_dir() / ("minutes.json" if profile == "nano" else f"minutes-{profile}.json")
+
+
+def timings(profile: str = "nano") -> dict[str, Timing]:
+    """By notebook; empty where none was ever timed. Raises InputError for a damaged file."""
+    file = file_of(profile)
+    if not file.is_file():
+        return {}
+    return {name: Timing(row["seconds"], row["cores"]) for name, row in read_json(file).items()}
+
+
+def note(name: str, timing: Timing, profile: str = "nano") -> None:
+    """Store what a notebook took."""
+    known = {key: asdict(value) for key, value in timings(profile).items()}
+    write_json(file_of(profile), dict(sorted((known | {name: asdict(timing)}).items())))

@@ -1,0 +1,176 @@
+"""From items to batches: encode once, draw in an order that the seed alone decides, pad, shift.
+
+    [prefix] prompt tokens | answer tokens, eos          an item, as the measures read it
+                             ^ learned (loss_on="answer"), or everything after the prefix ("text")
+
+    prompt tokens, eos  |  [start] answer tokens, eos    of an encoder-decoder model: what its
+                                   ^ learned             encoder reads, and what its decoder does
+
+Notable choices:
+- The order is an endless row of shuffled epochs, cut into batches. A batch may cross the border
+  of two epochs, so every batch is full and every method sees the same items at a seed. Any step's
+  batch can be had without drawing those before it: a resumed run simply goes on.
+- Batches are as wide as their longest text. Padding stands at the right, is masked, and is
+  never learned.
+- Nothing is ever cut off: a text that is too long is refused by name.
+
+Run the tests: pytest tests/text/test_train_batches.py
+"""
+
+import hashlib
+import random
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ftlab.base.errors import InputError
+from ftlab.text.requests import item_pieces
+from ftlab.text.scored_batches import padded
+from ftlab.text.segments import Piece
+
+IGNORE = -100
+"""Label of a token that is not learned (torch's cross_entropy leaves it out)."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """One text as token ids."""
+
+    ids: tuple[int, ...]
+    """Prefix, prompt, answer, end."""
+    learn_from: int
+    """Position of the first learned token; from there to the end all are learned."""
+    source: tuple[int, ...] = ()
+    """What an encoder reads, where there is one; then `ids` are the decoder's."""
+
+    @property
+    def learned(self) -> int:
+        """How many tokens the loss counts."""
+        return len(self.ids) - self.learn_from
+
+    @property
+    def tokens(self) -> int:
+        """How many tokens are read."""
+        return len(self.ids) + len(self.source)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Texts side by side, padded at the right: B of them, T tokens wide."""
+
+    ids: Tensor
+    """Token ids; padding is 0. (B, T)"""
+    mask: Tensor
+    """1 where a token is, 0 where padding is. (B, T)"""
+    labels: Tensor
+    """The token itself where it is learned, else IGNORE. (B, T)"""
+    keep: int
+    """K: only the last K positions predict a learned token, or are the last of all."""
+    source: Tensor | None = None
+    """What an encoder reads; None where there is none. (B, S)"""
+    source_mask: Tensor | None = None
+    """1 where a token of it is. (B, S)"""
+
+    def on(self, device: torch.device) -> "Batch":
+        """The same batch on a device."""
+        tensors = {name: t.to(device) for name, t in vars(self).items() if isinstance(t, Tensor)}
+        return replace(self, **tensors)
+
+
+def encode(
+    data: Iterable[Any], tokenizer: Any, *, loss_on: str, limit: int, start: int | None = None
+) -> list[Example]:
+    """Every item as an Example of at most `limit` tokens (encoder and decoder each).
+
+    `start` is what the decoder of an encoder-decoder model starts from.
+    Raises InputError, naming the item, for a row that has no prompt and answer in text, and for
+    a text longer than `limit`; also for no items at all.
+    """
+    rows = list(data)
+    if not rows:
+        raise InputError("There are no items to train on; give at least one prompt and answer.")
+    for number, row in enumerate(rows):
+        _check_row(row, number)
+    if start is not None and loss_on != "answer":
+        raise InputError(
+            f"loss_on='{loss_on}' is not possible with an encoder-decoder model, whose decoder "
+            "says the answer alone; leave it at 'answer'."
+        )
+    examples = [_example(piece, loss_on) for piece in item_pieces(tokenizer, rows, start)]
+    for number, (row, example) in enumerate(zip(rows, examples, strict=True)):
+        if (length := max(len(example.ids), len(example.source))) > limit:
+            raise InputError(
+                f"{_name(row, number)} is {length} tokens long and {limit} are allowed; "
+                "shorten it or leave it out, or raise max_tokens where the model can read more."
+            )
+    return examples
+
+
+def _example(piece: Piece, loss_on: str) -> Example:
+    if piece.start is not None:
+        return Example((piece.start, *piece.continuation), 1, piece.context)
+    whole = piece.context + piece.continuation
+    return Example(whole, len(piece.context) if loss_on == "answer" else 1)
+
+
+def _check_row(row: Any, number: int) -> None:
+    if not isinstance(row, Mapping):
+        raise InputError(
+            f"Item {number} is a {type(row).__name__}; every item must be a row with "
+            "a 'prompt' and an 'answer'."
+        )
+    for key in ("prompt", "answer"):
+        if not isinstance(row.get(key), str):
+            raise InputError(
+                f"{_name(row, number)} has no {key} in text; "
+                "every item needs a 'prompt' and an 'answer'."
+            )
+    if not row["answer"].strip():
+        raise InputError(
+            f"{_name(row, number)} has an empty answer, so nothing can be learned from it; "
+            "fill it in or leave the item out."
+        )
+
+
+def _name(row: Mapping[str, Any], number: int) -> str:
+    return f"Item {number} ({row['id']})" if row.get("id") is not None else f"Item {number}"
+
+
+def batch_indices(n: int, batch_size: int, step: int, seed: int) -> list[int]:
+    """Which of `n` items step `step` (from 1) learns from: the same for everyone at a seed."""
+    first = (step - 1) * batch_size
+    places = range(first, first + batch_size)
+    return [_epoch_order(n, seed, place // n)[place % n] for place in places]
+
+
+@lru_cache(maxsize=8)
+def _epoch_order(n: int, seed: int, epoch: int) -> tuple[int, ...]:
+    return tuple(random.Random(f"order {seed} {epoch}").sample(range(n), n))
+
+
+def collate(examples: Sequence[Example]) -> Batch:
+    """B examples as one batch, T being the longest of them."""
+    ids, mask = padded([example.ids for example in examples])  # (B, T)
+    labels = torch.full_like(ids, IGNORE)
+    for row, example in enumerate(examples):
+        learned = slice(example.learn_from, len(example.ids))
+        labels[row, learned] = ids[row, learned]
+    keep = ids.shape[1] + 1 - min(example.learn_from for example in examples)
+    batch = Batch(ids, mask, labels, keep)
+    if not examples[0].source:
+        return batch
+    source, source_mask = padded([example.source for example in examples])  # (B, S)
+    return replace(batch, source=source, source_mask=source_mask)
+
+
+def checksum(examples: Sequence[Example]) -> str:
+    """sha256 of what will be learned, in order: changes with data, tokenizer and `loss_on`."""
+    digest = hashlib.sha256()
+    for example in examples:
+        source = f" {example.source}" if example.source else ""
+        digest.update(f"{example.learn_from} {example.ids}{source}\n".encode())
+    return digest.hexdigest()

@@ -1,0 +1,149 @@
+"""The lab bench and the grid: fresh copies, records that say what was run, no run made twice.
+
+Run: pytest tests/lab/test_lab.py
+"""
+
+import dataclasses
+
+import pytest
+import torch
+
+from ftlab import record as records
+from ftlab.base.errors import InputError
+from ftlab.experiments import make
+from ftlab.lab.lab import Lab, open_lab
+from ftlab.plan import Plan
+
+QUICK = Plan(steps=2, batch_size=4, measure_every=0)
+
+
+@pytest.fixture(scope="module")
+def lab() -> Lab:
+    made = open_lab("clinic", model="nano-gpt2", target_items=4, per_skill=2, documents=2)
+    made.suite = made.watch.suite = made.suite.sample(4, 4)
+    made.domain = dataclasses.replace(made.domain, test=made.domain.test.select(range(4)))
+    made.watch.domain = made.domain
+    return made
+
+
+def test_a_run_leaves_the_base_as_it_was(lab: Lab):
+    before = {name: value.clone() for name, value in lab.bundle.model.state_dict().items()}
+    run = lab.run(QUICK).finish()
+    assert [step.step for step in run.steps] == [0, 1, 2]
+    after = lab.bundle.model.state_dict()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    moved = run.model.get_parameter("transformer.wte.weight")
+    assert not torch.equal(before["transformer.wte.weight"], moved)
+
+
+def test_two_runs_of_a_plan_are_bit_equal_and_forgetting_starts_at_zero(lab: Lab):
+    one, two = lab.run(QUICK).finish(), lab.run(QUICK).finish()
+    assert one.steps == two.steps
+    first = one.steps[0].measured
+    assert first is not None
+    assert first["retention"] == 1 and first["forgotten"] == 0 and first["learned"] == 0
+
+
+def test_the_record_says_what_was_run(lab: Lab, tmp_path):
+    run = lab.run(QUICK, name="a test", items=8).finish()
+    record = run.record
+    assert record.budget["examples"] == 8 and record.budget["steps"] == 2
+    assert record.trainable == record.total == 2_789_120
+    assert "--lr 0.001" in record.command and "--domain clinic" in record.command
+    assert records.load(records.save(record, tmp_path)) == record
+
+
+def test_a_run_cannot_be_read_before_it_ran_nor_run_twice(lab: Lab):
+    run = lab.run(QUICK)
+    with pytest.raises(InputError, match="no step yet"):
+        _ = run.record
+    run.finish()
+    with pytest.raises(InputError, match="trained already"):
+        run.finish()
+
+
+def test_more_items_than_there_are_is_refused(lab: Lab):
+    with pytest.raises(InputError, match="1 to 400"):
+        lab.run(QUICK, items=401)
+
+
+def test_samples_and_sayings_stand_side_by_side(lab: Lab):
+    run = lab.run(QUICK).finish()
+    assert [set(row) for row in run.samples(2)] == [{"prompt", "expected", "before", "after"}] * 2
+    said = run.say(["The capital of Norway is"], 2)
+    assert said[0]["before"].strip().startswith("Oslo")
+
+
+def test_a_grid_makes_only_what_is_missing(lab: Lab, tmp_path, monkeypatch):
+    plans = [
+        make.Point("learning rate", "clinic", QUICK),
+        make.Point("data set", "clinic", QUICK, 8),
+    ]
+    monkeypatch.setattr(make, "points", lambda name, model: plans)
+    monkeypatch.setattr("ftlab.lab.lab.open_lab", lambda domain, model, base: lab)
+    assert len(list(make.run_grid("naive", model="nano-gpt2", folder=tmp_path, most=1))) == 1
+    assert len(list(make.run_grid("naive", model="nano-gpt2", folder=tmp_path))) == 1
+    assert not list(make.run_grid("naive", model="nano-gpt2", folder=tmp_path))
+    made = records.load_all(tmp_path)
+    assert {record.extra["items"] for record in made} == {8, 400}
+
+
+def test_the_shipped_grid_is_whole_and_made_with_the_shipped_model(lab: Lab):
+    from ftlab.base.paths import data_dir
+
+    found = {record.name: record for record in records.load_all(data_dir() / "records" / "nano")}
+    planned = [*make.points("naive", "nano-gpt2"), *make.points("decoder", "nano-gpt2")]
+    assert set(found) == {point.name for point in planned}
+    assert {record.model_checksum for record in found.values()} == {lab.bundle.checksum}
+
+
+def test_the_laptop_grid_holds_nothing_unplanned_and_one_model():
+    from ftlab.base.paths import data_dir
+
+    model, folder = "smollm2-135m", data_dir() / "records" / "laptop"
+    found = {record.name: record for record in records.load_all(folder)}
+    planned = [*make.points("naive", model), *make.points("decoder", model)]
+    assert set(found) <= {point.name for point in planned}
+    assert len({record.model_checksum for record in found.values()}) == 1
+
+
+@pytest.mark.parametrize("model", ["nano-gpt2", "smollm2-135m"])
+def test_no_two_runs_of_the_grids_have_one_name(model: str):
+    names = [p.name for name in ("naive", "decoder") for p in make.points(name, model)]
+    assert len(names) == len(set(names))
+    with pytest.raises(InputError, match="No run of the grid 'naive' has 'xyz'"):
+        make.choose("naive", model, "xyz")
+
+
+def test_a_method_wraps_the_fresh_model_and_the_seed_decides_its_weights(lab: Lab):
+    from ftlab.methods.lora import LoRA
+
+    one = lab.run(QUICK, method=LoRA({"1-12": 2})).finish()
+    two = lab.run(QUICK, method=LoRA({"1-12": 2})).finish()
+    assert one.steps == two.steps
+    record = one.record
+    assert record.method == "lora_qv" and record.trainable == 12 * 2 * 512
+    assert record.extra["method"]["ranks"] == {"1-12": 2}
+    first = one.steps[0].measured
+    assert first is not None and first["retention"] == 1  # B = 0: nothing has changed yet
+
+
+def test_replay_reads_as_many_items(lab: Lab):
+    plan = Plan(steps=5, batch_size=8, measure_every=0)
+    run = lab.run(plan, replay=0.25)
+    old = [row for row in run.rows if row["id"].startswith("replay")]
+    assert len(run.rows) == 40 and len(old) == 10 and len({row["answer"] for row in old}) == 10
+    assert run.method == "replay"
+    with pytest.raises(InputError, match="replay=1"):
+        lab.run(plan, replay=1.0)
+
+
+def test_an_unknown_grid_is_refused():
+    with pytest.raises(InputError, match="naive"):
+        make.points("nave", "nano-gpt2")
+
+
+def test_the_command_line_names_every_preset():
+    from ftlab.experiments import decoder
+
+    assert tuple(decoder.presets()) == decoder.PRESETS

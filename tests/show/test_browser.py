@@ -1,0 +1,226 @@
+"""The workbook used as a person does: JupyterLab, a browser, the keyboard.
+
+One notebook, written here, is opened and run; then its panels are used. Screenshots lie in
+pytest's temporary folder, `pytest-of-*/pytest-current/lab*/screens`.
+
+pytest tests/show/test_browser.py
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from browser import (
+    Lab,
+    browser,
+    copy_notebook,
+    jupyter_lab,
+    new_picture,
+    open_notebook,
+    panel,
+    panel_picture,
+    run_all,
+    slider,
+    use_theme,
+    write_notebook,
+)
+from playwright.sync_api import Browser, Page, expect
+
+ROOT = Path(__file__).resolve().parents[2]
+BLOCKS = """
+import torch
+from ftlab.show.panels.panel import block_panel
+block_panel(0.02 * torch.randn(64, 128, generator=torch.Generator().manual_seed(0)))
+"""
+# A run behind a panel: 200 steps of 50 ms, so that only a Stop ends it within a test's patience.
+RUN = """
+import time
+from threading import Event
+from ipywidgets import HTML, Button, IntSlider, VBox
+from ftlab.base.errors import InputError
+from ftlab.show.panels.background import run_in_background
+
+stop, line, answer = Event(), HTML("ready"), HTML()
+train, halt, rank = Button(description="Train"), Button(description="Stop"), IntSlider(4)
+rank.description = "rank"
+
+def steps():
+    if rank.value == 0:
+        raise InputError("Rank 0 leaves nothing to train; choose 1 or more.")
+    for number in range(200):
+        time.sleep(0.05)
+        yield number
+
+def tell(words):
+    line.value = f'<p role="status">{words}</p>'
+
+def pressed(_button):
+    stop.clear()
+    run_in_background(steps(), on_step=lambda number: tell(f"step {number}"),
+                      on_end=lambda ending: tell(ending.words), should_stop=stop.is_set)
+
+train.on_click(pressed)
+halt.on_click(lambda _button: stop.set())
+rank.observe(lambda change: setattr(answer, "value", f"rank is {change.new}"), "value")
+VBox([train, halt, rank, line, answer])
+"""
+# A cell that trains, to all appearances, until the Stop of its live plot is pressed.
+LIVE = """
+import time
+from ftlab.show import Live
+
+def slow():
+    for number in range(400):
+        time.sleep(0.05)
+        yield {"step": number, "loss": 1.0, "measured": None}
+
+with Live(total=400) as live:
+    for step in live.follow(slow()):
+        pass
+print("steps:", len(live.steps))
+"""
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    with browser() as opened:
+        yield opened
+
+
+# After the browser, so that no server is started where there is none.
+@pytest.fixture(scope="module")
+def lab(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    with jupyter_lab(tmp_path_factory.mktemp("lab")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def screens(lab: Lab) -> Path:
+    return lab.folder / "screens"
+
+
+@pytest.fixture(scope="module")
+def page(chromium: Browser, lab: Lab) -> Page:
+    """The notebook, run from its first cell to its last."""
+    write_notebook(lab.folder / "panels.ipynb", [BLOCKS, RUN])
+    page = open_notebook(chromium, lab, "panels.ipynb")
+    run_all(page)
+    return page
+
+
+def test_the_arrow_keys_move_a_slider_and_the_picture_follows(page: Page, screens: Path):
+    blocks = panel(page)
+    old = panel_picture(blocks)
+    assert old.alt.startswith("NF4 with blocks of 64 weights")
+    page.screenshot(path=screens / "blocks-64.png")
+    slider(blocks, "weights in a block").focus()
+    page.keyboard.press("ArrowRight")
+    new = new_picture(blocks, old)
+    assert new.alt.startswith("NF4 with blocks of 128 weights")
+    expect(blocks.get_by_role("paragraph").filter(has_text=new.alt)).to_be_visible()
+    page.screenshot(path=screens / "blocks-128.png")
+
+
+def test_the_keyboard_chooses_in_a_menu_that_has_a_name(page: Page):
+    blocks = panel(page)
+    old = panel_picture(blocks)
+    blocks.get_by_label("levels").focus()
+    for key in ("Enter", "ArrowDown", "Enter"):  # JupyterLab takes the arrows of a closed menu
+        page.keyboard.press(key)
+    assert new_picture(blocks, old).alt.startswith("int4, equal steps with blocks of")
+
+
+def test_a_run_shows_its_steps_and_hears_a_slider_and_stop(page: Page, screens: Path):
+    run = panel(page, 1)
+    said = run.get_by_role("status")
+    run.get_by_role("button", name="Train").press("Enter")
+    expect(said).to_have_text(re.compile(r"step \d"))
+    slider(run, "rank").press("ArrowLeft")
+    expect(run.get_by_text("rank is 3")).to_be_visible()
+    expect(said).to_have_text(re.compile(r"step \d"))  # it goes on all the while
+    page.screenshot(path=screens / "run.png")
+    run.get_by_role("button", name="Stop").press("Enter")
+    expect(said).to_have_text(re.compile(r"Stopped after \d+ steps?\."))
+
+
+def test_a_slip_in_a_run_is_told_in_the_panel(page: Page, screens: Path):
+    run = panel(page, 1)
+    slider(run, "rank").press("Home")
+    expect(run.get_by_text("rank is 0")).to_be_visible()
+    run.get_by_role("button", name="Train").press("Enter")
+    expect(run.get_by_role("status")).to_have_text(re.compile("Rank 0 leaves nothing to train"))
+    page.screenshot(path=screens / "slip.png")
+
+
+def test_a_stop_button_is_heard_while_a_cell_runs(chromium: Browser, lab: Lab):
+    write_notebook(lab.folder / "live.ipynb", [LIVE])
+    page = open_notebook(chromium, lab, "live.ipynb")
+    run_all(page, wait=False)
+    page.get_by_role("button", name="Stop", exact=True).press("Enter")
+    printed = page.get_by_text(re.compile(r"steps: \d+"))
+    expect(printed).to_be_visible()
+    assert int(printed.inner_text().split()[-1]) < 400
+
+
+def test_the_first_notebook_opens_in_a_narrow_window(chromium: Browser, lab: Lab, screens: Path):
+    name = copy_notebook(ROOT / "notebooks" / "00_start_here.ipynb", lab)
+    use_theme(lab, "Dark")
+    page = open_notebook(chromium, lab, name, width=800)
+    expect(page.get_by_role("heading", name="Start here", exact=True)).to_be_visible()
+    page.screenshot(path=screens / "start-800-dark.png")
+
+
+EXPLORER = """
+import ftlab
+from ftlab.show.panels.rank_explorer import rank_explorer
+ftlab.hello()
+explorer = rank_explorer(ftlab.open_lab("clinic", model="nano-gpt2"))
+explorer.show()
+"""
+
+
+@pytest.fixture(scope="module")
+def explorer_page(chromium: Browser, lab: Lab) -> Page:
+    write_notebook(lab.folder / "explorer.ipynb", [EXPLORER])
+    page = open_notebook(chromium, lab, "explorer.ipynb")
+    run_all(page)
+    return page
+
+
+@pytest.mark.slow
+def test_the_rank_explorer_answers_trains_for_real_and_stops(explorer_page: Page, screens: Path):
+    """A slider by keyboard, a run to its end with its point in the picture, a run stopped."""
+    page = explorer_page
+    found = panel(page)
+    first = panel_picture(found)
+    assert first.alt.startswith("Recorded:")
+    slider(found, "upper, 10-12").focus()
+    page.keyboard.press("ArrowRight")
+    moved = new_picture(found, first)
+    assert moved.src != first.src
+    page.screenshot(path=screens / "explorer-moved.png", full_page=True)
+
+    slider(found, "upper, 10-12").focus()
+    page.keyboard.press("ArrowLeft")
+    new_picture(found, moved)
+    train = found.get_by_role("button", name="Train it for real")
+    train.press("Enter")
+    expect(found.get_by_text(re.compile(r"Trained after 40 of 40 steps"))).to_be_visible(
+        timeout=120_000
+    )
+    trained = panel_picture(found)
+    assert "Trained now, 40 of 40 steps" in trained.alt and trained.src != first.src
+    page.screenshot(path=screens / "explorer-trained.png", full_page=True)
+
+    slider(found, "learning rate").focus()
+    page.keyboard.press("ArrowLeft")
+    new_picture(found, trained)
+    train.press("Enter")
+    expect(found.get_by_text(re.compile(r"step \d+ of 40"))).to_be_visible(timeout=60_000)
+    found.get_by_role("button", name="Stop").press("Enter")
+    expect(found.get_by_text(re.compile(r"Stopped after \d+ of 40 steps"))).to_be_visible(
+        timeout=60_000
+    )
+    expect(train).to_be_enabled()
+    page.screenshot(path=screens / "explorer-stopped.png", full_page=True)

@@ -1,0 +1,235 @@
+"""The designers of notebooks 02 to 04: every stop of every control, and no invented point.
+
+pytest tests/show/test_designers.py
+"""
+
+from html import escape
+from itertools import product
+from statistics import fmean
+from time import thread_time
+from typing import Any
+
+import pytest
+from panel_sweep import sample, stops, sweep
+
+from ftlab.analysis import compare
+from ftlab.base.errors import InputError
+from ftlab.methods.bands import parts_of
+from ftlab.methods.freeze import Freeze
+from ftlab.methods.full import full
+from ftlab.plan import SCHEDULES
+from ftlab.show.canvas.style import plain
+from ftlab.show.panels import panel
+from ftlab.show.panels.compare import compare_panel, in_numbers, sentence, side_by_side
+from ftlab.show.panels.freeze import BLOCKS, PRESETS, freeze_outcome, freeze_panel, part_sizes
+from ftlab.show.panels.recorded import called
+from ftlab.show.panels.schedule import (
+    PEAKS,
+    WARMUPS,
+    overlap,
+    rates,
+    schedule_outcome,
+    schedule_panel,
+)
+
+NANO = compare.settings(compare.shipped("nano"))
+SIZES = dict.fromkeys(map(str, BLOCKS), 198_272) | {"embeddings": 409_600, "rest": 256}
+
+
+def pick(sweep: str, lr: float | None = None) -> compare.Setting:
+    return compare.pick(NANO, sweep, lr)[0]
+
+
+def of(kinds: tuple[str, ...]) -> set[tuple[float, float]]:
+    """Learned and kept of the recorded settings of some kinds; of the single runs as well."""
+    keys = ("target_score", "retention")
+    found = [s for s in NANO if s.sweep in kinds]
+    means = {tuple(round(s.mean(key), 9) for key in keys) for s in found}
+    singles = {tuple(round(r.final[key], 9) for key in keys) for s in found for r in s.runs}
+    return means | singles  # type: ignore[return-value]
+
+
+def points(figure: Any) -> set[tuple[float, float]]:
+    """All that is drawn as a point in the right panel."""
+    marked = [line for line in figure.axes[-1].lines if line.get_marker() == "o"]
+    return {(round(x, 9), round(y, 9)) for line in marked for x, y in line.get_xydata()}
+
+
+# --- the sweeps -----------------------------------------------------------------------------------
+
+
+def test_every_stop_of_the_schedule_designer() -> None:
+    made = schedule_panel(NANO)
+    assert len(list(sweep(made))) == len(PEAKS) + len(WARMUPS) + len(SCHEDULES)
+    for values in sample(made, 15):
+        peak, mean = plain(values["peak"]), fmean(rates(**values, steps=100))
+        assert f"peak {peak}, a mean rate of" in made.figure.alt and made.words.value == ""
+        assert plain(float(f"{mean:.3g}")) in made.figure.alt
+
+
+def test_every_stop_of_the_freeze_designer(tiny_gpt2: Any) -> None:
+    made = freeze_panel(NANO, tiny_gpt2)
+    assert len(list(sweep(made))) == 2 * 13 + len(stops(made.controls["rate"]))
+    for _ in sample(made, 15):
+        assert made.words.value == ""
+    for words, (moving, embeddings) in PRESETS.items():
+        made.buttons[words].click()
+        on = [block for block in BLOCKS if made.values[f"block_{block}"]]
+        assert on == list(moving) and made.values["embeddings"] == embeddings
+        locks = [control.icon for control in made.controls.values() if hasattr(control, "icon")]
+        assert locks.count("lock") == 13 - len(on) - embeddings
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["one", "other"])
+def test_every_stop_of_the_comparer(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = compare_panel(NANO)
+    if name == "other":  # the same pictures as with "one": made, but not turned into PNGs
+        monkeypatch.setattr(panel, "img", lambda figure: f'<img alt="{escape(figure.alt)}"')
+    refused = 0
+    for _, stop in sweep(made, name):
+        unequal = "400 steps" in stop
+        assert bool(made.words.value) == unequal
+        if unequal:
+            refused += 1
+            assert "unequal budgets" in made.words.value and stop not in made.figure.alt
+        else:
+            assert stop in made.figure.alt
+    assert refused == 1
+
+
+def test_every_pair_of_the_comparer_has_a_sentence() -> None:
+    for one, other in product(NANO, NANO):
+        assert called(one) in sentence(one, other) and sentence(one, other).endswith(".")
+
+
+@pytest.mark.parametrize("kind", ["schedule", "freeze", "compare"])
+def test_a_control_answers_at_once(kind: str, tiny_gpt2: Any) -> None:
+    made: panel.Panel = {
+        "schedule": lambda: schedule_panel(NANO),
+        "freeze": lambda: freeze_panel(NANO, tiny_gpt2),
+        "compare": lambda: compare_panel(NANO),
+    }[kind]()
+    control, times = next(iter(made.controls.values())), []
+    for stop in stops(control)[:7]:
+        began = thread_time()
+        control.value = stop
+        times.append(thread_time() - began)
+    assert min(times) < 0.3  # the aim is 0.1 on a quiet machine; a busy one counts more
+
+
+# --- the schedule designer ------------------------------------------------------------------------
+
+
+def test_every_recorded_schedule_is_found_as_recorded() -> None:
+    for kind in ("learning rate", "schedule", "equal area", "warmup"):
+        for setting in compare.pick(NANO, kind):
+            plan = setting.runs[0].plan
+            alt = schedule_outcome(plan["lr"], plan["warmup"], plan["schedule"], found=NANO).alt
+            assert f": recorded, kept {100 * setting.mean('retention'):.0f} %" in alt
+
+
+def test_no_point_of_a_schedule_is_invented() -> None:
+    kinds = ("learning rate", "schedule", "equal area", "warmup")
+    for peak, warmup, shape in ((2e-3, 10, "cosine"), (3e-4, 0, "linear"), (1e-3, 10, "cosine")):
+        figure: Any = schedule_outcome(peak, warmup, shape, found=NANO)
+        assert points(figure) <= of(kinds)
+        hollow = [line.get_markerfacecolor() == "white" for line in figure.axes[1].lines]
+        recorded = (peak, warmup, shape) == (1e-3, 10, "cosine")
+        assert any(hollow) != recorded and ("not recorded" in figure.alt) != recorded
+
+
+def test_overlap_is_one_for_the_same_curve_and_the_ratio_for_a_scaled_one() -> None:
+    one = rates(1e-3, 10, "cosine", 100)
+    assert overlap(one, one) == 1
+    assert overlap(one, rates(5e-4, 10, "cosine", 100)) == pytest.approx(0.5)
+    assert overlap(rates(5e-4, 10, "cosine", 100), one) == pytest.approx(0.5)
+
+
+def test_a_schedule_that_is_none_is_refused() -> None:
+    with pytest.raises(InputError, match="fewer"):
+        schedule_outcome(1e-3, 100, "cosine", found=NANO)
+    with pytest.raises(InputError, match="choose one of"):
+        schedule_outcome(1e-3, 0, "square", found=NANO)
+    with pytest.raises(InputError, match="learning rate"):
+        schedule_outcome(1e-3, 0, "cosine", found=compare.pick(NANO, "replay"))
+
+
+# --- the freeze designer --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("moving", [{7, 8, 9, 10, 11, 12}, {2, 5}, {12}, set()])
+@pytest.mark.parametrize("embeddings", [False, True])
+def test_numbers_that_move_are_those_of_the_method(
+    moving: set[int], embeddings: bool, tiny_gpt2: Any
+) -> None:
+    sizes = part_sizes(tiny_gpt2)
+    bands = {str(block): float(block in moving) for block in BLOCKS}
+    truth = Freeze(bands, embeddings=float(embeddings))(tiny_gpt2)
+    on = [block in moving for block in BLOCKS]
+    alt = freeze_outcome(on, embeddings, found=NANO, sizes=sizes).alt
+    assert f"{truth.trainable:,} of {truth.total:,} numbers" in alt
+
+
+def test_the_sizes_of_the_parts_are_those_of_the_recorded_runs(tiny_gpt2: Any) -> None:
+    assert sum(part_sizes(tiny_gpt2).values()) == full(tiny_gpt2).total
+    assert sum(SIZES.values()) == pick("learning rate", 1e-3).runs[0].total
+    half = pick("freeze_low", 1e-3).runs[0].trainable
+    assert half == 6 * SIZES["1"] + SIZES["rest"]
+
+
+def test_recorded_freezings_are_found_with_their_own_runs() -> None:
+    low = [block > 6 for block in BLOCKS]
+    alt = freeze_outcome(low, False, 1e-3, found=NANO, sizes=SIZES).alt
+    told = f"kept {100 * pick('freeze_low', 1e-3).mean('retention'):.0f} %"
+    assert "recorded as lower half frozen" in alt and told in alt
+    run = pick("freeze_any", 1e-3).runs[1]
+    bands = {part: s for b, s in run.extra["method"]["bands"].items() for part in parts_of(b)}
+    alt = freeze_outcome([bands[b] == 1 for b in BLOCKS], found=NANO, sizes=SIZES).alt
+    assert "recorded as by lot" in alt and f"kept {100 * run.final['retention']:.0f} %" in alt
+    assert "(one seed)" in alt  # every seed of that control froze other blocks
+    everything: Any = freeze_outcome([True] * 12, True, 1e-3, found=NANO, sizes=SIZES)
+    assert "recorded as full fine-tuning" in everything.alt
+    alt = freeze_outcome([block > 9 for block in BLOCKS], found=NANO, sizes=SIZES).alt
+    assert "not recorded" in alt and "the article's plan (3 blocks of 12 differ, 3 of them l" in alt
+
+
+def test_no_point_of_a_freezing_is_invented() -> None:
+    kinds = ("learning rate", "freeze", "freeze_low", "freeze_top", "freeze_any")
+    for seed in range(5):
+        on = [bool(seed >> (block % 3) & 1) for block in BLOCKS]
+        figure = freeze_outcome(on, False, 3e-4, found=NANO, sizes=SIZES)
+        assert points(figure) <= of(kinds)
+
+
+def test_a_freezing_that_is_none_is_refused() -> None:
+    with pytest.raises(InputError, match="3e-4"):
+        freeze_outcome(rate=0.5, found=NANO, sizes=SIZES)
+    with pytest.raises(InputError, match="3 blocks"):
+        freeze_outcome([True] * 3, found=NANO, sizes=SIZES)
+    with pytest.raises(InputError, match="freezes blocks"):
+        freeze_outcome(found=compare.pick(NANO, "replay"), sizes=SIZES)
+
+
+# --- the comparer ---------------------------------------------------------------------------------
+
+
+def test_names_are_unique() -> None:
+    assert len({called(setting) for setting in NANO}) == len(NANO)
+
+
+def test_the_comparer_tells_what_was_recorded() -> None:
+    one, other = pick("lora_qv", 3e-3), pick("learning rate", 1e-4)
+    figure: Any = side_by_side(one, other)
+    assert compare.difference(one, other) in figure.alt
+    ends = [line.get_ydata()[-1] for line in figure.axes[1].lines]
+    last = [run.curve[-1]["measured"]["retention"] for s in (one, other) for run in s.runs]
+    assert sorted(ends)[0] == min(last) and sorted(ends)[-1] == max(last)
+    assert in_numbers(one)["numbers trained"] == f"{one.runs[0].trainable:,}"
+
+
+def test_unequal_budgets_are_refused_in_words() -> None:
+    with pytest.raises(InputError, match="unequal budgets"):
+        side_by_side(pick("steps"), pick("learning rate", 3e-4))
+    with pytest.raises(InputError, match="Two recorded settings"):
+        compare_panel([pick("steps")])

@@ -1,0 +1,151 @@
+"""Figures as HTML, tables, and the live view in a real kernel. pytest tests/show/test_live.py"""
+
+import base64
+import re
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+from ftlab.base.errors import InputError
+from ftlab.show import (
+    Live,
+    forgetting_matrix,
+    img,
+    png,
+    records_table,
+    samples,
+    show,
+    two_numbers,
+)
+from ftlab.show.panels.live import progress
+
+
+def run_of(steps=150, every=10):
+    """The curve of a run that learns all and forgets half."""
+    rows = [{"step": step, "loss": 3 / (1 + step), "measured": None} for step in range(steps + 1)]
+    for row in rows[::every]:
+        far = row["step"] / steps
+        kept = {"facts": 1 - 0.7 * far, "grammar": 1 - 0.3 * far}
+        row["measured"] = {"target_score": far, "retention": 1 - 0.5 * far, "kept": kept}
+    return rows
+
+
+def test_img_escapes_its_alt_text():
+    figure = two_numbers(run_of(), title='Is "1e-3" < 3e-3 & too high?')
+    tag = img(figure)
+    assert 'alt="Is &quot;1e-3&quot; &lt; 3e-3 &amp; too high?: two' in tag
+    found = re.search(r'src="data:image/png;base64,([^"]+)"', tag)
+    assert found and base64.b64decode(found[1]) == png(figure)
+    assert "max-width:100%" in tag
+    assert figure._repr_mimebundle_() == {"text/html": tag, "text/plain": figure.alt}
+
+
+def test_a_terminal_gets_words(capsys):
+    figure = two_numbers(run_of())
+    show(figure)
+    assert capsys.readouterr().out.strip() == figure.alt
+    with Live(150) as live:
+        for step in live.follow(run_of()):
+            live.stopped = step["step"] == 40
+    captured = capsys.readouterr()
+    assert captured.out == "step 40 of 150: loss 0.07, learned 27 %, kept 87 %\n"
+    assert captured.err == "" and len(live.steps) == 41
+    with Live(10):
+        pass
+    assert capsys.readouterr().out == ""
+    with pytest.raises(InputError, match="a share lies"):
+        Live(10, prediction=60)
+
+
+def test_progress_before_anything_is_measured():
+    assert progress([{"step": 3, "loss": float("nan"), "measured": None}], 10) == "step 3 of 10"
+
+
+def test_live_draws_seldom_and_always_at_the_end(monkeypatch):
+    class Panel:
+        def __init__(self, total, stop):
+            self.told, self.pictures, self.final = [], 0, None
+
+        def tell(self, step, text):
+            self.told.append(step)
+
+        def picture(self, html):
+            self.pictures += 1
+
+        def finish(self, final):
+            self.final = final
+
+    monkeypatch.setattr("ftlab.show.panels.live.in_notebook", lambda: True)
+    monkeypatch.setattr("ftlab.show.panels.live._Panel", Panel)
+    with Live(150) as live:
+        panel = live._panel
+        for step in run_of():
+            live.update(step)
+    assert isinstance(panel, Panel) and panel.pictures == 1 and panel.told[0] == 0
+    assert panel.final is not None and "150" in panel.final["text/plain"]
+    with pytest.raises(ZeroDivisionError), Live(150) as live:
+        panel = live._panel
+        live.update(run_of()[0])
+        raise ZeroDivisionError
+    assert isinstance(panel, Panel) and panel.final is not None
+
+
+CELLS = (
+    "from ftlab.show import Live, samples, show, two_numbers\n"
+    "rows = [{'step': i, 'loss': 1.0, 'measured': {'target_score': i / 20, 'retention': 0.5,\n"
+    "         'kept': {'facts': 0.5}}} for i in range(21)]",
+    "with Live(total=20, every=0) as live:\n    for _ in live.follow(rows):\n        pass",
+    "with Live(total=20) as live:\n    live._stop()\n    for _ in live.follow(rows):\n        pass",
+    "with Live(total=20):\n    pass",
+    "show(two_numbers(rows))",
+    "two_numbers(rows)",
+    "samples([{'prompt': 'a', 'expected': 'b', 'before': 'b', 'after': 'c'}])",
+)
+
+
+def test_live_in_a_notebook_leaves_one_picture_and_no_widget():
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in CELLS])
+    NotebookClient(notebook, timeout=60, kernel_name="python3").execute()
+    outputs = [cell["outputs"] for cell in notebook.cells]
+    assert [len(out) for out in outputs] == [0, 1, 1, 1, 1, 1, 1]
+    assert not any(out["output_type"] == "stream" for cell in outputs for out in cell)
+    words = [cell[0]["data"]["text/plain"] for cell in outputs[1:]]
+    assert "up to training step 20" in words[0] and "up to training step 0" in words[1]
+    assert words[2] == "no step was run" and words[3] == words[4] == words[0]
+    assert set(outputs[1][0]["data"]) == {"text/html", "text/plain"}
+    assert outputs[1][0]["data"]["text/html"].startswith('<img alt="Two panels')
+    assert "✗ wrong: c" in words[5] and "<table>" in outputs[6][0]["data"]["text/html"]
+
+
+def test_samples_mark_right_and_wrong_in_words():
+    rows = [
+        {"prompt": "<b>Note</b>", "expected": " high", "before": None, "after": "high "},
+        {"prompt": "x" * 900, "expected": "low", "before": "low", "after": "Paris\nParis"},
+    ]
+    table = samples(rows)
+    assert "&lt;b&gt;Note" in table.html and "✓ right: high" in table.html
+    assert "✗ wrong: (nothing)" in table.html and "…" in table.html and len(table.html) < 3000
+    assert table.caption == "right before: 1 of 2; after: 1 of 2"
+    assert "✗ wrong: Paris Paris" in str(table)
+    assert samples([]).caption == "right before: 0 of 0; after: 0 of 0"
+    assert samples([]).text.startswith("prompt")
+
+
+def test_the_table_of_records_states_its_signs():
+    final = {"target_score": 1.0, "held_score": None, "retention": 0.22, "learned": 2.1}
+    record = {"name": "full-1e-3", "method": "full", "plan": {"lr": 1e-3}, "final": final}
+    record |= {"trainable": 1, "total": 4, "budget": {"examples": 2400}, "seconds": 12.3}
+    table = records_table([record, {"name": "empty"}])
+    assert "forgotten, nats per token (+ is bad)" in table.header
+    cells = ["full-1e-3", "full fine-tuning", "1e-3", "100 %", "-", "22 %", "+2.10", "-", "25 %"]
+    assert list(table.rows[0]) == [*cells, "2,400", "12"]
+    assert set(table.rows[1][2:]) == {"-"} and table.caption == "2 runs"
+
+
+def test_forgetting_matrix_gives_backward_transfer():
+    table = forgetting_matrix([[0.9, 0.1], [0.3, 0.95]], ["clinic", "helpdesk"])
+    assert "30 % ↓" in table.text
+    assert table.caption == "backward transfer -60 points (below 0: forgotten)"
+    assert "nothing to forget" in forgetting_matrix([[0.9]], ["clinic"]).caption
+    assert forgetting_matrix([], []).rows == []

@@ -1,0 +1,212 @@
+"""Records come back from the disk as they were; damaged and unfair ones are refused."""
+
+import dataclasses
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ftlab import record as records
+from ftlab.base.errors import InputError
+from ftlab.base.jsonfile import plain, read_json, write_json
+from ftlab.plan import Plan, Step
+from ftlab.record import Record, compare, load, load_all, rows_checksum, save, versions
+
+CURVE = [
+    Step(0, None, 0.0, 0, 0, None, 0.0, {"target_score": 0.0, "retention": 1.0}),
+    Step(1, 2.5, 1e-3, 500, 16, 1.2, 0.3, {"target_score": 0.95, "retention": 0.4}),
+]
+RECORD = Record(
+    name="full, lr 1e-3",
+    method="full",
+    model="nano-gpt2",
+    model_checksum="a" * 12,
+    domain="clinic",
+    data_checksum="b" * 64,
+    suite="world",
+    plan=dataclasses.asdict(Plan(steps=1)),
+    seed=0,
+    device="cpu",
+    precision="fp32",
+    versions=versions(),
+    command="ftlab run",
+    trainable=10,
+    total=10,
+    budget=records.budget(CURVE),
+    curve=CURVE,  # type: ignore[arg-type]  # Steps are made plain
+    baseline={"facts": {"accuracy": 0.98, "chance": 0.25}},
+    final={"facts": {"accuracy": math.nan, "chance": 0.25}},
+    seconds=12.5,
+    peak_memory=10**9,
+)
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+ROWS = st.lists(st.dictionaries(st.text(), VALUES, max_size=3), max_size=4)
+FIELDS = {
+    "name": st.text(),
+    "plan": st.dictionaries(st.text(), VALUES, max_size=4),
+    "seed": st.integers(),
+    "curve": ROWS,
+    "baseline": st.dictionaries(st.text(), VALUES, max_size=4),
+    "seconds": st.floats() | st.none(),
+    "extra": st.dictionaries(st.text(), VALUES, max_size=4),
+}
+
+
+@given(st.fixed_dictionaries(FIELDS))
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture],  # each example clears up
+    max_examples=60,
+    deadline=None,  # a busy machine is no failure
+)
+def test_round_trip(tmp_path: Path, changes: dict):
+    record = dataclasses.replace(RECORD, **changes)
+    path = save(record, tmp_path)
+    assert load(path) == record
+    assert [p.name for p in tmp_path.iterdir()] == [record.file_name]
+    path.unlink()
+
+
+def test_not_a_number_becomes_null(tmp_path):
+    path = save(RECORD, tmp_path)
+    assert json.loads(path.read_text())["final"]["facts"]["accuracy"] is None
+    assert "NaN" not in path.read_text()
+
+
+@dataclass
+class Score:
+    accuracy: float
+    correct: tuple[bool, ...]
+
+
+def test_plain_takes_numbers_of_any_library(tmp_path):
+    value = {
+        1: np.float32(0.5),
+        "arrays": [np.arange(2), torch.tensor([1.5]), np.bool_(True)],
+        "score": Score(-math.inf, (True, False)),
+        "path": Path("a") / "b",
+    }
+    expected = {
+        "1": 0.5,
+        "arrays": [[0, 1], [1.5], True],
+        "score": {"accuracy": None, "correct": [True, False]},
+        "path": str(Path("a") / "b"),
+    }
+    assert plain(value) == expected == read_json(write_json(tmp_path / "x.json", plain(value)))
+    with pytest.raises(TypeError, match="object has no plain form"):
+        plain({"model": object()})
+
+
+def test_same_run_takes_its_own_place(tmp_path):
+    first = save(RECORD, tmp_path)
+    again = save(dataclasses.replace(RECORD, seconds=3.0, final={"facts": {}}), tmp_path)
+    other = save(dataclasses.replace(RECORD, seed=1), tmp_path)
+    assert first == again != other
+    assert first.name.startswith("full-lr-1e-3-")
+    assert [record.seed for record in load_all(tmp_path)].count(1) == 1 and len(
+        load_all(tmp_path)
+    ) == 2
+
+
+def test_failed_write_keeps_the_old_file(tmp_path, monkeypatch):
+    path = save(RECORD, tmp_path)
+    monkeypatch.setattr("os.fsync", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
+    with pytest.raises(OSError, match="disk full"):
+        save(dataclasses.replace(RECORD, seconds=3.0), tmp_path)
+    assert load(path) == RECORD and list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "cannot be read"),
+        ('{"name": "x"', "cannot be read"),
+        ("[1, 2]", "no JSON object"),
+        ('{"name": "x"}', "not a record of a run"),
+        ("[" * 100_000, "cannot be read"),
+        (b"\xff\xfe", "cannot be read"),
+    ],
+)
+def test_damaged_file_is_named(tmp_path, text, said):
+    path = tmp_path / "broken.json"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    for read in (load, lambda _: load_all(tmp_path)):
+        with pytest.raises(InputError, match=rf"broken\.json.*{said}"):
+            read(path)
+
+
+def test_wrong_types_and_missing_files_are_told(tmp_path):
+    path = save(RECORD, tmp_path)
+    stored = json.loads(path.read_text())
+    path.write_text(json.dumps({**stored, "curve": 3}))
+    with pytest.raises(InputError, match=r"damaged \(curve is a int\)"):
+        load(path)
+    with pytest.raises(InputError, match="does not exist"):
+        load(tmp_path / "none.json")
+    with pytest.raises(InputError, match="no folder of records"):
+        load_all(tmp_path / "none")
+    with pytest.raises(InputError, match="lacks examples, steps"):
+        dataclasses.replace(RECORD, budget={"tokens": 3})
+
+
+# --- fair or refused ------------------------------------------------------------------------------
+
+
+def with_budget(examples: int, tokens: int, **changes) -> Record:
+    budget = {"examples": examples, "tokens": tokens, "steps": 1}
+    return dataclasses.replace(RECORD, budget=budget, **changes)
+
+
+def test_equal_budgets_compare():
+    pair = [with_budget(1600, 50_000), with_budget(1600, 50_900, seed=1)]
+    assert compare(pair) == pair
+    assert compare([]) == [] and compare(iter(pair[:1])) == pair[:1]
+
+
+@pytest.mark.parametrize("other", [with_budget(1600, 60_000), with_budget(800, 50_000)])
+def test_unequal_budgets_are_refused(other):
+    pair = [with_budget(1600, 50_000, name="full"), dataclasses.replace(other, name="lora")]
+    with pytest.raises(
+        InputError, match=r"full \(1,600 examples, 50,000 tokens\) and lora \(.*beca"
+    ):
+        compare(pair)
+    with pytest.raises(InputError):
+        compare(pair, because="  ")
+    assert compare(pair, because="LoRA needs more steps to reach the score") == pair
+
+
+def test_matched_target_scores_compare():
+    def stopped(examples: int, score: float, stop_at: float = 0.9) -> Record:
+        curve = [{**plain(CURVE[1]), "measured": {"target_score": score}}]
+        return with_budget(examples, 1, curve=curve, plan={**RECORD.plan, "stop_at": stop_at})
+
+    assert compare([stopped(800, 0.91), stopped(1600, 0.97)])
+    for unfair in (stopped(1600, 0.5), stopped(1600, 0.97, stop_at=0.95)):
+        with pytest.raises(InputError, match="unequal budgets"):
+            compare([stopped(800, 0.91), unfair])
+
+
+# --- checksums and versions -----------------------------------------------------------------------
+
+
+def test_rows_checksum_follows_contents():
+    rows = [{"prompt": "a", "answer": "b"}, {"prompt": "c", "answer": "d"}]
+    turned = [dict(reversed(row.items())) for row in rows]
+    assert rows_checksum(rows) == rows_checksum(iter(turned)) != rows_checksum(rows[::-1])
+    assert len(rows_checksum([])) == 64
+
+
+def test_versions_of_what_is_installed():
+    found = versions()
+    assert found["torch"] == torch.__version__.split("+")[0] or found["torch"] == torch.__version__
+    assert {"python", "transformers", "accelerate"} <= found.keys()

@@ -1,0 +1,224 @@
+"""A killed run goes on to the very same numbers, and no checkpoint is ever half used."""
+
+import copy
+import dataclasses
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from ftlab.base.errors import InputError
+from ftlab.train import checkpoint as store
+from ftlab.train.engine import default_groups
+from ftlab.train.loop import Plan, completed_steps, train
+
+ROOT = Path(__file__).resolve().parents[2]
+ITEMS = [{"prompt": f"Note {n}: {'pain ' * (n % 3)}", "answer": f" Code {n}."} for n in range(9)]
+PLAN = Plan(
+    steps=12,
+    batch_size=4,
+    lr=1e-3,
+    schedule="cosine",
+    warmup=2,
+    checkpoint_every=3,
+    measure_every=4,
+)
+
+# Trains until it is in the middle of step 8: moved, measured, not yet told or stored.
+VICTIM = """
+import json, sys, time
+from ftlab.models.load import load
+from ftlab.train.loop import Plan, train
+
+model, folder, items, plan = sys.argv[1:]
+bundle, calls = load(model), []
+ids = bundle.model.dummy_inputs["input_ids"]
+
+def measure(model):
+    calls.append(1)
+    if len(calls) == 3:
+        print("now", flush=True)
+        time.sleep(600)
+    return {"target_score": model(ids).logits.mean()}
+
+for step in train(
+    bundle.model, bundle.tokenizer, json.loads(items), Plan(**json.loads(plan)),
+    measure=measure, checkpoint=folder,
+):
+    pass
+"""
+
+
+def measure(model):
+    return {"target_score": model(model.dummy_inputs["input_ids"]).logits.mean()}
+
+
+def go_on(model, tokenizer, folder, plan=PLAN, items=ITEMS, **more):
+    return list(train(model, tokenizer, items, plan, checkpoint=folder, **more))
+
+
+def equal_weights(a, b) -> bool:
+    return all(torch.equal(p, q) for p, q in zip(a.parameters(), b.parameters(), strict=True))
+
+
+def test_killed_run_goes_on_bit_for_bit(tiny_gpt2, tiny_tokenizer, tmp_path):
+    tiny_gpt2.save_pretrained(tmp_path / "model")
+    tiny_tokenizer.save_pretrained(tmp_path / "model")
+    folder = tmp_path / "run"
+    plan = json.dumps(dataclasses.asdict(PLAN))
+    command = [sys.executable, "-c", VICTIM, str(tmp_path / "model"), str(folder)]
+    victim = subprocess.Popen(
+        [*command, json.dumps(ITEMS), plan], stdout=subprocess.PIPE, text=True, cwd=ROOT
+    )
+    assert victim.stdout is not None and "now" in victim.stdout.read(4)
+    victim.kill()
+    assert victim.wait() == -9
+    victim.stdout.close()
+
+    done = completed_steps(folder)
+    assert done[-1].step == 6
+    resumed = copy.deepcopy(tiny_gpt2)
+    rest = go_on(resumed, tiny_tokenizer, folder, measure=measure)
+    whole = list(train(tiny_gpt2, tiny_tokenizer, ITEMS, PLAN, measure=measure))
+    assert done + rest == whole == completed_steps(folder)
+    assert equal_weights(resumed, tiny_gpt2)
+
+
+@pytest.mark.parametrize("at", [0, 1, 5, 11])
+def test_left_at_any_step(tiny_gpt2, tiny_tokenizer, tmp_path, at):
+    first = copy.deepcopy(tiny_gpt2)
+    for step in train(first, tiny_tokenizer, ITEMS, PLAN, checkpoint=tmp_path):
+        if step.step == at:
+            break
+    done = completed_steps(tmp_path)
+    assert done[-1].step == at - at % 3
+    resumed = copy.deepcopy(tiny_gpt2)
+    rest = go_on(resumed, tiny_tokenizer, tmp_path)
+    assert done + rest == go_on(tiny_gpt2, tiny_tokenizer, tmp_path / "other")
+    assert equal_weights(resumed, tiny_gpt2)
+    assert rest[0].seconds > done[-1].seconds
+
+
+def test_finished_run_yields_nothing_more(tiny_gpt2, tiny_tokenizer, tmp_path):
+    first, second = copy.deepcopy(tiny_gpt2), copy.deepcopy(tiny_gpt2)
+    plan = Plan(**{**vars(PLAN), "stop_at": 0.5})
+    scores = iter([0.0, 0.6])
+    steps = go_on(
+        first, tiny_tokenizer, tmp_path, plan, measure=lambda m: {"target_score": next(scores)}
+    )
+    assert steps[-1].step == 4
+    assert go_on(second, tiny_tokenizer, tmp_path, plan, measure=measure) == []
+    assert equal_weights(first, second) and completed_steps(tmp_path) == steps
+
+
+def test_only_frozen_weights_and_the_moving_ones_matter(tiny_gpt2, tiny_tokenizer, tmp_path):
+    """What does not move is not stored, and is what a resumed run is held to."""
+    tiny_gpt2.requires_grad_(False).transformer.h[11].requires_grad_(True)
+    other = copy.deepcopy(tiny_gpt2)
+    go_on(tiny_gpt2, tiny_tokenizer, tmp_path)
+    (tensors,) = tmp_path.glob("*.safetensors")
+    moving = sum(p.numel() for p in tiny_gpt2.transformer.h[11].parameters())
+    assert tensors.stat().st_size == pytest.approx(4 * moving, rel=0.05)  # no optimiser
+    assert {path.name for path in tmp_path.iterdir()} == {"checkpoint.json", tensors.name}
+
+    assert go_on(copy.deepcopy(other), tiny_tokenizer, tmp_path) == []
+    with torch.no_grad():
+        other.transformer.h[0].ln_1.weight[0] += 1
+    with pytest.raises(InputError, match="another model or method"):
+        go_on(other, tiny_tokenizer, tmp_path)
+
+
+def test_other_runs_are_refused(tiny_gpt2, tiny_tokenizer, tmp_path):
+    go_on(copy.deepcopy(tiny_gpt2), tiny_tokenizer, tmp_path)
+
+    def refused(said, **more):
+        model = copy.deepcopy(tiny_gpt2)
+        with pytest.raises(InputError, match=said):
+            train(
+                model,
+                tiny_tokenizer,
+                **{"data": ITEMS, "plan": PLAN, "checkpoint": tmp_path, **more},
+            )
+        assert equal_weights(model, tiny_gpt2)
+
+    refused(r"another plan \(lr was 0.001, now 0.01\)", plan=Plan(**{**vars(PLAN), "lr": 0.01}))
+    refused(r"another plan \(seed was 0, now 1\)", plan=Plan(**{**vars(PLAN), "seed": 1}))
+    refused("other data", data=ITEMS[:-1])
+    part = [p for p in tiny_gpt2.parameters() if p.ndim > 1]
+    model = copy.deepcopy(tiny_gpt2)
+    model.transformer.wte.requires_grad_(False)
+    with pytest.raises(InputError, match="another model or method"):
+        train(model, tiny_tokenizer, ITEMS, PLAN, checkpoint=tmp_path)
+    with pytest.raises(InputError, match="another model or method"):
+        train(
+            tiny_gpt2, tiny_tokenizer, ITEMS, PLAN, checkpoint=tmp_path, groups=[{"params": part}]
+        )
+    often = Plan(**{**vars(PLAN), "checkpoint_every": 1})  # changes no number
+    assert go_on(copy.deepcopy(tiny_gpt2), tiny_tokenizer, tmp_path, often) == []
+
+
+def break_json(folder: Path) -> None:
+    (folder / "checkpoint.json").write_text('{"plan": {', encoding="utf-8")
+
+
+def drop_field(folder: Path) -> None:
+    (folder / "checkpoint.json").write_text('{"plan": {}}', encoding="utf-8")
+
+
+def cut_tensors(folder: Path) -> None:
+    (path,) = folder.glob("*.safetensors")
+    path.write_bytes(path.read_bytes()[:1000])
+
+
+def drop_tensors(folder: Path) -> None:
+    (path,) = folder.glob("*.safetensors")
+    path.unlink()
+
+
+@pytest.mark.parametrize("damage", [break_json, drop_field, cut_tensors, drop_tensors])
+def test_damage_is_told_by_name(tiny_gpt2, tiny_tokenizer, tmp_path, damage):
+    go_on(copy.deepcopy(tiny_gpt2), tiny_tokenizer, tmp_path, Plan(steps=1, batch_size=2))
+    damage(tmp_path)
+    model = copy.deepcopy(tiny_gpt2)
+    with pytest.raises(InputError, match=r"(checkpoint\.json|safetensors).*(delete|anew)"):
+        go_on(model, tiny_tokenizer, tmp_path, Plan(steps=1, batch_size=2))
+    assert equal_weights(model, tiny_gpt2)
+
+
+def test_a_crash_while_writing_keeps_the_last(tiny_gpt2, tiny_tokenizer, tmp_path, monkeypatch):
+    for step in train(tiny_gpt2, tiny_tokenizer, ITEMS, PLAN, checkpoint=tmp_path):
+        if step.step == 5:
+            break
+    before = completed_steps(tmp_path)
+    for name in ("write_json", "save_file"):
+        with monkeypatch.context() as patch, pytest.raises(OSError, match="full"):
+            patch.setattr(store, name, _disk_full)
+            go_on(tiny_gpt2, tiny_tokenizer, tmp_path)
+        assert completed_steps(tmp_path) == before
+    assert go_on(tiny_gpt2, tiny_tokenizer, tmp_path)[-1].step == 12
+    assert len(list(tmp_path.iterdir())) == 2, "leftovers are cleared away"
+
+
+def _disk_full(*args, **kwargs):
+    raise OSError("disk full")
+
+
+def test_no_folder_no_steps(tmp_path):
+    assert completed_steps(tmp_path / "nowhere") == []
+    file = tmp_path / "file"
+    file.touch()
+    with pytest.raises(InputError, match="is a file"):
+        completed_steps(file)
+
+
+def test_setup_reads_every_dtype(tiny_gpt2):
+    """Frozen weights may be of any type, codes of a quantised model too."""
+    for name, dtype in (("a", torch.bfloat16), ("b", torch.uint8), ("c", torch.float16)):
+        frozen = torch.nn.Parameter(torch.ones((), dtype=dtype), requires_grad=False)
+        tiny_gpt2.register_parameter(name, frozen)
+    one = store.setup_checksum(tiny_gpt2, default_groups(tiny_gpt2))
+    tiny_gpt2.b.data += 1
+    assert one != store.setup_checksum(tiny_gpt2, default_groups(tiny_gpt2))

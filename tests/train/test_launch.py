@@ -1,0 +1,95 @@
+"""The same script under launchers: two processes share a batch, bf16 leaves no trace."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from ftlab.train.loop import Plan, train
+
+ROOT = Path(__file__).resolve().parents[2]
+ITEMS = [{"prompt": f"Note {n}: {'pain ' * (n % 3)}", "answer": f" Code {n}."} for n in range(9)]
+PLAN = Plan(steps=3, batch_size=5, lr=1e-3)
+
+# Dropout is off: its masks are drawn for each process, so they cannot agree with one process.
+SCRIPT = """
+import json, os, sys
+from pathlib import Path
+import torch
+from ftlab.models.load import load
+from ftlab.train.loop import Plan, train
+
+bundle = load(sys.argv[1])
+for module in bundle.model.modules():
+    if isinstance(module, torch.nn.Dropout):
+        module.p = 0
+marks = set(vars(bundle.model))
+steps = list(train(
+    bundle.model, bundle.tokenizer, json.loads(sys.argv[2]), Plan(steps=3, batch_size=5, lr=1e-3),
+    measure=lambda model: {"target_score": model.lm_head.weight.double().sum()},
+    checkpoint=sys.argv[3],
+))
+assert set(vars(bundle.model)) == marks, set(vars(bundle.model)) - marks
+rank = os.environ.get("RANK", "0")
+told = [[s.loss, s.grad_norm, s.tokens, s.measured and s.measured["target_score"]] for s in steps]
+Path(sys.argv[3], f"told-{rank}.json").write_text(json.dumps(told))
+"""
+
+
+@pytest.fixture
+def launched(tiny_gpt2, tiny_tokenizer, tmp_path):
+    """A function that runs SCRIPT under a launcher and gives what each process told."""
+    tiny_gpt2.save_pretrained(tmp_path / "model")
+    tiny_tokenizer.save_pretrained(tmp_path / "model")
+    (tmp_path / "script.py").write_text(SCRIPT, encoding="utf-8")
+    folder = tmp_path / "run"
+
+    def run(*launcher: str):
+        script = [tmp_path / "script.py", tmp_path / "model", json.dumps(ITEMS), folder]
+        here = {"PYTHONPATH": str(ROOT), "ACCELERATE_USE_CPU": "1", "OMP_NUM_THREADS": "1"}
+        env = {**os.environ, **here}
+        command = [sys.executable, "-m", *launcher, *map(str, script)]
+        done = subprocess.run(command, env=env, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return [json.loads(path.read_text()) for path in sorted(folder.glob("told-*.json"))]
+
+    return run
+
+
+def alone(tiny_gpt2, tiny_tokenizer):
+    for module in tiny_gpt2.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0
+    return list(
+        train(
+            tiny_gpt2, tiny_tokenizer, ITEMS, PLAN,
+            measure=lambda model: {"target_score": model.lm_head.weight.double().sum()},
+        )
+    )  # fmt: skip
+
+
+@pytest.mark.slow
+def test_two_processes_are_one_batch(launched, tiny_gpt2, tiny_tokenizer):
+    """Five items a step on two processes: unequal shares, the same loss, gradient and weights."""
+    told = launched("torch.distributed.run", "--standalone", "--nproc-per-node=2")
+    assert len(told) == 2 and told[0] == told[1]
+    for ours, theirs in zip(alone(tiny_gpt2, tiny_tokenizer), told[0], strict=True):
+        assert theirs[2] == ours.tokens
+        if ours.step:
+            assert theirs[:2] == pytest.approx([ours.loss, ours.grad_norm], rel=1e-4)
+        if ours.measured:
+            assert theirs[3] == pytest.approx(ours.measured["target_score"], rel=1e-5)
+
+
+@pytest.mark.slow
+def test_accelerate_launch_decides_precision(launched, tiny_gpt2, tiny_tokenizer):
+    """The launcher's bf16 is used, near fp32 and not equal; the model comes back unwrapped."""
+    settings = ["--cpu", "--num_processes=1", "--num_machines=1", "--dynamo_backend=no"]
+    (told,) = launched("accelerate.commands.launch", *settings, "--mixed_precision=bf16")
+    ours = [step.loss for step in alone(tiny_gpt2, tiny_tokenizer)]
+    theirs = [step[0] for step in told]
+    assert theirs[1:] == pytest.approx(ours[1:], rel=0.02) and theirs != ours

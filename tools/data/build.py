@@ -1,0 +1,113 @@
+"""Write the small world's data files, or check that they are what the generator writes.
+
+    python -m tools.data        make everything again and compare byte for byte
+    python -m tools.data --write        write the files and their checksums
+
+Seeds: the pre-training text is `stream(PRETRAIN_SEED)`, the held-out documents come from another
+seed and are left out of the pre-training text if they occur there word for word.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from ftlab.world import clinic, contracts, helpdesk, probes, shifts
+from ftlab.world.dice import Dice
+from ftlab.world.streams import PROBE_SEED, held_out_documents
+from tools.data.cards import tasks_card, world_card
+
+SIZES = {"train": 400, "validation": 64, "test": 128}
+# How an item is written, from which cases in training, and which never occur there.
+DOMAINS: dict[str, tuple[Callable[[Dice, Any], tuple[str, str]], Any, Any]] = {
+    "clinic": (clinic.item, clinic.SEEN, clinic.HELD),
+    "helpdesk": (helpdesk.item, helpdesk.SEEN, helpdesk.HELD),
+    "contracts": (contracts.item, contracts.SEEN, contracts.HELD),
+    "new_format": (shifts.new_format, shifts.SEEN, shifts.HELD),
+    "new_words": (shifts.new_words, shifts.SEEN, shifts.HELD),
+}
+Row = dict[str, Any]
+
+
+def domain_rows(name: str) -> dict[str, list[Row]]:
+    """The three splits of a domain; no prompt twice; in validation and test half is held."""
+    (item, seen, kept), dice = DOMAINS[name], Dice(10 + list(DOMAINS).index(name))
+    used: set[str] = set()
+
+    def rows(split: str, count: int) -> Iterator[Row]:
+        number = 0
+        while number < count:
+            held = split != "train" and number % 2 == 1
+            prompt, answer = item(dice, kept if held else seen)
+            if prompt in used:
+                continue
+            used.add(prompt)
+            yield {"id": f"{name}-{split}-{number:04}", "prompt": prompt, "answer": answer} | {
+                "held": held
+            }
+            number += 1
+
+    return {split: list(rows(split, count)) for split, count in SIZES.items()}
+
+
+def _lines(rows: list[Row]) -> bytes:
+    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
+
+
+def files() -> dict[str, bytes]:
+    """Every generated file of data/, as path -> content."""
+    domains = {name: domain_rows(name) for name in DOMAINS}
+    asked, documents = probes.all_probes(PROBE_SEED), held_out_documents()
+    made = {
+        f"world/{name}/{split}.jsonl": _lines(rows)
+        for name, splits in domains.items()
+        for split, rows in splits.items()
+    }
+    made["world/probes.jsonl"] = _lines(asked)
+    text_to_text = probes.task_probes(PROBE_SEED)
+    made["tasks/probes.jsonl"] = _lines(text_to_text)
+    made["tasks/README.md"] = tasks_card(text_to_text).encode()
+    made["world/general.jsonl"] = _lines(
+        [
+            {"id": f"general-{n:04}", "text": document.text, "nats": round(document.nats, 4)}
+            for n, document in enumerate(documents)
+        ]
+    )
+    made["world/README.md"] = world_card(domains, asked, len(documents)).encode()
+    return made
+
+
+def _checksums(folder: Path) -> bytes:
+    paths = sorted(
+        path for part in ("world", "tasks", "english") for path in (folder / part).rglob("*.jsonl")
+    )
+    lines = [
+        f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(folder).as_posix()}\n"
+        for path in paths
+    ]
+    return "".join(lines).encode()
+
+
+def write(folder: Path) -> list[str]:
+    """Write every file under `folder` and the checksums; the paths written."""
+    for name, content in files().items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    (folder / "CHECKSUMS").write_bytes(_checksums(folder))
+    return [*files(), "CHECKSUMS"]
+
+
+def check(folder: Path) -> list[str]:
+    """Paths under `folder` that differ from what the generator writes now (or are missing)."""
+
+    from tools.data.english import suite
+
+    def differs(name: str, content: bytes) -> bool:
+        path = folder / name
+        return not path.is_file() or path.read_bytes() != content
+
+    wrong = [name for name, content in files().items() if differs(name, content)]
+    wrong += suite.check(folder)
+    return wrong + (["CHECKSUMS"] if differs("CHECKSUMS", _checksums(folder)) else [])

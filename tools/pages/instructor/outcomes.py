@@ -1,0 +1,50 @@
+"""What came out over the recorded runs, for a question that a notebook asks."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ftlab.analysis import compare
+from ftlab.analysis.four_bits import pairs
+from ftlab.base.errors import InputError
+
+
+def recorded(asked: Mapping[str, Any]) -> str:
+    """The recorded answer to an entry [[prediction]] of instructor.toml, in words.
+
+    It names either `measured` (facts or rounding: no training, so no seeds) or a `sweep` and a
+    `lr` of the records (`records`: nano, `domain`: clinic, unless given).
+    Raises InputError for anything else, and where nothing was recorded.
+    """
+    special = {"facts": _facts, "rounding": _rounding}
+    if "measured" in asked:
+        if asked["measured"] not in special:
+            names = ", ".join(special)
+            raise InputError(f"Nothing is known of {asked['measured']!r}; there are: {names}.")
+        return special[asked["measured"]]()
+    runs = compare.shipped(asked.get("records", "nano"))
+    if asked.get("records") == "qlora":  # three models lie in that folder
+        runs = [run for run in runs if run.model == "nano-gpt2"]
+    found = compare.settings(runs, domain=asked.get("domain", "clinic"))
+    setting = compare.pick(found, asked["sweep"], asked["lr"])[0]
+    return (
+        f"kept {setting.told('retention')}, right {setting.mean('target_score'):.0%}; "
+        f"{len(setting.runs)} seeds"
+    )
+
+
+def _facts() -> str:
+    base = compare.shipped("nano")[0].baseline
+    low, high = base["intervals"]["skills"]["facts"]
+    return (
+        f"{base['skills']['facts']:.0%} of {base['n']['skills']['facts']} "
+        f"(95 % interval {low:.0%} to {high:.0%})"
+    )
+
+
+def _rounding() -> str:
+    """What is left of each model after rounding alone, a number per model."""
+    left = {
+        pair.where.split(",")[0]: compare.kept_of(pair.qlora.runs[0].baseline, pair.plain)
+        for pair in pairs()
+    }
+    return ", ".join(f"{name} keeps {share:.1%}" for name, share in left.items())

@@ -1,0 +1,201 @@
+"""The README's computed parts: its picture, its table of notebooks, what was found.
+
+    python -m tools.pages.readme        write them, docs/measured.md and docs/forgetting.png
+
+What stands between two markers, such as <!-- notebooks --> and <!-- /notebooks -->, is written
+here from the records, the measured minutes and the stored notebooks; the rest is a person's. A test
+compares all of it with what this writes. Notable choices: the picture is that of a recorded run,
+so it can be drawn again; its alt text is computed with it, stands in the README and is written
+into the file, by which a test knows that the picture shows the numbers of today. Colab badges are
+those of `make colab`, if the clone is stamped.
+"""
+
+import re
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from ftlab.analysis import compare
+from ftlab.show import two_numbers
+from ftlab.show.canvas.sheet import Picture
+from ftlab.teach.timings import Timing, timings
+from tools.notebooks.stamp import stamp_in, stamp_readme
+from tools.pages.measured import (
+    METHODS,
+    MODELS,
+    best_of_each,
+    judged,
+    label,
+    learners,
+    measured,
+    statement,
+)
+
+ROOT = Path(__file__).resolve().parents[2]
+PICTURE = Path("docs", "forgetting.png")
+PAGE = Path("docs", "measured.md")
+RATE = 1e-3
+LETTERS = 110
+"""What a row of the verdict table may quote of the measurements."""
+
+SEEN = {
+    "00": "the two numbers, and what the base model knows",
+    "01": "what is lost, skill by skill, and why",
+    "02": "a remedy that is a lower rate in disguise",
+    "03": "what each layer holds, and which ones to hold still",
+    "04": "LoRA by hand, a snippet that does something else, where adapters belong",
+    "05": "T5's three attentions, and which to adapt for what",
+    "06": "a base in four bits, what that alone costs, and what fits on a card",
+}
+
+
+def run_shown() -> Any:
+    """The recorded run of the picture: full fine-tuning, nothing protected, the first seed."""
+    runs = [
+        run
+        for run in compare.shipped("nano")
+        if run.extra.get("sweep") == "learning rate"
+        and (run.domain, run.plan["lr"], run.plan["seed"]) == ("clinic", RATE, 0)
+    ]
+    if len(runs) != 1:
+        raise LookupError(f"{len(runs)} recorded runs fit the README's picture; it takes one")
+    return runs[0]
+
+
+def picture() -> Picture:
+    """The README's picture; its `alt` says it in words."""
+    run = run_shown()
+    title = f"Fine-tuning {run.model} on triage notes, learning rate {run.plan['lr']:g}"
+    return two_numbers(run.curve, title=title)
+
+
+def written(shown: Picture) -> dict[str, str | None]:
+    """What the picture's file says about itself: the alt text, and nothing that ages."""
+    return {"Description": shown.alt, "Software": None}
+
+
+def picture_line() -> str:
+    """The picture in Markdown."""
+    return f"![{picture().alt}]({PICTURE.as_posix()})\n"
+
+
+# ---- the notebooks
+
+
+def notebooks(root: Path) -> str:
+    """The table of notebooks with the minutes that each was measured to take, as Markdown."""
+    timed = {p: found for p in ("nano", "laptop", "t4") if (found := timings(p))}
+    head = ["", "notebook", "what you see", *(f"minutes, {profile}" for profile in timed)]
+    rows = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
+    for path in learners(root):
+        number, link = path.name[:2], path.relative_to(root).as_posix()
+        minutes = [_minutes(found.get(path.stem)) for found in timed.values()]
+        cells = [number, f"[{_title(path)}]({link})", SEEN[number], *minutes]
+        rows.append(f"| {' | '.join(cells)} |")
+    return "\n".join([*rows, "", _where(timed)]) + "\n"
+
+
+def _minutes(timing: Timing | None) -> str:
+    return f"{timing.seconds / 60:.1f}" if timing else "-"
+
+
+def _where(timed: dict[str, dict[str, Timing]]) -> str:
+    """On what the minutes were measured, and where they were not."""
+    told = []
+    for profile, found in timed.items():
+        cores = sorted({timing.cores for timing in found.values()})
+        on = "a GPU" if profile == "t4" else f"{' and '.join(map(str, cores))} CPU cores"
+        told.append(f"`{profile}` on {on}")
+    missing = [f"`{profile}`" for profile in ("nano", "laptop", "t4") if profile not in timed]
+    rest = f" Not measured yet: {' and '.join(missing)}." if missing else ""
+    return f"Minutes to run all cells, measured: {', '.join(told)}.{rest}"
+
+
+def _title(path: Path) -> str:
+    """The notebook's first heading."""
+    import nbformat
+
+    cells = nbformat.read(path, as_version=4).cells
+    return next(
+        found[1]
+        for cell in cells
+        if cell.cell_type == "markdown" and (found := re.search(r"^# (.+)$", cell.source, re.M))
+    )
+
+
+# ---- what was found
+
+
+def found(root: Path) -> str:
+    """Each notebook's first statement and every one that does not hold, as Markdown."""
+    rows, last = [], ""
+    for number, row in judged(root):
+        if number != last or row.verdict == "does not hold":
+            rows.append(statement(number, row, quoted(row.measured)))
+        last = number
+    head = ["| | the article says | we measured | verdict |", "|---" * 4 + "|"]
+    return "\n".join([keepers(), "", counts(root), "", *head, *rows, ""])
+
+
+def keepers(first: int = 3) -> str:
+    """What keeps most once all methods have learned equally, as a sentence."""
+    told = []
+    for size, best in best_of_each().items():
+        kept = {
+            name: m.interval.estimate for name in METHODS if (m := best.get(name)) and m.interval
+        }
+        order = sorted(kept, key=lambda name: -kept[name])[:first]
+        names = [f"*{label(name)}* {kept[name]:.0%}" for name in order]
+        told.append(f"on {MODELS[size]} {', '.join(names)} (of {len(kept)} methods)")
+    return (
+        "What keeps most of the old skills, once all methods have learned the new task equally "
+        f"well, each at its best rate: {'; '.join(told)}."
+    )
+
+
+def counts(root: Path) -> str:
+    """How many statements were put to the test, and what became of them."""
+    seen = Counter(row.verdict for _, row in judged(root))
+    told = (
+        f"{seen['holds']} hold, {seen['holds in part']} hold in part, "
+        f"{seen['does not hold']} do not hold"
+    )
+    return f"Of {seen.total()} statements that the notebooks put to the test, {told}."
+
+
+def quoted(evidence: str) -> str:
+    """The first pieces of the evidence, as many as fit; "…" for the rest."""
+    pieces = evidence.split("; ")
+    kept = pieces[0]
+    for piece in pieces[1:]:
+        if len(kept) + len(piece) > LETTERS:
+            return f"{kept}; …"
+        kept = f"{kept}; {piece}"
+    return kept
+
+
+# ---- putting it in its place
+
+
+def filled(text: str, root: Path) -> str:
+    """A README with every part between its markers written anew, and badged if stamped."""
+    parts = {"picture": picture_line(), "notebooks": notebooks(root), "found": found(root)}
+    for name, part in parts.items():
+        before, rest = text.split(f"<!-- {name} -->\n")
+        after = rest.split(f"<!-- /{name} -->")[1]
+        text = f"{before}<!-- {name} -->\n{part}<!-- /{name} -->{after}"
+    return stamp_readme(text, stamp_in(root))
+
+
+def main(root: Path = ROOT) -> None:
+    """Write the picture, the page and the README's parts."""
+    shown = picture()
+    shown.savefig(root / PICTURE, metadata=written(shown))
+    (root / PAGE).write_text(measured(root), encoding="utf-8")
+    readme = root / "README.md"
+    text = readme.read_text(encoding="utf-8")
+    readme.write_text(filled(text, root), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

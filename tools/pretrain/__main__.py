@@ -1,0 +1,106 @@
+"""Pre-train a model that ships, from nothing.
+
+python -m tools.pretrain nano-gpt2              as the recipe says (or nano-t5)
+python -m tools.pretrain nano-gpt2 --steps 900  a rehearsal
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from ftlab.base.errors import InputError
+from ftlab.base.paths import data_dir
+from ftlab.base.quiet import quiet
+from ftlab.cli.main import single
+from ftlab.cli.terminal import Progress, check_folder
+
+
+def add_pretrain(parser: argparse.ArgumentParser) -> None:
+    """The options of `python -m tools.pretrain`."""
+    parser.add_argument("name", help="nano-gpt2 or nano-t5")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=None,
+        metavar="FOLDER",
+        help="where the model goes (default: a folder of its name here)",
+    )
+    parser.add_argument(
+        "--steps",
+        type=int,
+        default=None,
+        help="a rehearsal of so many (default: the recipe's)",
+    )
+    parser.add_argument("--resume", action="store_true", help="go on from the checkpoint")
+
+
+def pretrain(asked: argparse.Namespace) -> int:
+    """Pre-train a model, measure it and write its card."""
+    out: Path = asked.out or Path(asked.name)
+    checkpoint = out.with_name(out.name + ".checkpoint")
+    if asked.steps is not None and asked.steps < 1:
+        raise InputError(f"--steps {asked.steps} is not possible; give a whole number from 1 up.")
+    check_folder(out)
+    quiet()
+    from tools.pretrain import train as work
+
+    if asked.name not in work.RECIPES:
+        raise InputError(
+            f"There is no recipe for '{asked.name}'; the recipes are {', '.join(work.RECIPES)}."
+        )
+    if checkpoint.exists() and not asked.resume:
+        raise InputError(
+            f"A checkpoint lies in {checkpoint}; add --resume to go on from it, or delete it."
+        )
+    asked.stopped = f"the last checkpoint is in {checkpoint}: go on from it with --resume"
+    _train(asked, out, checkpoint)
+    _finish(asked.name, out)
+    print(f"The model is in {out}; its scores are in {out / 'README.md'}.")
+    return 0
+
+
+def _train(asked: argparse.Namespace, out: Path, checkpoint: Path) -> None:
+    from tools.pretrain import train as work
+
+    recipe = work.RECIPES[asked.name]
+    if asked.steps is not None:
+        recipe = recipe.scaled(asked.steps)
+    began: list[tuple[int, float]] = []  # the first step of this run, and when it was done
+    with Progress(recipe.steps, every=60) as bar:
+
+        def report(step: int, loss: float, rate: float) -> None:
+            began[:] = began or [(step, time.perf_counter())]
+            first, at = began[0]
+            a_step = (time.perf_counter() - at) / max(1, step - first)
+            left = (recipe.steps - step) * a_step / 60
+            bar.to(step, f"loss {loss:.3f}, {rate:,.0f} tokens/s, {left:.0f} min left")
+
+        work.pretrain(asked.name, out=out, recipe=recipe, checkpoint=checkpoint, report=report)
+
+
+def _finish(name: str, out: Path) -> None:
+    """The model's card; in the data folder also the checksums of what ships."""
+    from ftlab.base import checksums
+    from ftlab.datasets.load import load_suite, suite_for
+    from ftlab.datasets.rows import read_jsonl
+    from ftlab.models.load import load
+    from tools.pretrain.card import write_card
+
+    bundle = load(out)
+    suite = load_suite(suite_for(bundle.model, name))
+    general = read_jsonl(data_dir() / "world" / "general.jsonl")
+    nats = [float(row["nats"]) for _, row in general]
+    write_card(name, out, bundle.model, bundle.tokenizer, suite, nats)
+    if out.resolve().parent == (data_dir() / "models").resolve():
+        checksums.write(out.parent)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Read the arguments and do it; the exit codes are those of `ftlab`."""
+    return single("python -m tools.pretrain", add_pretrain, pretrain, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,81 @@
+"""nano-gpt2: a stock GPT-2 of 12 blocks, and the rows of text that it reads.
+
+128 wide, two heads of 64, no dropout, embeddings and head tied. Rows of 128 tokens begin at the
+start of a document and hold whole documents, each after the end-of-text token; the rest of a row
+is padding and is not learned.
+"""
+
+import itertools
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ftlab.world.general import Document
+from ftlab.world.streams import PRETRAIN_SEED, training_stream
+from tools.pretrain.recipes import Recipe
+from tools.pretrain.tokenizer import train_tokenizer as _train_tokenizer
+
+
+def train_tokenizer(recipe: Recipe) -> Any:
+    """See tokenizer.py."""
+    return _train_tokenizer(recipe.length)
+
+
+def rows(tokenizer: Any, length: int, source: Iterator[Document]) -> Iterator[list[int]]:
+    """Token rows of at most `length`, each of whole documents, each document after an end token."""
+    end = tokenizer.eos_token_id
+    row: list[int] = []
+    while chunk := list(itertools.islice(source, 512)):
+        for ids in tokenizer([document.text for document in chunk])["input_ids"]:
+            if len(row) + len(ids) + 2 > length:
+                yield [*row, end]
+                row = []
+            row += [end, *ids]
+
+
+def batches(tokenizer: Any, recipe: Recipe) -> Iterator[dict[str, Tensor]]:
+    """What the model reads at every step: ids and labels, both (B, T); padding has label -100."""
+    shape, end = (recipe.rows, recipe.length), tokenizer.eos_token_id
+    for stage, (mixture, steps) in enumerate(recipe.stages):
+        text = training_stream(PRETRAIN_SEED + 100 * stage, mixture)
+        source = rows(tokenizer, recipe.length, text)
+        for _ in range(steps):
+            ids, labels = torch.full(shape, end), torch.full(shape, -100)
+            for i, row in enumerate(itertools.islice(source, recipe.rows)):
+                ids[i, : len(row)] = labels[i, : len(row)] = torch.tensor(row)
+            yield {"input_ids": ids, "labels": labels}
+
+
+def new_model(recipe: Recipe, tokenizer: Any) -> nn.Module:
+    """The untrained GPT-2 of the recipe."""
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    torch.manual_seed(recipe.seed)
+    return GPT2LMHeadModel(
+        GPT2Config(
+            vocab_size=len(tokenizer),
+            n_positions=recipe.length,
+            n_embd=recipe.width,
+            n_layer=recipe.blocks,
+            n_head=recipe.heads,
+            resid_pdrop=0.0,
+            embd_pdrop=0.0,
+            attn_pdrop=0.0,
+            bos_token_id=tokenizer.bos_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=tokenizer.pad_token_id,
+        )
+    )
+
+
+def optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    """AdamW (betas .9, .95) with weight decay on matrices alone."""
+    matrices = [p for p in model.parameters() if p.dim() > 1]
+    others = [p for p in model.parameters() if p.dim() < 2]
+    groups = [
+        {"params": matrices, "weight_decay": recipe.decay},
+        {"params": others, "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=recipe.lr, betas=(0.9, 0.95), fused=True)

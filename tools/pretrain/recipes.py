@@ -1,0 +1,64 @@
+"""What decides the weights of the models that ship: sizes, steps and the learning rate's course."""
+
+import math
+from dataclasses import dataclass, replace
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides the weights."""
+
+    architecture: str = "gpt2"
+    """gpt2 (nano_gpt2.py) or t5 (models/nano_t5.py)."""
+    stages: tuple[tuple[str, int], ...] = (
+        ("general", 2750),
+        ("looking back", 350),
+        ("slow skills", 1400),
+    )
+    """Mixtures of the text (world/general.py) and the steps on each."""
+    rows: int = 16
+    """Sequences a step."""
+    length: int = 128
+    """Tokens a sequence, at most."""
+    width: int = 128
+    blocks: int = 12
+    """In every stack."""
+    heads: int = 2
+    lr: float = 2e-3
+    """At the peak (of nano-t5 a share of each matrix's size)."""
+    warmup: int = 200
+    """Steps."""
+    floor: float = 0.1
+    """Last learning rate as a share of the peak."""
+    decay: float = 0.1
+    """Weight decay, matrices only."""
+    clip: float = 1.0
+    seed: int = 0
+
+    @property
+    def steps(self) -> int:
+        """Steps of all stages together."""
+        return sum(steps for _, steps in self.stages)
+
+    def scaled(self, steps: int) -> "Recipe":
+        """A rehearsal: about `steps` steps in all, every stage and the warmup in proportion."""
+        share = steps / self.steps
+        stages = tuple((name, max(1, round(n * share))) for name, n in self.stages)
+        return replace(self, stages=stages, warmup=max(1, round(self.warmup * share)))
+
+
+RECIPES = {
+    "nano-gpt2": Recipe(),
+    "nano-t5": Recipe(
+        "t5", stages=(("tasks", 4500),), rows=64, blocks=4, lr=2e-2, warmup=200, decay=0.01
+    ),
+}
+
+
+def learning_rate(recipe: Recipe, step: int) -> float:
+    """Warmup to the peak, then cosine to `floor` of it; step counts from 0."""
+    if step < recipe.warmup:
+        return recipe.lr * (step + 1) / recipe.warmup
+    done = (step - recipe.warmup) / max(1, recipe.steps - recipe.warmup)
+    cosine = 0.5 * (1 + math.cos(math.pi * done))
+    return recipe.lr * (recipe.floor + (1 - recipe.floor) * cosine)

@@ -1,0 +1,125 @@
+"""Pre-train the models that ship, from nothing, on the small world's text.
+
+    python -m tools.pretrain nano-gpt2 --out FOLDER
+    python -m tools.pretrain nano-t5 --out FOLDER
+
+What is read and by what model stands in `nano_gpt2.py` and `nano_t5.py`, how long and how fast in
+`recipes.py`. Warmup, then cosine to a tenth, gradients clipped at 1, bfloat16 autocast where the
+CPU multiplies it fast.
+
+The run writes a checkpoint (safetensors and JSON) every few hundred steps and goes on from it
+when started again; the text stream is made again from its seed and wound forward.
+"""
+
+import itertools
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from ftlab.base.errors import InputError
+from tools.pretrain import nano_gpt2, nano_t5
+from tools.pretrain.recipes import RECIPES, Recipe, learning_rate
+
+PARTS: dict[str, Any] = {"gpt2": nano_gpt2, "t5": nano_t5}
+CHECKPOINT_EVERY = 250
+
+
+def _fast_bfloat16() -> bool:
+    return torch.ops.mkldnn._is_mkldnn_bf16_supported() and torch.cpu._is_avx512_bf16_supported()
+
+
+def _save(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer, curve: list) -> None:
+    """Write the checkpoint beside the old one, then swap."""
+    fresh = folder.with_name(folder.name + ".new")
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir(parents=True)
+    state = optimizer.state_dict()["state"]
+    tensors = {f"model.{name}": p.detach() for name, p in model.named_parameters()}
+    tensors |= {f"optimizer.{i}.{key}": value for i, s in state.items() for key, value in s.items()}
+    save_file({name: t.contiguous() for name, t in tensors.items()}, fresh / "state.safetensors")
+    (fresh / "curve.json").write_text(json.dumps(curve))
+    shutil.rmtree(folder, ignore_errors=True)
+    os.replace(fresh, folder)
+
+
+def _restore(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> list:
+    """Fill model and optimiser from the checkpoint; the curve so far ([] if there is none)."""
+    if not (folder / "curve.json").exists():
+        return []
+    tensors = load_file(folder / "state.safetensors")
+    state = optimizer.state_dict()
+    for name, tensor in tensors.items():
+        kind, rest = name.split(".", 1)
+        if kind == "optimizer":
+            index, key = rest.split(".")
+            state["state"].setdefault(int(index), {})[key] = tensor
+        else:
+            model.get_parameter(rest).data.copy_(tensor)
+    optimizer.load_state_dict(state)
+    return json.loads((folder / "curve.json").read_text())
+
+
+def pretrain(
+    name: str,
+    *,
+    out: Path,
+    recipe: Recipe | None = None,
+    checkpoint: Path | None = None,
+    report: Callable[[int, float, float], None] = lambda step, loss, rate: None,
+) -> list[list[float]]:
+    """Train the model `name` and write it to `out` as fp16 safetensors with its tokenizer.
+
+    `report(step, loss, tokens per second)` is called every step. Returns the loss curve as
+    [step, mean loss of the steps since the last entry] rows.
+    Raises InputError for a name without a recipe.
+    """
+    if name not in RECIPES:
+        raise InputError(f"There is no recipe for '{name}'; the recipes are {', '.join(RECIPES)}.")
+    recipe = recipe or RECIPES[name]
+    parts = PARTS[recipe.architecture]
+    tokenizer = parts.train_tokenizer(recipe)
+    model = parts.new_model(recipe, tokenizer).train()
+    optimizer = parts.optimizer(model, recipe)
+    folder = checkpoint or out.with_name(out.name + ".checkpoint")
+    curve = _restore(folder, model, optimizer)
+    start = int(curve[-1][0]) if curve else 0
+    source = itertools.islice(parts.batches(tokenizer, recipe), start, recipe.steps)
+    losses: list[float] = []
+    for step, batch in enumerate(source, start):
+        began = time.perf_counter()
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(recipe, step)
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=_fast_bfloat16()):
+            loss = model(**batch).loss
+        loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
+        optimizer.step()
+        optimizer.zero_grad()
+        losses.append(loss.item())
+        report(step + 1, losses[-1], batch["input_ids"].numel() / (time.perf_counter() - began))
+        if (step + 1) % CHECKPOINT_EVERY == 0 or step + 1 == recipe.steps:
+            curve.append([step + 1, sum(losses) / len(losses)])
+            losses = []
+            _save(folder, model, optimizer, curve)
+    export(model, tokenizer, out)
+    (out / "training.json").write_text(
+        json.dumps({"recipe": asdict(recipe), "curve": curve}, indent=1) + "\n"
+    )
+    return curve
+
+
+def export(model: nn.Module, tokenizer: Any, out: Path) -> None:
+    """Write a folder in the Hub's form, weights in fp16."""
+    own = {name for name, _ in model.named_parameters()}  # what is tied occurs once
+    half = {name: value.half() for name, value in model.state_dict().items() if name in own}
+    model.save_pretrained(out, state_dict=half)  # type: ignore[operator]
+    tokenizer.save_pretrained(out)
