@@ -29,7 +29,9 @@ if TYPE_CHECKING:
         teach,
         text,
         train,
+        world,
     )
+    from ftlab.base import machine
     from ftlab.lab.lab import Lab, Run, open_lab
     from ftlab.plan import Plan
     from ftlab.show.panels.live import Live

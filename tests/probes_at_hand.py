@@ -4,7 +4,7 @@ import torch
 
 from ftlab.datasets.load import Probe
 from ftlab.evaluate.likelihood import score_texts
-from ftlab.text.requests import pair_pieces
+from ftlab.text.requests import pair_segments
 
 QUERIES = ("The capital of France is", "What does Ben have?", "Two plus two is", "Note: chest pain")
 WORDS = tuple(" ".join(QUERIES).split())
@@ -27,11 +27,11 @@ def cloze_probes(model, tokenizer, queries, *, right):
     Queries are left out where the likeliest token is half a letter, and so not a word at all.
     """
     for i, (piece, query) in enumerate(
-        zip(pair_pieces(tokenizer, [(query, " x") for query in queries]), queries, strict=True)
+        zip(pair_segments(tokenizer, [(query, " x") for query in queries]), queries, strict=True)
     ):
         order = model(torch.tensor([piece.context])).logits[0, -1].argsort(descending=right)
         words = [tokenizer.decode([token]) for token in order.tolist()]
         words = words[:1] if right else [word for word in words if word.isalpha()][:1]
-        again = pair_pieces(tokenizer, [(query, word) for word in words])
+        again = pair_segments(tokenizer, [(query, word) for word in words])
         if again[0].continuation == (order[0].item(),) or not right:
             yield Probe(f"{right} {i}", "facts", "cloze", query, (" never", *words), 1)

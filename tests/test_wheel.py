@@ -21,7 +21,7 @@ SETUP = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["to
 LOADED = """
 import json
 import ftlab
-from ftlab.models.load import load
+from ftlab.models.loading import load
 from ftlab.base.paths import data_dir
 from ftlab.teach.preflight import _data
 from ftlab.datasets.load import load_domain

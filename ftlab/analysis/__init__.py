@@ -1,0 +1,32 @@
+"""Recorded runs side by side: at equal learning, with intervals and verdicts."""
+
+from typing import TYPE_CHECKING
+
+from ftlab.base.lazy import lazy
+
+if TYPE_CHECKING:
+    from ftlab.analysis.attention_order import best_rates, priorities
+    from ftlab.analysis.compare import (
+        Setting,
+        best_at,
+        common_level,
+        difference,
+        mean_interval,
+        pick,
+        settings,
+        shipped,
+        spearman,
+        verdict,
+        whole,
+    )
+    from ftlab.analysis.four_bits import left, pairs
+    from ftlab.analysis.orderings import (
+        METHODS,
+        OPTIONAL,
+        by_level,
+        faithful,
+        same_settings,
+        spearman_interval,
+    )
+
+__all__, __dir__, __getattr__ = lazy(__name__, __file__)

@@ -1,7 +1,7 @@
 """Methods side by side: runs gathered over their seeds, compared at the same learning.
 
     settings(records)                  runs that differ in nothing but the seed, together
-    kept_when_learned(record, 1.0)     what was kept when the target loss first fell to 1.0 nats
+    retained_when_learned(record, 1.0)     what was kept when the target loss first fell to 1.0 nats
     best_at(settings, 1.0)             each method at the rate that then kept most
     spearman(xs, ys)                   do two models put the methods into the same order?
 
@@ -26,7 +26,7 @@ from ftlab import record as records
 from ftlab.base.errors import InputError
 from ftlab.base.paths import data_dir
 from ftlab.evaluate.intervals import Interval, paired_difference
-from ftlab.evaluate.retention import kept
+from ftlab.evaluate.retention import retained
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def pick(found: Sequence[Setting], sweep: str, lr: float | None = None) -> list[
     return chosen
 
 
-def kept_when_learned(run: Any, loss: float) -> float | None:
+def retained_when_learned(run: Any, loss: float) -> float | None:
     """Retention at the first moment when the target loss is at most `loss`; None if never.
 
     Losses in nats per token of the right answers, linear between two measured steps.
@@ -137,7 +137,7 @@ def best_at(found: Sequence[Setting], loss: float) -> dict[str, Matched]:
     """Every sweep (method) at its best rate for the matched `loss`, in nats per token."""
     best: dict[str, Matched] = {}
     for setting in found:
-        values = [kept_when_learned(run, loss) for run in setting.runs]
+        values = [retained_when_learned(run, loss) for run in setting.runs]
         kept = tuple(value for value in values if value is not None)
         whole = len(kept) == len(values)
         before = best.setdefault(setting.sweep, Matched(setting.sweep, None, ()))
@@ -179,14 +179,15 @@ def verdict(first: Sequence[float], second: Sequence[float]) -> str:
     return "does not hold" if interval.high < 0 else "not decided"
 
 
-def kept_of(now: Mapping[str, Any], base: Mapping[str, Any]) -> float:
+def retained_of(now: Mapping[str, Any], base: Mapping[str, Any]) -> float:
     """Share of the skills of `base` that are left, both given as full measurements (dicts).
 
     For a base other than the run's own: what a 4-bit model has left of the plain one.
     """
     chance = base["chance"]
     shares = [
-        kept(now["skills"][name], before, chance[name]) for name, before in base["skills"].items()
+        retained(now["skills"][name], before, chance[name])
+        for name, before in base["skills"].items()
     ]
     return fmean(share for share in shares if share is not None)
 

@@ -5,7 +5,7 @@
         left(pair.qlora, pair.plain)            what is left of the plain base, seed by seed
 
 Both of a pair have the same adapters, plan, precision, data and seeds. Each run's retention counts
-from its OWN base; `left` counts from the plain one, so it holds what quantising took as well.
+from its OWN base; `left` counts from the plain one, so it holds what quantizing took as well.
 """
 
 from collections.abc import Mapping
@@ -73,4 +73,4 @@ def _pair(where: str, lora: Setting, qlora: Setting) -> Pair:
 
 def left(setting: Setting, plain: Mapping[str, Any]) -> list[float]:
     """Share of the plain base's skills that is left after training, seed by seed."""
-    return [compare.kept_of(run.final, plain) for run in setting.runs]
+    return [compare.retained_of(run.final, plain) for run in setting.runs]

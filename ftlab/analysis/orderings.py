@@ -22,8 +22,8 @@ from ftlab.analysis.compare import (
     Setting,
     best_at,
     common_level,
-    kept_when_learned,
     pick,
+    retained_when_learned,
     spearman,
     verdict,
     whole,
@@ -198,7 +198,7 @@ def _replay(found: Sequence[Setting]) -> tuple[str, str]:
         plain = pick(found, "learning rate", mixed.lr)[0]
         level = max(common_level([mixed], ["replay"]), common_level([plain], ["learning rate"]))
         pairs = [
-            (kept_when_learned(a, level), kept_when_learned(b, level))
+            (retained_when_learned(a, level), retained_when_learned(b, level))
             for a, b in zip(mixed.runs, plain.runs, strict=True)
         ]
         first = [a for a, _ in pairs if a is not None]

@@ -28,8 +28,9 @@ def lazy(package: str, file: str) -> Names:
     def get(name: str) -> Any:
         if name not in home:
             raise AttributeError(f"module '{package}' has no attribute '{name}'")
-        if home[name] == package:
-            return importlib.import_module(f"{package}.{name}")
-        return getattr(importlib.import_module(home[name]), name)
+        module = importlib.import_module(home[name])
+        if name in vars(module):
+            return vars(module)[name]
+        return importlib.import_module(f"{home[name]}.{name}")  # a module
 
     return sorted(home), lambda: sorted(home), get

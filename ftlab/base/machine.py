@@ -28,7 +28,7 @@ class Profile:
     name: str
     """nano, laptop or t4."""
     model: str
-    """What `ftlab.models.load` is asked for."""
+    """What `ftlab.models.loading` is asked for."""
     seq2seq: str
     """The same for an encoder-decoder model."""
     minutes: int
@@ -126,7 +126,7 @@ def room(on: Any) -> int:
 
 
 @contextmanager
-def told_if_full(when: str) -> Iterator[None]:
+def explain_if_full(when: str) -> Iterator[None]:
     """Turn a full card into one sentence that says `when` ("while a copy was made") and a cure.
 
     A training step has more to say: `ftlab.memory.advice`.
@@ -139,7 +139,7 @@ def told_if_full(when: str) -> Iterator[None]:
         raise OutOfMemory(
             f"ftlab: The card was full {when}: a lab holds its base twice, each run a model of its "
             "own. Delete the runs that you need no more (del run), or restart the kernel; or take "
-            "a smaller model, or a base in four bits (open_lab(..., base=Quantise()))."
+            "a smaller model, or a base in four bits (open_lab(..., base=Quantize()))."
         ) from error
 
 

@@ -132,7 +132,7 @@ def _told(found: Any) -> str:
 def attentions() -> str:
     """The order of attentions on each shift (notebook 05), with gaps and verdicts."""
     from ftlab.analysis import compare
-    from ftlab.analysis.priorities import priorities
+    from ftlab.analysis.attention_order import priorities
     from ftlab.experiments.seq2seq import SHIFTS
 
     runs = compare.shipped("nano-t5")

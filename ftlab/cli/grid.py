@@ -45,7 +45,7 @@ def grid(asked: argparse.Namespace) -> int:
     if asked.name == "explorer":
         return _explorer(asked)
     if asked.profile == "t4":
-        return _lane(asked)
+        return _gpu_memory(asked)
     model = asked.model or model_of(asked.name, asked.profile)
     points = work.choose(asked.name, model, asked.only)
     if asked.list:
@@ -83,7 +83,7 @@ def _explorer(asked: argparse.Namespace) -> int:
     return 0
 
 
-def _lane(asked: argparse.Namespace) -> int:
+def _gpu_memory(asked: argparse.Namespace) -> int:
     """Measure QLoRA of large models on this machine's GPU, in the precision of a T4."""
     if asked.name != "qlora":
         raise InputError(
@@ -97,6 +97,6 @@ def _lane(asked: argparse.Namespace) -> int:
         return 0
     folder = check_folder(asked.out or data_dir() / "records" / "t4")
     quiet()
-    for news in gpu_memory.run_lane(folder, asked.most):
+    for news in gpu_memory.run_benchmark(folder, asked.most):
         print(news, flush=True)
     return 0

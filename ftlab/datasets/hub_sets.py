@@ -165,6 +165,6 @@ def _rows(repo: str, revision: str, file: str) -> list[dict[str, Any]]:
     folder: Path = fetch.fetch(repo, kind="dataset", wanted=[file], revision=revision)
     if not (folder / file).is_file():
         reason = f"{repo} has no {file} at {revision[:7]}"
-        raise reach.Away(f"The set cannot be read: {reason}.", reason)
+        raise reach.Offline(f"The set cannot be read: {reason}.", reason)
     read = load_dataset("parquet", data_files=str(folder / file), split="train")
     return [dict(row) for row in read]

@@ -76,7 +76,7 @@ def read_hub(name: str) -> dict[str, list[Item]]:
             lambda: load_dataset(name),
             grows=Path(config.HF_CACHE_HOME),
         )
-    except reach.Away as error:
+    except reach.Offline as error:
         raise _not_to_be_had(name, error.reason) from error
     if "train" not in found:
         raise InputError(
@@ -90,13 +90,13 @@ def read_known(name: str, seed: int) -> dict[str, list[Item]]:
     """The splits of a set on the Hub that has a name of its own here (`world.hub_sets`)."""
     try:
         splits = hub_sets.domain_splits(name, seed)
-    except reach.Away as error:
+    except reach.Offline as error:
         raise _not_to_be_had(name, error.reason) from error
     return {split: _hub_split(splits[split], name, split) for split in SPLITS}
 
 
-def _not_to_be_had(name: str, reason: str) -> reach.Away:
-    return reach.Away(
+def _not_to_be_had(name: str, reason: str) -> reach.Offline:
+    return reach.Offline(
         f"The data set '{name}' is neither a file here nor to be had from the Hub: {reason}; "
         f"check the name, or give a {ENDINGS_TEXT} file.",
         reason,

@@ -26,14 +26,14 @@ from torch import Tensor, nn
 from torch.nn.functional import kl_div, log_softmax
 
 from ftlab.base.errors import InputError
-from ftlab.text.requests import document_pieces, item_pieces
+from ftlab.text.requests import document_segments, item_segments
 from ftlab.text.scored_batches import (
     batches,
     context_limit,
     evaluating,
     kept_logits,
 )
-from ftlab.text.segments import Piece
+from ftlab.text.segments import Segment
 from ftlab.text.seq2seq import decoder_start
 
 Text = str | tuple[str, str]
@@ -60,13 +60,13 @@ def kl_to_base(
     `base` must be a model of its own: one that was trained in place no longer is the base.
     Raises InputError when nothing can be scored, or a pair is longer than the model can read.
     """
-    pieces = _pieces(model, tokenizer, texts)
-    tokens = sum(len(piece.continuation) for piece in pieces)
+    segments = _segments(model, tokenizer, texts)
+    tokens = sum(len(segment.continuation) for segment in segments)
     if not tokens:
         raise InputError("There is no text to compare the models on; give at least one.")
     total = 0.0
     with evaluating(base, model):
-        for batch in batches(pieces, model, batch_tokens=batch_tokens):
+        for batch in batches(segments, model, batch_tokens=batch_tokens):
             old = log_softmax(kept_logits(base, batch), -1)  # (B, K, V)
             new = log_softmax(kept_logits(model, batch), -1)  # (B, K, V)
             gap = kl_div(new, old, reduction="none", log_target=True).sum(-1)  # (B, K)
@@ -74,13 +74,13 @@ def kl_to_base(
     return total / tokens
 
 
-def _pieces(model: nn.Module, tokenizer: Any, texts: Sequence[Text]) -> list[Piece]:
+def _segments(model: nn.Module, tokenizer: Any, texts: Sequence[Text]) -> list[Segment]:
     whole = [text for text in texts if isinstance(text, str)]
     pairs = [text for text in texts if not isinstance(text, str)]
     start = decoder_start(model)
-    windows = document_pieces(tokenizer, whole, context_limit(model), start)
+    windows = document_segments(tokenizer, whole, context_limit(model), start)
     items = [{"prompt": prompt, "answer": answer} for prompt, answer in pairs]
-    return [p for group in windows for p in group] + item_pieces(tokenizer, items, start)
+    return [p for group in windows for p in group] + item_segments(tokenizer, items, start)
 
 
 def snapshot(model: nn.Module) -> dict[str, Tensor]:

@@ -31,7 +31,7 @@ from ftlab.datasets.load import Domain, Suite
 from ftlab.evaluate.drift import kl_to_base
 from ftlab.evaluate.intervals import Interval, bootstrap_mean, wilson
 from ftlab.evaluate.likelihood import DocumentLoss, document_loss
-from ftlab.evaluate.retention import forgotten, kept_by_skill, learned, retention, unjudged
+from ftlab.evaluate.retention import forgotten, learned, retained_by_skill, retention, unjudged
 from ftlab.evaluate.skills import SkillScore, measure_skills
 from ftlab.evaluate.target import TargetScore, measure_target
 from ftlab.record import rows_checksum
@@ -59,7 +59,7 @@ class Sizes(TypedDict, total=False):
     seed: int
 
 
-class Watch:
+class Evaluator:
     """Measures a model against the base it came from: `watch(model)` quick, `watch.full(model)`.
 
     The dict of a call, losses in nats per token and all scores from 0 to 1:
@@ -219,7 +219,7 @@ def _compared(now: Measures, base: Measures) -> dict[str, Any]:
         "target_loss": _finite(target.loss),
         "general_loss": _finite(general.nats_per_token),
         "skills": {name: skill.accuracy for name, skill in now.skills.items()},
-        "kept": kept_by_skill(now.skills, base.skills),
+        "kept": retained_by_skill(now.skills, base.skills),
         "retention": _retention(now, base),
         "learned": _finite(learned(base.target.loss, target.loss)),
         "forgotten": _finite(forgotten(base.general.nats_per_token, general.nats_per_token)),

@@ -23,9 +23,9 @@ import torch
 from torch import nn
 
 from ftlab.base.errors import InputError
-from ftlab.text.requests import document_pieces, pair_pieces
+from ftlab.text.requests import document_segments, pair_segments
 from ftlab.text.scored_batches import batches, context_limit, evaluating, kept_logits
-from ftlab.text.segments import Piece
+from ftlab.text.segments import Segment
 from ftlab.text.seq2seq import corrupted, decoder_start
 
 
@@ -60,26 +60,26 @@ class DocumentLoss:
         return sum(self.lengths)
 
 
-def score_pieces(
-    model: nn.Module, pieces: Sequence[Piece], *, batch_tokens: int | None = None
+def score_segments(
+    model: nn.Module, segments: Sequence[Segment], *, batch_tokens: int | None = None
 ) -> list[Scored]:
     """Score token ids: one Scored per piece, in the given order.
 
     Raises InputError when a piece is longer than the model can read.
     """
-    total = torch.zeros(len(pieces), dtype=torch.float64)
-    misses = torch.zeros(len(pieces), dtype=torch.float64)
+    total = torch.zeros(len(segments), dtype=torch.float64)
+    misses = torch.zeros(len(segments), dtype=torch.float64)
     with evaluating(model):
-        for batch in batches(pieces, model, batch_tokens=batch_tokens):
+        for batch in batches(segments, model, batch_tokens=batch_tokens):
             logits = kept_logits(model, batch)  # (B, K, V)
             at = batch.row, batch.column
             logprob = logits[*at, batch.target] - logits.logsumexp(-1)[at]  # (N,)
             missed = logits.argmax(-1)[at] != batch.target  # (N,)
-            total.index_add_(0, batch.piece.cpu(), logprob.double().cpu())
-            misses.index_add_(0, batch.piece.cpu(), missed.double().cpu())
+            total.index_add_(0, batch.segment.cpu(), logprob.double().cpu())
+            misses.index_add_(0, batch.segment.cpu(), missed.double().cpu())
     return [
-        Scored(logprob, missed == 0, len(piece.continuation))
-        for logprob, missed, piece in zip(total.tolist(), misses.tolist(), pieces, strict=True)
+        Scored(logprob, missed == 0, len(segment.continuation))
+        for logprob, missed, segment in zip(total.tolist(), misses.tolist(), segments, strict=True)
     ]
 
 
@@ -97,8 +97,8 @@ def score_texts(
     the mode it was in. Raises InputError for an empty continuation or a pair longer than the
     model can read.
     """
-    pieces = pair_pieces(tokenizer, pairs, decoder_start(model))
-    return score_pieces(model, pieces, batch_tokens=batch_tokens)
+    segments = pair_segments(tokenizer, pairs, decoder_start(model))
+    return score_segments(model, segments, batch_tokens=batch_tokens)
 
 
 def mean_loss(scores: Sequence[Scored]) -> float:
@@ -122,13 +122,15 @@ def document_loss(
     Raises InputError when there is no text, or one without a token.
     """
     start = decoder_start(model)
-    windows = document_pieces(tokenizer, texts, context_limit(model), start)
+    windows = document_segments(tokenizer, texts, context_limit(model), start)
     if not windows or not all(windows):
         raise InputError(
             f"{len(texts)} texts were given, of which {sum(not w for w in windows)} are empty; "
             "the loss needs at least one text and no empty ones."
         )
-    scores = score_pieces(model, [p for group in windows for p in group], batch_tokens=batch_tokens)
+    scores = score_segments(
+        model, [p for group in windows for p in group], batch_tokens=batch_tokens
+    )
     remaining = iter(scores)
     documents = [[next(remaining) for _ in group] for group in windows]
     nats = -math.fsum(score.logprob for score in scores)

@@ -24,7 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from ftlab.base.errors import InputError
-from ftlab.models.layer_map import layer_map
+from ftlab.models.layers import layer_map
 from ftlab.text.requests import encode, prefix_id
 from ftlab.text.scored_batches import device_of, evaluating
 

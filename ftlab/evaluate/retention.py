@@ -37,7 +37,7 @@ class Skill(Protocol):
     def chance(self) -> float: ...
 
 
-def kept(now: float, base: float, chance: float) -> float | None:
+def retained(now: float, base: float, chance: float) -> float | None:
     """Share of a skill that is left: accuracies and chance in, 0 or more out.
 
     None if the base beats chance by less than MARGIN: then there was nothing to keep.
@@ -47,7 +47,9 @@ def kept(now: float, base: float, chance: float) -> float | None:
     return max(0.0, (now - chance) / (base - chance))
 
 
-def kept_by_skill(now: Mapping[str, Skill], base: Mapping[str, Skill]) -> dict[str, float | None]:
+def retained_by_skill(
+    now: Mapping[str, Skill], base: Mapping[str, Skill]
+) -> dict[str, float | None]:
     """`kept` for every skill of the base. Raises InputError if the skills are not the same."""
     if set(now) != set(base):
         raise InputError(
@@ -55,7 +57,7 @@ def kept_by_skill(now: Mapping[str, Skill], base: Mapping[str, Skill]) -> dict[s
             f"({', '.join(base)}); measure both on the same suite."
         )
     return {
-        name: kept(now[name].accuracy, before.accuracy, before.chance)
+        name: retained(now[name].accuracy, before.accuracy, before.chance)
         for name, before in base.items()
     }
 
@@ -65,7 +67,7 @@ def retention(now: Mapping[str, Skill], base: Mapping[str, Skill]) -> float:
 
     Raises InputError if no skill is left, or if the skills are not the same.
     """
-    shares = [share for share in kept_by_skill(now, base).values() if share is not None]
+    shares = [share for share in retained_by_skill(now, base).values() if share is not None]
     if not shares:
         raise InputError(
             "Retention cannot be judged: " + "; ".join(unjudged(base).values()) + "; take a base "
@@ -79,7 +81,7 @@ def unjudged(base: Mapping[str, Skill]) -> dict[str, str]:
     return {
         name: f"{name}: the base has {score.accuracy:.0%} where guessing gives {score.chance:.0%}"
         for name, score in base.items()
-        if kept(0.0, score.accuracy, score.chance) is None
+        if retained(0.0, score.accuracy, score.chance) is None
     }
 
 

@@ -24,8 +24,8 @@ from torch import nn
 
 from ftlab.base.errors import InputError
 from ftlab.datasets.load import Probe
-from ftlab.evaluate.likelihood import Scored, score_pieces, score_texts
-from ftlab.text.seq2seq import decoder_start, seq2seq_pieces
+from ftlab.evaluate.likelihood import Scored, score_segments, score_texts
+from ftlab.text.seq2seq import decoder_start, seq2seq_segments
 
 
 @dataclass(frozen=True)
@@ -78,8 +78,8 @@ def _scores(
     if start is None:
         return score_texts(model, tokenizer, flat, batch_tokens=batch_tokens)
     ended = [p.form == "cloze" for p, group in zip(probes, pairs, strict=True) for _ in group]
-    pieces = seq2seq_pieces(tokenizer, flat, start, ended=ended)
-    return score_pieces(model, pieces, batch_tokens=batch_tokens)
+    segments = seq2seq_segments(tokenizer, flat, start, ended=ended)
+    return score_segments(model, segments, batch_tokens=batch_tokens)
 
 
 def _endings(probe: Probe) -> Sequence[str]:

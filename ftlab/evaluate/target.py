@@ -25,8 +25,8 @@ from torch import nn
 from transformers import GenerationConfig
 
 from ftlab.base.errors import InputError
-from ftlab.evaluate.likelihood import mean_loss, score_pieces
-from ftlab.text.requests import item_pieces
+from ftlab.evaluate.likelihood import mean_loss, score_segments
+from ftlab.text.requests import item_segments
 from ftlab.text.scored_batches import context_limit, device_of, evaluating
 from ftlab.text.segments import encode, eos_id, prefix_id
 from ftlab.text.seq2seq import around, decoder_start
@@ -72,8 +72,8 @@ def measure_target(
     rows = list(items)
     if not rows:
         raise InputError("There is no item to answer; give at least one prompt with its answer.")
-    pieces = item_pieces(tokenizer, rows, decoder_start(model))
-    longest = max(len(piece.continuation) for piece in pieces)
+    segments = item_segments(tokenizer, rows, decoder_start(model))
+    longest = max(len(segment.continuation) for segment in segments)
     outputs = generate(model, tokenizer, [row["prompt"] for row in rows], longest + SPARE_TOKENS)
     correct = tuple(_same(o, row["answer"]) for o, row in zip(outputs, rows, strict=True))
     held = tuple(bool(row.get("held", False)) for row in rows)
@@ -81,7 +81,7 @@ def measure_target(
         score=sum(correct) / len(rows),
         seen_score=_share(correct, [not h for h in held]),
         held_score=_share(correct, held),
-        loss=mean_loss(score_pieces(model, pieces)),
+        loss=mean_loss(score_segments(model, segments)),
         chrf=chrf(outputs, [row["answer"] for row in rows]),
         n=len(rows),
         outputs=tuple(outputs),

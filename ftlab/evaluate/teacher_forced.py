@@ -1,6 +1,6 @@
 """The watch's numbers without writing a word: what a live run and a grid of many runs can afford.
 
-    glance = Glance(lab.watch)
+    glance = TeacherForced(lab.watch)
     glance(model)            the quick subset, as watch(model) has it
     glance.full(model)       the whole suite and the test split, as watch.full(model) has them
 
@@ -30,18 +30,18 @@ from typing import Any
 from torch import nn
 
 from ftlab.datasets.load import Suite
-from ftlab.evaluate.evaluator import Watch
-from ftlab.evaluate.likelihood import Scored, document_loss, mean_loss, score_pieces
-from ftlab.evaluate.retention import forgotten, kept_by_skill, learned
+from ftlab.evaluate.evaluator import Evaluator
+from ftlab.evaluate.likelihood import Scored, document_loss, mean_loss, score_segments
+from ftlab.evaluate.retention import forgotten, learned, retained_by_skill
 from ftlab.evaluate.skills import measure_skills
-from ftlab.text.requests import item_pieces
+from ftlab.text.requests import item_segments
 from ftlab.text.seq2seq import decoder_start
 
 
-class Glance:
+class TeacherForced:
     """Measures a model against the base of a watch, on the same items, probes and documents."""
 
-    def __init__(self, watch: Watch) -> None:
+    def __init__(self, watch: Evaluator) -> None:
         """Nothing is measured yet."""
         self.watch = watch
 
@@ -74,10 +74,10 @@ class Glance:
 
 
 def _measure(
-    model: nn.Module, watch: Watch, items: Sequence[Mapping[str, Any]], suite: Suite
+    model: nn.Module, watch: Evaluator, items: Sequence[Mapping[str, Any]], suite: Suite
 ) -> dict[str, Any]:
     """The numbers of one model, before they are compared with the base's."""
-    scores = score_pieces(model, item_pieces(watch.tokenizer, items, decoder_start(model)))
+    scores = score_segments(model, item_segments(watch.tokenizer, items, decoder_start(model)))
     held = [bool(item.get("held", False)) for item in items]
     found = measure_skills(model, watch.tokenizer, suite.probes)
     general = document_loss(model, watch.tokenizer, suite.documents).nats_per_token
@@ -104,12 +104,12 @@ def _compared(now: Mapping[str, Any], base: Mapping[str, Any]) -> dict[str, Any]
     """Beside the raw numbers: kept, retention, learned and forgotten, against the base's."""
     skills = now["skills"]
     before = {name: replace(s, accuracy=_accuracy(base, name)) for name, s in skills.items()}
-    kept = kept_by_skill(skills, before)
-    judged = [share for share in kept.values() if share is not None]
+    retained = retained_by_skill(skills, before)
+    judged = [share for share in retained.values() if share is not None]
     return {
         **now,
         "skills": {name: skill.accuracy for name, skill in skills.items()},
-        "kept": kept,
+        "kept": retained,
         "retention": fmean(judged) if judged else None,
         "learned": _less(base, now, "target_loss", learned),
         "forgotten": _less(base, now, "general_loss", forgotten),

@@ -37,7 +37,7 @@ class Point:
     shown: str | None = None
     """The method's name in plots, where it is not what the method calls itself."""
     base: Any = None
-    """How the base is put into four bits (a Quantise), and measured so (None: it is not)."""
+    """How the base is put into four bits (a Quantize), and measured so (None: it is not)."""
 
     @property
     def name(self) -> str:
@@ -198,7 +198,7 @@ def freezings(seed: int) -> dict[str, Any]:
         "freeze": Freeze(),
         "freeze_low": Freeze({"1-6": 0.0, "7-12": 1.0}, name="freeze_low"),
         "freeze_top": Freeze({"1-6": 1.0, "7-12": 0.0}, name="freeze_top"),
-        "freeze_any": Freeze.any_half(seed),
+        "freeze_any": Freeze.random_half(seed),
     }
 
 
@@ -241,10 +241,10 @@ def base_of(name: str) -> Any:
     """
     if name not in BASES:
         raise InputError(f"There is no base '{name}'; give one of {', '.join(BASES)}.")
-    from ftlab.models.quantize import Quantise
+    from ftlab.models.quantizing import Quantize
 
     kind, _, double = name.partition("-")
-    return None if name == "plain" else Quantise(kind, bool(double))  # pyright: ignore
+    return None if name == "plain" else Quantize(kind, bool(double))  # pyright: ignore
 
 
 def presets(seed: int = 0) -> dict[str, Any]:

@@ -37,13 +37,13 @@ from ftlab.base.errors import InputError
 from ftlab.base.jsonfile import read_json, write_json
 from ftlab.base.libraries import bitsandbytes
 from ftlab.base.machine import precision
-from ftlab.memory.estimate import estimate
+from ftlab.memory.arithmetic import estimate
 from ftlab.memory.plan import MemoryPlan
 from ftlab.memory.shapes import config_of
 from ftlab.methods.lora import LoRA
 from ftlab.methods.qlora import QLoRA
-from ftlab.models.layer_map import TARGETS, layer_map
-from ftlab.models.quantize import COMPUTE, Quantise, linears_of, pack_layer
+from ftlab.models.layers import TARGETS, layer_map
+from ftlab.models.quantizing import COMPUTE, Quantize, linears_of, pack_layer
 from ftlab.plan import Plan, Step
 from ftlab.text.train_batches import Example
 from ftlab.train import optimizers
@@ -93,7 +93,7 @@ def trials() -> list[Trial]:
     ]
 
 
-def run_lane(folder: Path, most: int | None = None) -> Iterator[str]:
+def run_benchmark(folder: Path, most: int | None = None) -> Iterator[str]:
     """Make what is missing; a line of news for each. Raises InputError without a CUDA GPU."""
     if not torch.cuda.is_available():
         raise InputError(
@@ -189,7 +189,7 @@ def _room(cap: int | None) -> None:
 
 def _train(trial: Trial, device: torch.device) -> dict[str, Any]:
     config = config_of(trial.model)
-    base = random_base(config, Quantise(), device)
+    base = random_base(config, Quantize(), device)
     adapters = LoRA({"1-12": trial.rank}, targets=TARGETS)
     model = QLoRA(adapters)(base).model
     plan = Plan(
@@ -238,7 +238,7 @@ def texts(trial: Trial, vocabulary: int) -> list[Example]:
     return [Example(tuple(row), 1) for row in ids.tolist()]
 
 
-def random_base(config: Any, how: Quantise, device: torch.device) -> Any:
+def random_base(config: Any, how: Quantize, device: torch.device) -> Any:
     """A model of this shape with random weights, its blocks in four bits, made on `device`.
 
     For architectures whose q, k and v are apart (Llama). The rest is in the device's precision.

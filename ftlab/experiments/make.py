@@ -75,7 +75,7 @@ def run_grid(
 
 def run_point(lab: "Lab", point: Point, *, grid: str) -> records.Record:
     """Make one run of a grid and give its record."""
-    from ftlab.methods.full import full
+    from ftlab.methods.full_tuning import full
 
     run = lab.run(
         point.plan,

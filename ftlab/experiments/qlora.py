@@ -4,7 +4,7 @@
 
 Its counterparts with LoRA on the plain base, in the same precision, are in the grids decoder
 (lora_all) and seq2seq (lora_kinds); for the real model they are made here. The baseline of a run
-of QLoRA is the base in four bits, so what quantising alone costs is not counted as forgetting; it
+of QLoRA is the base in four bits, so what quantizing alone costs is not counted as forgetting; it
 is the difference of the two baselines.
 """
 
@@ -13,13 +13,13 @@ from typing import Any
 
 from ftlab.experiments.decoder import SEEDS, Point, even, laptop_plan, lora
 from ftlab.experiments.seq2seq import SHIFTS, attentions
-from ftlab.models.layer_map import TARGETS
-from ftlab.models.quantize import Quantise
+from ftlab.models.layers import TARGETS
+from ftlab.models.quantizing import Quantize
 from ftlab.plan import Plan
 
 RATES = (1e-3, 3e-3, 1e-2)
 """Those of lora_all in the grid decoder."""
-BASE = Quantise()
+BASE = Quantize()
 
 
 def qlora(model: str) -> Iterator[Point]:

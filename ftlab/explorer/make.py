@@ -122,7 +122,7 @@ def _drawn(dice: random.Random, number: int) -> Settings:
 def method_of(settings: Settings) -> Any:
     """The method that trains these settings. Raises InputError where nothing would move."""
     from ftlab.methods.freeze import Freeze
-    from ftlab.methods.full import full
+    from ftlab.methods.full_tuning import full
     from ftlab.methods.lora import LoRA
 
     if not settings.moves:

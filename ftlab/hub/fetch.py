@@ -33,7 +33,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ftlab.base.errors import first_line
-from ftlab.hub.reach import Away, cache_only, cache_only_if_offline, endpoint, give_up, why_not
+from ftlab.hub.reach import Offline, cache_only, cache_only_if_offline, endpoint, give_up, why_not
 
 PATIENCE = 15.0
 """Seconds without a byte after which the Hub is given up."""
@@ -100,7 +100,7 @@ def ask(what: str, job: Mapping[str, Any], read: Callable[[], T], *, grows: Path
             return read()
         except Exception as error:  # the Hub's libraries raise a dozen kinds
             reason = reason or first_line(error)
-            raise Away(f"{what} cannot be had: {reason}.", reason) from error
+            raise Offline(f"{what} cannot be had: {reason}.", reason) from error
 
 
 def _fetched(what: str, job: Mapping[str, Any], grows: Path) -> tuple[int, str] | None:

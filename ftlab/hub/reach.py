@@ -28,7 +28,7 @@ _given_up: dict[str, tuple[float, str]] = {}
 """By endpoint: until when it is not asked, and why."""
 
 
-class Away(InputError):
+class Offline(InputError):
     """What was asked of the Hub cannot be had now; `reason` says why, in words."""
 
     def __init__(self, message: str, reason: str = "") -> None:
@@ -36,7 +36,7 @@ class Away(InputError):
         self.reason = reason or message
 
 
-def told_offline() -> bool:
+def offline_by_setting() -> bool:
     """True when the environment forbids the network."""
     names = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
     return any(os.environ.get(name, "").strip().lower() in _TRUE for name in names)
@@ -49,7 +49,7 @@ def endpoint() -> str:
 
 def online(seconds: float = 2.0) -> bool:
     """True when the Hub may be asked and answers within `seconds`."""
-    if told_offline():
+    if offline_by_setting():
         return False
     heard: list[bool] = []
     asking = threading.Thread(target=_ask, args=(heard, seconds), daemon=True)
@@ -71,7 +71,7 @@ def _ask(heard: list[bool], seconds: float) -> None:
 
 def why_not() -> str:
     """The reason, for a message: HF_HUB_OFFLINE is set, or the Hub does not answer."""
-    if told_offline():
+    if offline_by_setting():
         return "HF_HUB_OFFLINE is set"
     return _given_up[endpoint()][1] if _silent() else "the Hub does not answer"
 
@@ -100,7 +100,7 @@ def cache_only_if_offline() -> Iterator[bool]:
     for name, seconds in (("HF_HUB_ETAG_TIMEOUT", "5"), ("HF_HUB_DOWNLOAD_TIMEOUT", "10")):
         os.environ.setdefault(name, seconds)
     there = not _silent() and online()
-    if not (there or _silent() or told_offline()):
+    if not (there or _silent() or offline_by_setting()):
         give_up("the Hub does not answer")
     if there:
         yield True

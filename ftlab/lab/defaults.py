@@ -8,11 +8,11 @@ What was named by hand is never replaced by something else.
 from ftlab.base import machine
 from ftlab.datasets.load import Suite, load_suite, suite_for
 from ftlab.hub import reach
-from ftlab.models.load import Bundle, load
-from ftlab.models.quantize import Quantise
+from ftlab.models.loading import Bundle, load
+from ftlab.models.quantizing import Quantize
 
 
-def usual_model(seq2seq: bool = False, base: Quantise | None = None) -> Bundle:
+def usual_model(seq2seq: bool = False, base: Quantize | None = None) -> Bundle:
     """The profile's model (with `seq2seq` its encoder-decoder model), or the one that ships."""
     wanted, shipped = (
         profile.seq2seq if seq2seq else profile.model
@@ -20,7 +20,7 @@ def usual_model(seq2seq: bool = False, base: Quantise | None = None) -> Bundle:
     )
     try:
         return load(wanted, device=machine.device(), base=base)
-    except reach.Away as away:
+    except reach.Offline as away:
         print(f"{wanted} cannot be had: {away.reason}. In its place: {shipped}, which ships.")
     return load(shipped, device=machine.device(), base=base)
 
@@ -32,6 +32,6 @@ def usual_suite(bundle: Bundle) -> Suite:
         return load_suite(name)
     try:
         return load_suite("wiki")
-    except reach.Away as away:
+    except reach.Offline as away:
         print(f"No Wikipedia text: {away.reason}. In its place: the general text that ships.")
     return load_suite(name)

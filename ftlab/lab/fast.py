@@ -28,12 +28,12 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from ftlab.base.errors import InputError
-from ftlab.evaluate.evaluator import Watch
-from ftlab.evaluate.teacher_forced import Glance
+from ftlab.evaluate.evaluator import Evaluator
+from ftlab.evaluate.teacher_forced import TeacherForced
 from ftlab.lab.lab import Lab, Method, Run
 from ftlab.models.fused_forward import fused
-from ftlab.models.layer_map import layer_map
-from ftlab.models.prefix_cache import Shelf, below, kept_below, why_not
+from ftlab.models.layers import layer_map
+from ftlab.models.prefix_cache import PrefixCache, below, cached_below, why_not
 from ftlab.plan import Plan, Step
 from ftlab.train.loop import train
 
@@ -48,9 +48,11 @@ class Fast:
 
     def __init__(self, lab: Lab, **sizes: int) -> None:
         """`sizes` of what is measured (target_items, per_skill, documents), else SIZES."""
-        watch = Watch(lab.tokenizer, lab.domain, lab.suite, lab.bundle.model, **{**SIZES, **sizes})
-        self.lab, self.glance = lab, Glance(watch)
-        self.shelf: Shelf = {}
+        watch = Evaluator(
+            lab.tokenizer, lab.domain, lab.suite, lab.bundle.model, **{**SIZES, **sizes}
+        )
+        self.lab, self.glance = lab, TeacherForced(watch)
+        self.shelf: PrefixCache = {}
 
     def steps(self, run: Run, *, measured: bool = True) -> Generator[Step, None, None]:
         """Train a run of this lab, as iterating over it does; fills `run.steps`.
@@ -59,7 +61,7 @@ class Fast:
         """
         self._check(run)
         began, known = time.perf_counter(), iter([self.glance.baseline] if measured else [])
-        with kept_below(run.model, self.shelf), fused(run.model):
+        with cached_below(run.model, self.shelf), fused(run.model):
             steps = train(
                 run.model,
                 self.lab.tokenizer,

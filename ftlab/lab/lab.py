@@ -27,19 +27,19 @@ from ftlab.base import machine
 from ftlab.base.errors import InputError
 from ftlab.datasets.load import Domain, Suite, load_domain
 from ftlab.datasets.replay import mix
-from ftlab.evaluate.evaluator import Sizes, Watch
+from ftlab.evaluate.evaluator import Evaluator, Sizes
 from ftlab.evaluate.target import generate
 from ftlab.lab.defaults import usual_model, usual_suite
-from ftlab.methods.full import full
-from ftlab.methods.trainable import Moving
-from ftlab.models.load import Bundle, load
-from ftlab.models.quantize import Quantise, quantise
+from ftlab.methods.full_tuning import full
+from ftlab.methods.prepared import Prepared
+from ftlab.models.loading import Bundle, load
+from ftlab.models.quantizing import Quantize, quantize
 from ftlab.plan import Plan, Step
 from ftlab.train import store
 from ftlab.train.engine import default_groups
 from ftlab.train.loop import train
 
-Method = Callable[[nn.Module], Moving]
+Method = Callable[[nn.Module], Prepared]
 """What says which weights may move: `full`, a Freeze, a LoRA."""
 ANSWER_TOKENS = 32  # room for a sample answer
 
@@ -52,8 +52,8 @@ class Lab:
     ) -> None:
         """`watch`: sizes of the quick subset."""
         self.bundle, self.domain, self.suite, self.sizes = bundle, domain, suite, watch
-        with machine.told_if_full("while the base was copied"):
-            self.watch = Watch(bundle.tokenizer, domain, suite, bundle.model, **watch)
+        with machine.explain_if_full("while the base was copied"):
+            self.watch = Evaluator(bundle.tokenizer, domain, suite, bundle.model, **watch)
 
     @property
     def tokenizer(self) -> Any:
@@ -65,14 +65,14 @@ class Lab:
         """What the base can do, on everything (see Watch.full)."""
         return self.watch.baseline_full
 
-    def quantised(self, how: Quantise | None = None) -> "Lab":
+    def quantized(self, how: Quantize | None = None) -> "Lab":
         """The same bench for the same base in four bits: what is kept counts from that base."""
-        bundle = replace(self.bundle, model=quantise(self.fresh(), how), base=how or Quantise())
+        bundle = replace(self.bundle, model=quantize(self.fresh(), how), base=how or Quantize())
         return Lab(bundle, self.domain, self.suite, **self.sizes)
 
     def fresh(self) -> nn.Module:
         """A copy of the base model, to be trained."""
-        with machine.told_if_full("while the base was copied"):
+        with machine.explain_if_full("while the base was copied"):
             return copy.deepcopy(self.bundle.model)
 
     def items(self, count: int | None = None) -> list[dict[str, Any]]:
@@ -128,7 +128,9 @@ class Run:
         self.name = name or f"{self.method} lr {plan.lr:g}"
         self.steps: list[Step] = []
         self.seconds = 0.0
-        self.kept: store.Kept | None = None  # its folder, once it is trained and where it is kept
+        self.kept: store.StoredRun | None = (
+            None  # its folder, once it is trained and where it is kept
+        )
 
     def __iter__(self) -> Iterator[Step]:
         if self.steps:
@@ -154,7 +156,7 @@ class Run:
             self.seconds = time.perf_counter() - began
             yield step
 
-    def _kept(self) -> store.Kept | None:
+    def _kept(self) -> store.StoredRun | None:
         """This run's folder, found by all that decides its numbers; None where none is kept."""
         root = store.folder() if self.keep else None
         if root is None:
@@ -165,7 +167,9 @@ class Run:
             "start": store.fingerprint(self.model, groups),
             "questions": self.lab.watch.checksum(),
         }
-        return store.Kept(root, self.name, self._asked() | {"plan": plan} | more, self.plan.steps)
+        return store.StoredRun(
+            root, self.name, self._asked() | {"plan": plan} | more, self.plan.steps
+        )
 
     def finish(self) -> "Run":
         """Train to the end without looking; the run itself."""
@@ -268,7 +272,7 @@ def open_lab(
     *,
     model: str | None = None,
     seq2seq: bool = False,
-    base: Quantise | None = None,
+    base: Quantize | None = None,
     **watch: Unpack[Sizes],
 ) -> Lab:
     """Set up a lab: the profile's model (or `model`), the domain, and the suite that fits it.

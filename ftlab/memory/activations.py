@@ -102,20 +102,20 @@ def widths(shape: Shape, plan: MemoryPlan) -> Widths:
     return Widths(state, normed, norm, linear, min(product, linear), product)
 
 
-def block_kept(shape: Shape, plan: MemoryPlan, block: Block, *, first: bool) -> int:
+def block_saved(shape: Shape, plan: MemoryPlan, block: Block, *, first: bool) -> int:
     """Bytes that one block keeps. `first`: nothing before it moves, so its own norm keeps none."""
     at, n = widths(shape, plan), tokens(shape, plan)
     places = n.batch * n.of(block.stack)
     norms = block.norms - (1 if first and plan.method != "full" else 0)
-    kept = norms * norm_kept(shape, plan, places, block.width)
+    saved = norms * norm_saved(shape, plan, places, block.width)
     for kind, matrices in block.attentions.items():
-        kept += _attention_kept(shape, plan, block.stack, kind, matrices)
-    kept += places * _feed_forward_kept(shape, plan, block, at)
-    kept += places * block.dropouts * block.width
-    return kept
+        saved += _attention_saved(shape, plan, block.stack, kind, matrices)
+    saved += places * _feed_forward_saved(shape, plan, block, at)
+    saved += places * block.dropouts * block.width
+    return saved
 
 
-def norm_kept(shape: Shape, plan: MemoryPlan, places: int, width: int) -> int:
+def norm_saved(shape: Shape, plan: MemoryPlan, places: int, width: int) -> int:
     """A norm's input and its spread; where its weight moves, also the normed numbers."""
     at = widths(shape, plan)
     spread = 8 if shape.norm == "LayerNorm" else 4
@@ -123,7 +123,7 @@ def norm_kept(shape: Shape, plan: MemoryPlan, places: int, width: int) -> int:
     return places * (width * at.norm + spread + (width * at.state if scaled else 0))
 
 
-def inputs_kept(
+def inputs_saved(
     plan: MemoryPlan, readers: Sequence[Matrix], has: int, product: int, *, there: bool = False
 ) -> int:
     """Bytes a token of what linear layers keep of the one state they read, `has` bytes a number.
@@ -145,7 +145,7 @@ def inputs_kept(
     return own + (0 if there else shared)
 
 
-def _attention_kept(
+def _attention_saved(
     shape: Shape, plan: MemoryPlan, stack: str, kind: str, matrices: Sequence[Matrix]
 ) -> int:
     """Bytes of one attention, over the batch."""
@@ -154,16 +154,16 @@ def _attention_kept(
     looks, seen = n.of(stack), n.source if kind == "cross" else n.of(stack)
     masked = plan.batch_size > 1 or shape.biased
     repeat = q.writes // k.writes if masked else 1  # a mask makes the library repeat grouped heads
-    kept = looks * (2 * q.writes * at.attention + 4 * shape.heads)  # q, what comes out, log-sums
-    kept += seen * 2 * k.writes * repeat * at.attention
+    saved = looks * (2 * q.writes * at.attention + 4 * shape.heads)  # q, what comes out, log-sums
+    saved += seen * 2 * k.writes * repeat * at.attention
     readers = (q,) if kind == "cross" else (q,) if _one_matrix(shape, plan) else (q, k, v)
-    kept += looks * inputs_kept(plan, readers, at.normed, at.product)
-    kept += looks * inputs_kept(plan, (o,), at.attention, at.product, there=True)
+    saved += looks * inputs_saved(plan, readers, at.normed, at.product)
+    saved += looks * inputs_saved(plan, (o,), at.attention, at.product, there=True)
     mask = looks * seen * at.attention if masked else 0
     if not shape.biased:
-        return n.batch * (kept + mask)
+        return n.batch * (saved + mask)
     alike = stack == "decoder" and kind == "self"  # a T5's decoder is not told of its padding
-    return n.batch * kept + mask * shape.heads * (1 if alike else n.batch)
+    return n.batch * saved + mask * shape.heads * (1 if alike else n.batch)
 
 
 def _one_matrix(shape: Shape, plan: MemoryPlan) -> bool:
@@ -171,7 +171,7 @@ def _one_matrix(shape: Shape, plan: MemoryPlan) -> bool:
     return shape.fused and plan.method == "full"
 
 
-def _feed_forward_kept(shape: Shape, plan: MemoryPlan, block: Block, at: Widths) -> int:
+def _feed_forward_saved(shape: Shape, plan: MemoryPlan, block: Block, at: Widths) -> int:
     """Bytes a token."""
     *first, last = block.ff
     output = block.activation in KEEPS_WHAT_IT_GIVES
@@ -180,47 +180,47 @@ def _feed_forward_kept(shape: Shape, plan: MemoryPlan, block: Block, at: Widths)
     inside += (1 if output else 2) if gated else 0  # the factors of the product
     return (
         inside * last.reads * at.linear
-        + inputs_kept(plan, first, at.normed, at.product)
-        + inputs_kept(plan, (last,), at.linear, at.product, there=output and not gated)
+        + inputs_saved(plan, first, at.normed, at.product)
+        + inputs_saved(plan, (last,), at.linear, at.product, there=output and not gated)
     )
 
 
-def input_kept(shape: Shape, plan: MemoryPlan, block: Block) -> int:
+def input_saved(shape: Shape, plan: MemoryPlan, block: Block) -> int:
     """Bytes of a block's input: all that gradient checkpointing keeps of it."""
     n = tokens(shape, plan)
     return n.batch * n.of(block.stack) * block.width * widths(shape, plan).state
 
 
-def outside_kept(shape: Shape, plan: MemoryPlan) -> int:
+def outside_saved(shape: Shape, plan: MemoryPlan) -> int:
     """Bytes kept around the blocks: the final norms, what the head reads, what cross reads."""
     at, n = widths(shape, plan), tokens(shape, plan)
-    kept = norm_kept(shape, plan, n.batch * n.text, shape.width)
+    saved = norm_saved(shape, plan, n.batch * n.text, shape.width)
     if plan.method == "full":
-        kept += n.head * shape.width * at.product
+        saved += n.head * shape.width * at.product
     if not shape.seq2seq:
-        return kept
+        return saved
     sources = n.batch * n.source
     readers = [m for b in shape.blocks for m in b.attentions.get("cross", ())[1:3]]
-    kept += norm_kept(shape, plan, sources, shape.width)
+    saved += norm_saved(shape, plan, sources, shape.width)
     if plan.gradient_checkpointing:
-        return kept + sources * shape.width * at.normed
-    return kept + sources * inputs_kept(plan, readers, at.normed, at.product)
+        return saved + sources * shape.width * at.normed
+    return saved + sources * inputs_saved(plan, readers, at.normed, at.product)
 
 
-def loss_kept(shape: Shape, plan: MemoryPlan) -> int:
+def loss_saved(shape: Shape, plan: MemoryPlan) -> int:
     """ln p of every learned token over the vocabulary, in float32."""
     return 4 * tokens(shape, plan).learned * shape.vocabulary
 
 
-def kept(shape: Shape, plan: MemoryPlan) -> int:
+def saved(shape: Shape, plan: MemoryPlan) -> int:
     """Bytes of all activations that wait for the backward pass, the loss included."""
     blocks = [
-        input_kept(shape, plan, block)
+        input_saved(shape, plan, block)
         if plan.gradient_checkpointing
-        else block_kept(shape, plan, block, first=is_first(shape, index))
+        else block_saved(shape, plan, block, first=is_first(shape, index))
         for index, block in enumerate(shape.blocks)
     ]
-    return sum(blocks) + outside_kept(shape, plan) + loss_kept(shape, plan)
+    return sum(blocks) + outside_saved(shape, plan) + loss_saved(shape, plan)
 
 
 def is_first(shape: Shape, index: int) -> bool:
@@ -234,7 +234,7 @@ def loss_peak(shape: Shape, plan: MemoryPlan) -> int:
     return 4 * (n.head + 2 * n.learned) * shape.vocabulary
 
 
-def copies_kept(shape: Shape, plan: MemoryPlan, block: Block) -> int:
+def copies_saved(shape: Shape, plan: MemoryPlan, block: Block) -> int:
     """Half-precision copies of a block's float32 weights, which autocast makes to multiply with."""
     if not plan.autocast:
         return 0
@@ -258,9 +258,9 @@ def workspace(shape: Shape, plan: MemoryPlan, block: Block) -> int:
     """
     at, n = widths(shape, plan), tokens(shape, plan)
     wide, last = block.ff[-1].reads, block.ff[-1].target
-    kept = plan.method == "full" or plan.adapts(last)
-    flow = (2 if kept else 3) * wide * at.linear + block.width * (at.state + at.product)
-    if plan.autocast and plan.method == "lora" and kept:
+    saved = plan.method == "full" or plan.adapts(last)
+    flow = (2 if saved else 3) * wide * at.linear + block.width * (at.state + at.product)
+    if plan.autocast and plan.method == "lora" and saved:
         flow += wide * (4 + 2)  # peft goes through float32
     beside = (wide + block.width) * at.linear
     whole = plan.packed or (plan.method == "full" and plan.autocast)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
 
-from ftlab.memory.estimate import Memory, estimate, size
+from ftlab.memory.arithmetic import Memory, estimate, size
 from ftlab.memory.plan import MemoryPlan
 from ftlab.memory.shapes import shape
 

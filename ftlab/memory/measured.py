@@ -32,17 +32,17 @@ def measured_activations(model: nn.Module, batch: Batch) -> int:
     from ftlab.text.loss import summed_loss
 
     weights = {t.untyped_storage().data_ptr() for t in (*model.parameters(), *model.buffers())}
-    kept: dict[int, Any] = {}
+    saved: dict[int, Any] = {}
 
     def keep(tensor: Tensor) -> Tensor:
         storage = tensor.untyped_storage()
         if storage.data_ptr() not in weights:
-            kept[storage.data_ptr()] = storage  # held, so that no other takes its address
+            saved[storage.data_ptr()] = storage  # held, so that no other takes its address
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         loss = summed_loss(model, batch)
-    total = sum(storage.nbytes() for storage in kept.values())
+    total = sum(storage.nbytes() for storage in saved.values())
     del loss
     return total
 

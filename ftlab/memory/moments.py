@@ -56,9 +56,9 @@ def moments(shape: Shape, plan: MemoryPlan) -> Iterator[Moment]:
     """The moments of a step at which memory may be fullest, in their order."""
     again = plan.gradient_checkpointing
     whole = _whole(shape, plan)
-    waits = [acts.input_kept(shape, plan, b) for b in shape.blocks] if again else whole
-    around, head = acts.outside_kept(shape, plan), acts.head_copy(shape, plan)
-    copies = sum(acts.copies_kept(shape, plan, block) for block in shape.blocks)
+    waits = [acts.input_saved(shape, plan, b) for b in shape.blocks] if again else whole
+    around, head = acts.outside_saved(shape, plan), acts.head_copy(shape, plan)
+    copies = sum(acts.copies_saved(shape, plan, block) for block in shape.blocks)
     cached = copies if not again or plan.method == "full" else 0  # autocast holds what moves
     if again:
         yield Moment("in the forward pass", sum(waits) + around, cached + head)
@@ -75,7 +75,7 @@ def moments(shape: Shape, plan: MemoryPlan) -> Iterator[Moment]:
 def _whole(shape: Shape, plan: MemoryPlan) -> list[int]:
     """What each block keeps when it is not checkpointed."""
     return [
-        acts.block_kept(shape, plan, block, first=acts.is_first(shape, i))
+        acts.block_saved(shape, plan, block, first=acts.is_first(shape, i))
         for i, block in enumerate(shape.blocks)
     ]
 
@@ -83,10 +83,10 @@ def _whole(shape: Shape, plan: MemoryPlan) -> list[int]:
 def _backward(
     shape: Shape, plan: MemoryPlan, waits: list[int], whole: list[int]
 ) -> Iterator[Moment]:
-    again, width = plan.gradient_checkpointing, number_bytes(plan)
+    again, width = plan.gradient_checkpointing, parameter_bytes(plan)
     table = width * shape.vocabulary * shape.width if plan.method == "full" else 0
     twice = shape.tied and not plan.autocast  # the sum of both gradients is a third tensor
-    copies = [acts.copies_kept(shape, plan, block) for block in shape.blocks]
+    copies = [acts.copies_saved(shape, plan, block) for block in shape.blocks]
     done = table
     for i, block in reversed(list(enumerate(shape.blocks))):
         yield Moment(
@@ -96,7 +96,7 @@ def _backward(
             gradients=done,
             workspace=acts.workspace(shape, plan, block),
         )
-        done += width * moving_numbers(plan, block)
+        done += width * trainable_parameters(plan, block)
         if acts.is_first(shape, i):
             space = table * (2 if twice else 1)
             yield Moment("at the embeddings' gradient", sum(waits[:i]), 0, 0, done, space)
@@ -105,13 +105,13 @@ def _backward(
 
 def _input(shape: Shape, plan: MemoryPlan, block: Block) -> int:
     """A block's input, where its first norm keeps a copy in another type instead."""
-    return acts.input_kept(shape, plan, block) if BYTES[plan.plain] == 2 else 0
+    return acts.input_saved(shape, plan, block) if BYTES[plan.plain] == 2 else 0
 
 
 # --- what moves ---------------------------------------------------------------------------------
 
 
-def number_bytes(plan: MemoryPlan) -> int:
+def parameter_bytes(plan: MemoryPlan) -> int:
     """Bytes of one number that moves, and of its gradient: adapters are float32 (peft's way)."""
     return BYTES[plan.plain] if plan.method == "full" else 4
 
@@ -122,12 +122,12 @@ def adapter_sizes(plan: MemoryPlan, block: Block) -> list[int]:
     return [plan.rank * side for matrix in adapted for side in (matrix.reads, matrix.writes)]
 
 
-def moving_numbers(plan: MemoryPlan, block: Block) -> int:
+def trainable_parameters(plan: MemoryPlan, block: Block) -> int:
     """Numbers of a block that move."""
     return block.numbers if plan.method == "full" else sum(adapter_sizes(plan, block))
 
 
-def moving_tensors(shape: Shape, plan: MemoryPlan) -> list[int]:
+def trainable_tensors(shape: Shape, plan: MemoryPlan) -> list[int]:
     """Numbers in every tensor that moves."""
     if plan.method == "full":
         return list(shape.tensors)
@@ -136,4 +136,4 @@ def moving_tensors(shape: Shape, plan: MemoryPlan) -> list[int]:
 
 def gradient_bytes(shape: Shape, plan: MemoryPlan) -> int:
     """Bytes of all gradients."""
-    return number_bytes(plan) * sum(moving_tensors(shape, plan))
+    return parameter_bytes(plan) * sum(trainable_tensors(shape, plan))

@@ -1,6 +1,6 @@
 """The parts of a step's memory, their sum, and the cards: plain data without torch.
 
-`ftlab.memory.estimate` fills them in. GB are 10^9 bytes.
+`ftlab.memory.arithmetic` fills them in. GB are 10^9 bytes.
 
 Run the tests: pytest tests/memory/test_memory.py
 """
@@ -19,7 +19,7 @@ between tensors. Cards of 24 and of 80 GB count in 2^30, and leave as much over.
 
 PARTS = (
     "weights",
-    "quantisation constants",
+    "quantization constants",
     "adapters",
     "optimiser states",
     "gradients",

@@ -4,7 +4,7 @@
     MemoryPlan("lora", precision="fp16", base="fp16", rank=8, targets=("q", "v"))
     MemoryPlan("qlora", precision="fp16", optimizer="paged_adamw8bit", gradient_checkpointing=True)
 
-Field names are those of the training plan (`ftlab.plan.Plan`), of `LoRA` and of `Quantise`.
+Field names are those of the training plan (`ftlab.plan.Plan`), of `LoRA` and of `Quantize`.
 A plan that contradicts itself cannot be made. `plan_of` reads one off a live model.
 
 Run the tests: pytest tests/memory/test_memory.py
@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from ftlab.base.errors import InputError
 from ftlab.base.machine import precision
-from ftlab.models.layer_map import TARGETS, LayerMap, check_targets, layer_map
+from ftlab.models.layers import TARGETS, LayerMap, check_targets, layer_map
 from ftlab.plan import OPTIMIZERS
 
 BYTES = {"fp32": 4, "fp16": 2, "bf16": 2}
@@ -39,7 +39,7 @@ class MemoryPlan:
     rest: str = ""
     """Of a 4-bit base, how embeddings, norms and head are stored; empty: as `precision`."""
     double: bool = True
-    """Are the constants of a 4-bit base quantised too?"""
+    """Are the constants of a 4-bit base quantized too?"""
     block: int = 64
     """Weights of a 4-bit base that share a constant."""
     optimizer: str = "adamw"

@@ -21,7 +21,7 @@ from torch import nn
 
 from ftlab.base.errors import InputError
 from ftlab.base.paths import data_dir
-from ftlab.models.layer_map import TARGETS, LayerMap, layer_map
+from ftlab.models.layers import TARGETS, LayerMap, layer_map
 from ftlab.models.split import split_qkv
 
 _LLAMA2 = {"vocab_size": 32_000, "tie_word_embeddings": False}
@@ -58,7 +58,7 @@ class Matrix:
     target: str
     """q, k, v, o or ff."""
     packable: bool = True
-    """Does quantising put it into four bits? (Not the second layer of T5's feed-forward.)"""
+    """Does quantizing put it into four bits? (Not the second layer of T5's feed-forward.)"""
 
     @property
     def numbers(self) -> int:

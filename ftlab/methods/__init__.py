@@ -1,15 +1,17 @@
-"""What may move in a model: each method is called on a model and says what it has made of it."""
+"""What may change in a model: each method is called on a model and says what it made of it."""
 
 from typing import TYPE_CHECKING
 
 from ftlab.base.lazy import lazy
 
 if TYPE_CHECKING:
-    from ftlab.methods.attention_lora import AttentionLoRA, FreezeStack
+    from ftlab.methods import nf4
+    from ftlab.methods.attention_lora import KINDS, AttentionLoRA, FreezeStack, of_kind, pattern
     from ftlab.methods.export import merge, save_adapter, save_model
     from ftlab.methods.freeze import Freeze
-    from ftlab.methods.full import full
+    from ftlab.methods.full_tuning import full
     from ftlab.methods.lora import LoRA
+    from ftlab.methods.prepared import Prepared, count
     from ftlab.methods.qlora import QLoRA
 
 __all__, __dir__, __getattr__ = lazy(__name__, __file__)

@@ -24,10 +24,10 @@ from typing import Any
 from torch import nn
 
 from ftlab.base.errors import InputError
-from ftlab.methods.full import refuse_codes
+from ftlab.methods.full_tuning import refuse_codes
 from ftlab.methods.lora import check_sizes, wrap
-from ftlab.methods.trainable import Moving, count
-from ftlab.models.layer_map import LayerMap, Linear, check_targets, layer_map
+from ftlab.methods.prepared import Prepared, count
+from ftlab.models.layers import LayerMap, Linear, check_targets, layer_map
 
 KINDS = {
     "encoder": ("encoder", "self"),
@@ -62,7 +62,7 @@ class AttentionLoRA:
                 raise InputError(f"'{kind}' is no attention; they are {', '.join(KINDS)}.")
         check_sizes(self.ranks, "attention", [self.scale], self.dropout)
 
-    def __call__(self, model: nn.Module) -> Moving:
+    def __call__(self, model: nn.Module) -> Prepared:
         """Wrap the model with peft. Raises InputError for a model without an encoder."""
         found = _both_stacks(model)
         sizes = {
@@ -114,7 +114,7 @@ class FreezeStack:
         """What records and plots call it."""
         return f"freeze_{self.stack}"
 
-    def __call__(self, model: nn.Module) -> Moving:
+    def __call__(self, model: nn.Module) -> Prepared:
         """Apply it, in place. Raises InputError for a model without an encoder."""
         refuse_codes(model)
         found = _both_stacks(model)

@@ -1,7 +1,7 @@
 """Out of the lab: merge an adapter into its base, or save it so that stock libraries load it.
 
     merged = merge(model)                        W + (alpha / r) B A, a stock GPT-2 again;
-                                                 a 4-bit base is dequantised first
+                                                 a 4-bit base is dequantized first
     save_model(model, "folder")                  the merged model, for transformers
     save_adapter(model, "folder")                the adapter alone, for peft on a stock GPT-2
 
@@ -26,8 +26,8 @@ import torch
 from torch import nn
 
 from ftlab.base.errors import InputError
-from ftlab.models.layer_map import layer_map
-from ftlab.models.quantize import dequantise, is_quantised
+from ftlab.models.layers import layer_map
+from ftlab.models.quantizing import dequantize, is_quantized
 from ftlab.models.split import PARTS, SplitQKV, fuse_qkv
 
 
@@ -42,22 +42,22 @@ def merge(model: Any) -> Any:
         if not hasattr(made, "merge_and_unload") or made.active_peft_config.is_prompt_learning:
             kind = made.active_peft_config.peft_type
             raise InputError(f"{kind} adds tokens, not weights, so it cannot be merged.")
-        made = (_on_plain_base(made) if is_quantised(made) else made).merge_and_unload()
-    return fuse_qkv(dequantise(made) if is_quantised(made) else made).eval()
+        made = (_on_plain_base(made) if is_quantized(made) else made).merge_and_unload()
+    return fuse_qkv(dequantize(made) if is_quantized(made) else made).eval()
 
 
 def _on_plain_base(model: Any) -> Any:
     """The same adapters beside the weights that the 4-bit base computed with.
 
     They were trained against those, so only there do they fit: merged into the codes the sum is
-    rounded anew, and beside the weights from before quantising they mend what is not broken.
+    rounded anew, and beside the weights from before quantizing they mend what is not broken.
     """
     from peft import get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
 
     config, weights = model.active_peft_config, get_peft_model_state_dict(model)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="fan_in_fan_out is set to")
-        plain = get_peft_model(dequantise(model.unload()), config)
+        plain = get_peft_model(dequantize(model.unload()), config)
     set_peft_model_state_dict(plain, weights)
     return plain
 
@@ -125,7 +125,7 @@ def _fused(model: Any) -> Any:
 def _base(model: Any) -> Any:
     """The base without any adapter, fused."""
     made = copy.deepcopy(model).unload()
-    return fuse_qkv(dequantise(made) if is_quantised(made) else made)
+    return fuse_qkv(dequantize(made) if is_quantized(made) else made)
 
 
 def _saved(model: nn.Module, found: Any) -> Any:

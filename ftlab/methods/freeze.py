@@ -22,9 +22,9 @@ from torch import nn
 
 from ftlab.base.errors import InputError
 from ftlab.methods.bands import parts_of, read_bands
-from ftlab.methods.full import refuse_codes
-from ftlab.methods.trainable import Moving, count
-from ftlab.models.layer_map import layer_map
+from ftlab.methods.full_tuning import refuse_codes
+from ftlab.methods.prepared import Prepared, count
+from ftlab.models.layers import layer_map
 from ftlab.models.split import untie
 
 ARTICLE = {"1-6": 0.0, "7-9": 0.1, "10-12": 1.0}
@@ -70,14 +70,14 @@ class Freeze:
             raise InputError("Everything is frozen, so nothing can be learned; let a band move.")
 
     @classmethod
-    def any_half(cls, seed: int) -> "Freeze":
+    def random_half(cls, seed: int) -> "Freeze":
         """A control: six of the twelve parts frozen, drawn by `seed`, the others fully trained."""
         still = sorted(random.Random(f"frozen {seed}").sample(range(1, 13), 6))
         moving = [part for part in range(1, 13) if part not in still]
         bands = {",".join(map(str, still)): 0.0, ",".join(map(str, moving)): 1.0}
         return cls(bands, name="freeze_any")
 
-    def __call__(self, model: nn.Module) -> Moving:
+    def __call__(self, model: nn.Module) -> Prepared:
         """Apply it. Raises InputError for a tied head that should differ from its embeddings."""
         refuse_codes(model)
         found = layer_map(model)

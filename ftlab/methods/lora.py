@@ -29,8 +29,8 @@ from torch import nn
 
 from ftlab.base.errors import InputError
 from ftlab.methods.bands import read_bands
-from ftlab.methods.trainable import Moving, count
-from ftlab.models.layer_map import Linear, check_targets, layer_map
+from ftlab.methods.prepared import Prepared, count
+from ftlab.models.layers import Linear, check_targets, layer_map
 from ftlab.models.split import split_qkv, untie
 
 
@@ -65,7 +65,7 @@ class LoRA:
         """The alpha of a band."""
         return self.alphas[band] if self.alphas else self.scale * self.ranks[band]
 
-    def __call__(self, model: nn.Module) -> Moving:
+    def __call__(self, model: nn.Module) -> Prepared:
         """Wrap the model with peft; the wrapper is `.model` of what comes back."""
         found = layer_map(model)
         if {"q", "k", "v"} & set(self.targets):

@@ -4,7 +4,7 @@
     code     = nearest level to w / absmax_i              4 bits, two in a byte, the first high
     w'       = level[code] x absmax_i
 
-    bits a weight: 4 + 32 / 64 = 4.5; with the constants quantised too: 4 + 8/64 + 32/(64 x 256)
+    bits a weight: 4 + 32 / 64 = 4.5; with the constants quantized too: 4 + 8/64 + 32/(64 x 256)
 
 Weights of a trained network are about normal, with mean 0. NF4's levels lie at equal PROBABILITY
 (quantiles of the normal distribution), so they are used more evenly than levels at equal DISTANCE
@@ -18,7 +18,7 @@ Notable choices:
   largest in its block, of whichever sign, takes the one level that has no opposite.
 - The nearest level is the first of the nearest, as bitsandbytes has it.
 - Blocks run over the flattened weight, row after row; a last block may be short.
-- This is for reading and for checking. Training uses bitsandbytes (`ftlab.models.quantize`).
+- This is for reading and for checking. Training uses bitsandbytes (`ftlab.models.quantizing`).
 
 Source: Dettmers et al., QLoRA (2023), section 3 and appendix E.
 Run the tests: pytest tests/methods/test_nf4.py
@@ -35,7 +35,7 @@ from ftlab.base.errors import InputError
 BLOCK = 64
 """Weights that share a constant."""
 SECOND_BLOCK = 256
-"""Constants that share a constant, with double quantisation."""
+"""Constants that share a constant, with double quantization."""
 TAIL = 1 - (1 / 30 + 1 / 32) / 2
 """The outermost quantile (1 would lie at infinity): of 15 and of 16 equal shares the outermost is
 cut in half, and this is the middle of both."""
@@ -66,7 +66,7 @@ LEVELS = {"nf4": nf4_levels, "int4": int4_levels, "fp4": fp4_levels}
 
 
 @dataclass(frozen=True)
-class Quantised:
+class Quantized:
     """A weight in four bits: what is stored, and what it takes to read it."""
 
     packed: Tensor
@@ -86,7 +86,7 @@ class Quantised:
         return 8 * (self.packed.nbytes + self.absmax.nbytes) / math.prod(self.shape)
 
 
-def quantise(weight: Tensor, *, block: int = BLOCK, levels: Tensor | None = None) -> Quantised:
+def quantize(weight: Tensor, *, block: int = BLOCK, levels: Tensor | None = None) -> Quantized:
     """Round every weight to the nearest level of its block. Levels: NF4 if None.
 
     Where the levels have no 1 (int4), the block's largest weight goes to -1, whatever its sign.
@@ -96,7 +96,7 @@ def quantise(weight: Tensor, *, block: int = BLOCK, levels: Tensor | None = None
     if isinstance(block, bool) or not isinstance(block, int) or block < 2:
         raise InputError(f"A block of {block!r} weights is not possible; give 2 or more, as 64.")
     if not torch.isfinite(weight).all():
-        raise InputError("The weight holds numbers that are not finite; quantise a sound one.")
+        raise InputError("The weight holds numbers that are not finite; quantize a sound one.")
     levels = nf4_levels() if levels is None else levels
     rows, n = _blocks(weight.detach().float().flatten(), block), weight.numel()
     absmax = rows.abs().amax(1)  # (blocks,)
@@ -105,10 +105,10 @@ def quantise(weight: Tensor, *, block: int = BLOCK, levels: Tensor | None = None
         absmax = torch.where(first > 0, -absmax, absmax)
     scaled = rows / absmax.where(absmax != 0, 1.0)[:, None]  # in [-1, 1]; a block of zeros stays 0
     codes = nearest(scaled.flatten()[:n], levels)
-    return Quantised(pack(codes), absmax, levels, block, tuple(weight.shape))
+    return Quantized(pack(codes), absmax, levels, block, tuple(weight.shape))
 
 
-def dequantise(stored: Quantised) -> Tensor:
+def dequantize(stored: Quantized) -> Tensor:
     """The weight as the model will see it. `stored.shape`, float32"""
     n = math.prod(stored.shape)
     values = stored.levels.to(stored.packed.device)[unpack(stored.packed, n).long()]
@@ -143,7 +143,7 @@ def _blocks(flat: Tensor, block: int) -> Tensor:
 
 
 @dataclass(frozen=True)
-class DoubleQuantised:
+class DoubleQuantized:
     """The constants of the blocks, themselves in 8 bits (QLoRA, section 3)."""
 
     codes: Tensor
@@ -161,7 +161,7 @@ class DoubleQuantised:
         return self.codes.nbytes + self.absmax.nbytes + self.mean.nbytes
 
 
-def double_quantise(absmax: Tensor, levels: Tensor) -> DoubleQuantised:
+def double_quantize(absmax: Tensor, levels: Tensor) -> DoubleQuantized:
     """Round the constants to 256 levels, 256 at a time, after taking off their mean.
 
     `levels` (256,): bitsandbytes' 8-bit floats are `dynamic_levels()`.
@@ -170,10 +170,10 @@ def double_quantise(absmax: Tensor, levels: Tensor) -> DoubleQuantised:
     rows = _blocks(absmax - mean, SECOND_BLOCK)
     top = rows.abs().amax(1)
     scaled = (rows / top.where(top > 0, 1.0)[:, None]).flatten()[: len(absmax)]
-    return DoubleQuantised(nearest(scaled, levels), top, levels, mean)
+    return DoubleQuantized(nearest(scaled, levels), top, levels, mean)
 
 
-def undo_double(stored: DoubleQuantised) -> Tensor:
+def undo_double(stored: DoubleQuantized) -> Tensor:
     """The constants as they will be used. (blocks,) float32"""
     rows = _blocks(stored.levels[stored.codes.long()], SECOND_BLOCK) * stored.absmax[:, None]
     return rows.flatten()[: len(stored.codes)] + stored.mean

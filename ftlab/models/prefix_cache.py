@@ -1,7 +1,7 @@
 """What lies below the lowest trained block never changes: compute it once for a text and keep it.
 
-    shelf = Shelf()                          one for all runs from the same base
-    with kept_below(model, shelf):           the model's own forward, blocks below k skipped
+    shelf = PrefixCache()                          one for all runs from the same base
+    with cached_below(model, shelf):           the model's own forward, blocks below k skipped
         for step in train(model, ...): ...
 
     embeddings -> block 1 ... block k-1 -> [shelf] -> block k ... block n -> head
@@ -31,11 +31,11 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from ftlab.models.layer_map import LayerMap, layer_map
+from ftlab.models.layers import LayerMap, layer_map
 
 Board = dict[tuple[int, ...], Tensor]
 """States by the token ids of the row: (T, d)."""
-Shelf = dict[tuple[str, int], Board]
+PrefixCache = dict[tuple[str, int], Board]
 """Boards by (what stands below, how many blocks)."""
 
 
@@ -65,7 +65,7 @@ def why_not(model: nn.Module) -> str:
 
 
 @contextmanager
-def kept_below(model: nn.Module, shelf: Shelf) -> Iterator[int]:
+def cached_below(model: nn.Module, shelf: PrefixCache) -> Iterator[int]:
     """Inside, the lowest blocks answer from the shelf; gives how many, 0 where `why_not`."""
     if why_not(model):
         yield 0

@@ -18,7 +18,7 @@ Notable choices
 - A folder counts only when every file on its list of checksums is unharmed. It is written
   elsewhere and renamed, so a conversion that was killed leaves nothing that could be taken for
   a model, and a damaged file leads to a new conversion.
-- `ftlab.models.load` reads models; the one exception is `dequantise` here, since reading a GGUF
+- `ftlab.models.loading` reads models; the one exception is `dequantize` here, since reading a GGUF
   is the conversion itself.
 
 Install the source without its own dependencies (llama-cpp is not needed):
@@ -86,8 +86,8 @@ def from_hub() -> Path:
     wanted = ["*.json", "*.safetensors", "*.txt"]  # not the ONNX files, ten times the size
     try:
         return fetch.fetch(HUB_ID, wanted=wanted)
-    except reach.Away as error:
-        raise reach.Away(
+    except reach.Offline as error:
+        raise reach.Offline(
             "SmolLM2-135M-Instruct is neither installed nor to be had from the Hub: "
             f"{error.reason}; {CURES}.",
             error.reason,
@@ -102,7 +102,7 @@ def convert(gguf: Path, folder: Path) -> Path:
     folder.parent.mkdir(parents=True, exist_ok=True)
     made = Path(tempfile.mkdtemp(prefix=folder.name + ".", dir=folder.parent))
     try:
-        dequantise(gguf, made)
+        dequantize(gguf, made)
         checksums.write(made)
         publish(made, folder)
     finally:
@@ -110,7 +110,7 @@ def convert(gguf: Path, folder: Path) -> Path:
     return folder
 
 
-def dequantise(gguf: Path, folder: Path) -> None:
+def dequantize(gguf: Path, folder: Path) -> None:
     """Write the float16 safetensors and the tokenizer of a GGUF file into `folder`."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM

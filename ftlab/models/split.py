@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
 from ftlab.base.errors import InputError
-from ftlab.models.layer_map import layer_map
+from ftlab.models.layers import layer_map
 
 PARTS = ("q", "k", "v")
 
@@ -52,7 +52,7 @@ def split_qkv(model: Any) -> Any:
         if not isinstance(fused, Conv1D):
             raise InputError(
                 f"Block {block + 1} keeps q, k and v in a {type(fused).__name__}, which cannot be "
-                "parted (a quantised model? split it before it is quantised)."
+                "parted (a quantized model? split it before it is quantized)."
             )
         setattr(parent, name, SplitQKV(fused))
     return model

@@ -1,21 +1,13 @@
-"""Teaching: predictions, exercises, claims, and the notebooks that use them.
+"""Predictions, exercises, claims and the preflight: what a notebook asks and says."""
 
-What notebooks call is here; `tools.notebooks.build` writes the notebooks and needs the
-development tools. Nothing here imports torch.
-"""
+from typing import TYPE_CHECKING
 
-from ftlab.teach.claims import Claim, Verdict, VerdictTable, claim, says, verdict_table
-from ftlab.teach.exercises import exercise
-from ftlab.teach.predictions import Prediction, predict
+from ftlab.base.lazy import lazy
 
-__all__ = [
-    "Claim",
-    "Prediction",
-    "Verdict",
-    "VerdictTable",
-    "claim",
-    "exercise",
-    "predict",
-    "says",
-    "verdict_table",
-]
+if TYPE_CHECKING:
+    from ftlab.teach import answers
+    from ftlab.teach.claims import Claim, claim, says, verdict_table
+    from ftlab.teach.exercises import exercise
+    from ftlab.teach.predictions import Prediction, predict
+
+__all__, __dir__, __getattr__ = lazy(__name__, __file__)

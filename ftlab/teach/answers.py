@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ftlab.evaluate.retention import kept
+from ftlab.evaluate.retention import retained
 from ftlab.train.schedules import lr_factors
 
 
@@ -15,7 +15,7 @@ def most_lost(chances: Mapping[str, float]) -> Callable[[Mapping, Mapping], str]
     """Notebook 00: a function (before, after) -> the skill of which the least was kept."""
 
     def answer(before: Mapping[str, float], after: Mapping[str, float]) -> str:
-        shares = {name: kept(after[name], before[name], chances[name]) for name in before}
+        shares = {name: retained(after[name], before[name], chances[name]) for name in before}
         judged = {name: share for name, share in shares.items() if share is not None}
         return min(judged, key=lambda name: judged[name])
 

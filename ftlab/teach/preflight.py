@@ -175,7 +175,7 @@ def _device_words(device: str) -> str:
 
 
 def _network() -> Finding:
-    if reach.told_offline():
+    if reach.offline_by_setting():
         return Finding("Hub", "note", "offline, as HF_HUB_OFFLINE says; what ships is enough")
     if reach.online():
         return Finding("Hub", "good", "reachable")

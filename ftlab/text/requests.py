@@ -1,8 +1,8 @@
 """Text to token ids, so that our numbers and those of lm-evaluation-harness mean the same.
 
-    [prefix] query tokens | choice tokens          a probe     (`pair_pieces`)
-    [prefix] prompt tokens | answer tokens, eos    an item     (`item_pieces`)
-    [prefix] | document tokens                     a document  (`document_pieces`)
+    [prefix] query tokens | choice tokens          a probe     (`pair_segments`)
+    [prefix] prompt tokens | answer tokens, eos    an item     (`item_segments`)
+    [prefix] | document tokens                     a document  (`document_segments`)
 
 What stands before the bar is given, what stands after it is scored. An encoder-decoder model is
 given `start`, the token its decoder starts from: its encoder reads the first part, its decoder
@@ -23,26 +23,26 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-from ftlab.text.segments import Piece, encode, eos_id, prefix_id
-from ftlab.text.seq2seq import gap_pieces, seq2seq_pieces
+from ftlab.text.segments import Segment, encode, eos_id, prefix_id
+from ftlab.text.seq2seq import gap_segments, seq2seq_segments
 
 
-def pair_pieces(
+def pair_segments(
     tokenizer: Any, pairs: Sequence[tuple[str, str]], start: int | None = None
-) -> list[Piece]:
+) -> list[Segment]:
     """One piece for every (context, continuation) pair; the context may be empty.
 
     Raises InputError for an empty continuation.
     """
     if start is not None:
-        return seq2seq_pieces(tokenizer, pairs, start)
+        return seq2seq_segments(tokenizer, pairs, start)
     moved = [_move_blanks(context, continuation) for context, continuation in pairs]
     wholes = encode(tokenizer, [context + continuation for context, continuation in moved])
     contexts = list(dict.fromkeys(context for context, _ in moved))  # choices share their query
     lengths = {c: len(ids) for c, ids in zip(contexts, encode(tokenizer, contexts), strict=True)}
     first = prefix_id(tokenizer)
     return [
-        Piece((first, *whole[: lengths[context]]), tuple(whole[lengths[context] :]))
+        Segment((first, *whole[: lengths[context]]), tuple(whole[lengths[context] :]))
         for (context, _), whole in zip(moved, wholes, strict=True)
     ]
 
@@ -52,26 +52,26 @@ def _move_blanks(context: str, continuation: str) -> tuple[str, str]:
     return context[:cut], context[cut:] + continuation
 
 
-def item_pieces(
+def item_segments(
     tokenizer: Any, items: Iterable[Mapping[str, Any]], start: int | None = None
-) -> list[Piece]:
+) -> list[Segment]:
     """One piece for every domain item: the prompt is given, answer and eos are scored."""
     rows = list(items)
     if start is not None:
         pairs = [(row["prompt"], row["answer"]) for row in rows]
-        return seq2seq_pieces(tokenizer, pairs, start, ended=True)
+        return seq2seq_segments(tokenizer, pairs, start, ended=True)
     prompts = encode(tokenizer, [row["prompt"] for row in rows])
     answers = encode(tokenizer, [row["answer"] for row in rows])
     first, end = prefix_id(tokenizer), eos_id(tokenizer)
     return [
-        Piece((first, *prompt), (*answer, end))
+        Segment((first, *prompt), (*answer, end))
         for prompt, answer in zip(prompts, answers, strict=True)
     ]
 
 
-def document_pieces(
+def document_segments(
     tokenizer: Any, texts: Sequence[str], limit: int, start: int | None = None
-) -> list[list[Piece]]:
+) -> list[list[Segment]]:
     """For every text its windows of at most `limit` input tokens; an empty text has none.
 
     Every token is scored once. A window that is not full of tokens to score (the last) is filled
@@ -80,15 +80,15 @@ def document_pieces(
     """
     if start is not None:
         whole = [text for text in texts if text.strip()]
-        made = iter(gap_pieces(tokenizer, whole, start))
+        made = iter(gap_segments(tokenizer, whole, start))
         return [[next(made)] if text.strip() else [] for text in texts]
     first = prefix_id(tokenizer)
     return [_windows([first, *ids], limit) for ids in encode(tokenizer, texts)]
 
 
-def _windows(ids: list[int], limit: int) -> list[Piece]:
+def _windows(ids: list[int], limit: int) -> list[Segment]:
     cuts = [*range(0, len(ids) - 1, limit), len(ids) - 1]  # tokens cut+1 .. next cut are scored
     return [
-        Piece(tuple(ids[max(0, end - limit) : start + 1]), tuple(ids[start + 1 : end + 1]))
+        Segment(tuple(ids[max(0, end - limit) : start + 1]), tuple(ids[start + 1 : end + 1]))
         for start, end in pairwise(cuts)
     ]

@@ -24,7 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from ftlab.base.errors import InputError
-from ftlab.text.segments import Piece
+from ftlab.text.segments import Segment
 
 CPU_TOKENS = 1024
 """Most input tokens in a batch on a CPU; with more, nano is slower (cache)."""
@@ -44,7 +44,7 @@ class Batch:
     """1 where a token is, 0 where padding is. (B, T)"""
     keep: int
     """How many positions, counted from the end, go through the head: K."""
-    piece: Tensor
+    segment: Tensor
     """For every scored token the number of its piece. (N,)"""
     row: Tensor
     """For every scored token the row of the batch it is read from. (N,)"""
@@ -129,26 +129,28 @@ def kept_logits(model: nn.Module, batch: Batch) -> Tensor:
 
 
 def batches(
-    pieces: Sequence[Piece], model: nn.Module, *, batch_tokens: int | None = None
+    segments: Sequence[Segment], model: nn.Module, *, batch_tokens: int | None = None
 ) -> Iterator[Batch]:
     """Cut pieces into batches of at most `batch_tokens` tokens, on the model's device.
 
     A row longer than that is a batch of its own. The default depends on the device.
     Raises InputError when a piece is longer than the model can read.
     """
-    _check_lengths(pieces, context_limit(model))
-    rows = _share_rows(pieces)
-    lengths = [len(pieces[row[0]].key) for row in rows]
-    order = sorted(range(len(rows)), key=lambda r: (lengths[r], _first(pieces, rows[r])))
+    _check_lengths(segments, context_limit(model))
+    rows = _share_rows(segments)
+    lengths = [len(segments[row[0]].key) for row in rows]
+    order = sorted(range(len(rows)), key=lambda r: (lengths[r], _first(segments, rows[r])))
     device, config = device_of(model), cast(Any, model.config)
     tokens = batch_tokens or (CPU_TOKENS if device.type == "cpu" else GPU_TOKENS)
     budget = min(tokens, BATCH_LOGITS // config.vocab_size)
     for group in _groups([lengths[r] for r in order], budget):
-        yield _build(pieces, [rows[order[i]] for i in group], device)
+        yield _build(segments, [rows[order[i]] for i in group], device)
 
 
-def _check_lengths(pieces: Sequence[Piece], limit: int) -> None:
-    longest = max((max(len(piece.inputs), len(piece.context)) for piece in pieces), default=0)
+def _check_lengths(segments: Sequence[Segment], limit: int) -> None:
+    longest = max(
+        (max(len(segment.inputs), len(segment.context)) for segment in segments), default=0
+    )
     if longest > limit:
         raise InputError(
             f"A text has {longest} tokens and the model reads at most {limit}; "
@@ -156,12 +158,12 @@ def _check_lengths(pieces: Sequence[Piece], limit: int) -> None:
         )
 
 
-def _share_rows(pieces: Sequence[Piece]) -> list[list[int]]:
+def _share_rows(segments: Sequence[Segment]) -> list[list[int]]:
     """Rows to run: the pieces that are read from each, the longest of them first."""
-    keys = [piece.key for piece in pieces]
+    keys = [segment.key for segment in segments]
     rows: list[list[int]] = []
     # In dictionary order a text comes right before those that begin with it; so, from the end:
-    for i in sorted(range(len(pieces)), key=keys.__getitem__, reverse=True):
+    for i in sorted(range(len(segments)), key=keys.__getitem__, reverse=True):
         if rows and keys[rows[-1][0]][: len(keys[i])] == keys[i]:
             rows[-1].append(i)
         else:
@@ -169,9 +171,9 @@ def _share_rows(pieces: Sequence[Piece]) -> list[list[int]]:
     return rows
 
 
-def _first(pieces: Sequence[Piece], members: Sequence[int]) -> int:
+def _first(segments: Sequence[Segment], members: Sequence[int]) -> int:
     """The first position of a row that is scored."""
-    return min(pieces[i].first for i in members)
+    return min(segments[i].first for i in members)
 
 
 def _groups(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
@@ -186,22 +188,24 @@ def _groups(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
         yield group
 
 
-def _build(pieces: Sequence[Piece], rows: Sequence[Sequence[int]], device: torch.device) -> Batch:
-    inputs = [pieces[row[0]].inputs for row in rows]
+def _build(
+    segments: Sequence[Segment], rows: Sequence[Sequence[int]], device: torch.device
+) -> Batch:
+    inputs = [segments[row[0]].inputs for row in rows]
     width = max(map(len, inputs))  # T
-    keep = width - min(_first(pieces, row) for row in rows)  # K
+    keep = width - min(_first(segments, row) for row in rows)  # K
     places = [
-        (i, r, pieces[i].first + k - (width - keep), token)
+        (i, r, segments[i].first + k - (width - keep), token)
         for r, row in enumerate(rows)
         for i in row
-        for k, token in enumerate(pieces[i].continuation)
+        for k, token in enumerate(segments[i].continuation)
     ]
-    piece, row, column, target = torch.tensor(places, device=device).T  # (4, N)
+    segment, row, column, target = torch.tensor(places, device=device).T  # (4, N)
     ids, mask = padded(inputs, device)  # (B, T)
-    batch = Batch(ids, mask, keep, piece, row, column, target)
-    if pieces[rows[0][0]].start is None:
+    batch = Batch(ids, mask, keep, segment, row, column, target)
+    if segments[rows[0][0]].start is None:
         return batch
-    source, source_mask = padded([pieces[row[0]].context for row in rows], device)  # (B, S)
+    source, source_mask = padded([segments[row[0]].context for row in rows], device)  # (B, S)
     return replace(batch, source=source, source_mask=source_mask)
 
 

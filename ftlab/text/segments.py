@@ -8,7 +8,7 @@ from ftlab.base.errors import InputError
 
 
 @dataclass(frozen=True)
-class Piece:
+class Segment:
     """Token ids in two parts: what the model is given, and what it is scored on."""
 
     context: tuple[int, ...]

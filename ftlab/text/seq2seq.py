@@ -19,7 +19,7 @@ from typing import Any
 from torch import nn
 
 from ftlab.base.errors import InputError
-from ftlab.text.segments import Piece, encode, eos_id
+from ftlab.text.segments import Segment, encode, eos_id
 from ftlab.world.tasks import GAP, spans
 
 
@@ -50,13 +50,13 @@ def around(tokenizer: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:
     return (special[:-1], special[-1:]) if special[-1:] == (end,) else (special, (end,))
 
 
-def seq2seq_pieces(
+def seq2seq_segments(
     tokenizer: Any,
     pairs: Sequence[tuple[str, str]],
     start: int,
     *,
     ended: bool | Sequence[bool] = False,
-) -> list[Piece]:
+) -> list[Segment]:
     """One piece for every (given, said) pair; where `ended` says so the end is scored too.
 
     Raises InputError for nothing to say.
@@ -65,7 +65,7 @@ def seq2seq_pieces(
     given, said = (encode(tokenizer, [pair[side] for pair in pairs]) for side in (0, 1))
     ends = [ended] * len(pairs) if isinstance(ended, bool) else ended
     return [
-        Piece((*before, *source, *after), (*before, *target, *(after if end else ())), start)
+        Segment((*before, *source, *after), (*before, *target, *(after if end else ())), start)
         for source, target, end in zip(given, said, ends, strict=True)
     ]
 
@@ -87,7 +87,7 @@ def corrupted(tokenizer: Any, text: str) -> tuple[str, str]:
     return re.sub(gap, tokenizer.mask_token, source), text
 
 
-def gap_pieces(tokenizer: Any, texts: Sequence[str], start: int) -> list[Piece]:
+def gap_segments(tokenizer: Any, texts: Sequence[str], start: int) -> list[Segment]:
     """One piece for every text: the text with gaps, and what fills them."""
     pairs = [corrupted(tokenizer, text) for text in texts]
-    return seq2seq_pieces(tokenizer, pairs, start, ended=True)
+    return seq2seq_segments(tokenizer, pairs, start, ended=True)

@@ -28,9 +28,9 @@ import torch
 from torch import Tensor
 
 from ftlab.base.errors import InputError
-from ftlab.text.requests import item_pieces
+from ftlab.text.requests import item_segments
 from ftlab.text.scored_batches import padded
-from ftlab.text.segments import Piece
+from ftlab.text.segments import Segment
 
 IGNORE = -100
 """Label of a token that is not learned (torch's cross_entropy leaves it out)."""
@@ -100,7 +100,7 @@ def encode(
             f"loss_on='{loss_on}' is not possible with an encoder-decoder model, whose decoder "
             "says the answer alone; leave it at 'answer'."
         )
-    examples = [_example(piece, loss_on) for piece in item_pieces(tokenizer, rows, start)]
+    examples = [_example(segment, loss_on) for segment in item_segments(tokenizer, rows, start)]
     for number, (row, example) in enumerate(zip(rows, examples, strict=True)):
         if (length := max(len(example.ids), len(example.source))) > limit:
             raise InputError(
@@ -110,11 +110,11 @@ def encode(
     return examples
 
 
-def _example(piece: Piece, loss_on: str) -> Example:
-    if piece.start is not None:
-        return Example((piece.start, *piece.continuation), 1, piece.context)
-    whole = piece.context + piece.continuation
-    return Example(whole, len(piece.context) if loss_on == "answer" else 1)
+def _example(segment: Segment, loss_on: str) -> Example:
+    if segment.start is not None:
+        return Example((segment.start, *segment.continuation), 1, segment.context)
+    whole = segment.context + segment.continuation
+    return Example(whole, len(segment.context) if loss_on == "answer" else 1)
 
 
 def _check_row(row: Any, number: int) -> None:

@@ -31,7 +31,7 @@ from torch import nn
 
 from ftlab.base.errors import InputError, OutOfMemory
 from ftlab.base.jsonfile import plain
-from ftlab.base.machine import room, told_if_full
+from ftlab.base.machine import explain_if_full, room
 from ftlab.plan import Plan, Step
 from ftlab.text.seq2seq import decoder_start
 from ftlab.text.train_batches import Example, checksum, encode
@@ -125,7 +125,7 @@ def _measured(step: Step, plan: Plan, model: nn.Module, measure: Measure | None)
     every = plan.measure_every or plan.steps
     if measure is None or (step.step % every and step.step != plan.steps):
         return step
-    with told_if_full("while the model was measured"):
+    with explain_if_full("while the model was measured"):
         return dataclasses.replace(step, measured=plain(measure(model)))
 
 
@@ -207,7 +207,7 @@ def _check_groups(model: nn.Module, groups: Groups | None) -> Groups:
     if not any(group["params"] for group in groups):
         raise InputError(
             "Nothing in the model may move: no parameter requires gradients; "
-            "apply a method first, such as ftlab.methods.full."
+            "apply a method first, such as ftlab.methods.full_tuning."
         )
     known = {id(p) for p in model.parameters() if p.requires_grad}
     given = [id(p) for group in groups for p in group["params"]]

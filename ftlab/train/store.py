@@ -98,7 +98,7 @@ def _told(value: Any) -> Any:
     return sorted(map(str, value)) if isinstance(value, set | frozenset) else str(value)
 
 
-class Kept:
+class StoredRun:
     """One run's folder: what is there, and what is added."""
 
     def __init__(self, root: Path, name: str, asked: Mapping[str, Any], total: int) -> None:

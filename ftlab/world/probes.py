@@ -127,6 +127,6 @@ def task_probes(seed: int) -> list[Row]:
     ]
 
 
-def kept_for_asking(rows: list[Row]) -> frozenset[str]:
+def reserved_for_probes(rows: list[Row]) -> frozenset[str]:
     """Texts that must not occur in the pre-training text: the right sentence of each pair."""
     return frozenset(row["choices"][0] for row in rows if row["form"] == "pair")

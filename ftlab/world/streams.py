@@ -17,7 +17,7 @@ DOCUMENTS = 300
 
 def held_out_documents() -> list[Document]:
     """The documents on which general loss and perplexity are measured."""
-    avoid = probes.kept_for_asking(probes.all_probes(PROBE_SEED))
+    avoid = probes.reserved_for_probes(probes.all_probes(PROBE_SEED))
     return list(itertools.islice(stream(HELD_OUT_SEED, avoid), DOCUMENTS))
 
 
@@ -39,4 +39,4 @@ def task_stream(seed: int = PRETRAIN_SEED) -> Iterator[tasks.Pair]:
 def _kept_out() -> frozenset[str]:
     """What is asked: the sentences of the probes, and the held-out documents that are rare."""
     rare = {document.text for document in held_out_documents() if document.nats > 15}
-    return probes.kept_for_asking(probes.all_probes(PROBE_SEED)) | rare
+    return probes.reserved_for_probes(probes.all_probes(PROBE_SEED)) | rare

@@ -192,7 +192,7 @@ slip_shows = ftlab.claim(
 # (or worse).
 
 # %%
-from ftlab.evaluate.retention import kept as kept_by_ftlab
+from ftlab.evaluate.retention import retained as kept_by_ftlab
 
 
 def kept(now, base, chance):

@@ -91,7 +91,7 @@ assert furthest < 1e-5
 # `c_attn`, which is also what `peft` chooses for a GPT-2 if you name nothing:
 
 # %%
-from ftlab.methods.trainable import count
+from ftlab.methods.prepared import count
 
 config = LoraConfig(
     r=8,

@@ -175,7 +175,7 @@ show(
 # %%
 
 from ftlab.methods.attention_lora import KINDS, of_kind
-from ftlab.models.layer_map import layer_map
+from ftlab.models.layers import layer_map
 from ftlab.show import lines
 from ftlab.text.loss import summed_loss
 from ftlab.text.seq2seq import decoder_start
@@ -272,7 +272,7 @@ print(f"{last['target_score']:.0%} right, {last['retention']:.0%} of the skills 
 
 # %%
 from ftlab.analysis import compare
-from ftlab.analysis.priorities import best_rates, priorities
+from ftlab.analysis.attention_order import best_rates, priorities
 from ftlab.experiments.seq2seq import attentions
 from ftlab.show import matched_table, scoreboard, settings_table
 from ftlab.show.plots.boards import called

@@ -95,7 +95,7 @@ print(f"weights that differ after reading: {int((again != library).sum())}")
 wrong = (again - weight).abs().mean() / weight.abs().mean()
 print(f"mean error of a weight: {wrong:.1%} of a weight's mean size")
 by_hand = ftlab.claim(
-    "Quantised by hand, a layer is that of bitsandbytes, bit for bit",
+    "Quantized by hand, a layer is that of bitsandbytes, bit for bit",
     torch.equal(two_in_a_byte, packed.flatten()) and torch.equal(again, library),
     f"of {weight.numel():,} weights {int((again != library).sum())} differ",
 )
@@ -162,7 +162,7 @@ print(f"that of int4 {min(usage(weight, 'int4')):.1%}, that of FP4 {min(usage(we
 # ## How large a block?
 #
 # A small block fits its weights better, but its constant is shared by fewer: 32 bits over 64 weights
-# are half a bit for each. *Double quantisation* rounds the constants too, to 8 bits, in blocks of
+# are half a bit for each. *Double quantization* rounds the constants too, to 8 bits, in blocks of
 # 256 constants. Move the sliders: where would you stop?
 
 # %%
@@ -172,16 +172,16 @@ block_panel(weight).show()
 
 # %% [markdown]
 # The error grows slowly with the block, the bits fall fast at first: from 64 on there is little left
-# to save. With double quantisation a block of 32 costs less than one of 64 does without.
+# to save. With double quantization a block of 32 costs less than one of 64 does without.
 
 # %%
 _, doubled = bnb.functional.quantize_4bit(weight, quant_type="nf4", compress_statistics=True)
 plain_bits = 8 * (packed.nbytes + state.absmax.nbytes) / weight.numel()
 second = doubled.absmax.nbytes + doubled.state2.absmax.nbytes
 double_bits = 8 * (packed.nbytes + second) / weight.numel()
-print(f"bits a weight: {plain_bits:.3f}, with double quantisation {double_bits:.3f}")
+print(f"bits a weight: {plain_bits:.3f}, with double quantization {double_bits:.3f}")
 saves = ftlab.claim(
-    "Double quantisation saves about 0.37 bits a weight",
+    "Double quantization saves about 0.37 bits a weight",
     0.36 < plain_bits - double_bits < 0.38,
     f"{plain_bits - double_bits:.3f} bits, counted in the library's own tensors",
 )
@@ -201,15 +201,15 @@ guess = ftlab.predict(
 
 # %%
 from ftlab.analysis import compare
-from ftlab.models.quantize import Quantise
+from ftlab.models.quantizing import Quantize
 from ftlab.show import Table
 from ftlab.show.canvas.style import skill_marks
 
-HOWS = [Quantise(), Quantise(double=False), Quantise("fp4")]
-labs = {str(how): lab.quantised(how) for how in HOWS}  # a lab each: its base is the rounded one
+HOWS = [Quantize(), Quantize(double=False), Quantize("fp4")]
+labs = {str(how): lab.quantized(how) for how in HOWS}  # a lab each: its base is the rounded one
 plain = lab.baseline
 alone = {name: four.baseline for name, four in labs.items()}
-left_alone = {name: compare.kept_of(found, plain) for name, found in alone.items()}
+left_alone = {name: compare.retained_of(found, plain) for name, found in alone.items()}
 names = [mark.label for mark in skill_marks(plain["skills"]).values()]
 
 show(
@@ -254,7 +254,7 @@ show(
         "SmolLM2-135M before any training",
     )
 )
-real_cost = 1 - compare.kept_of(real_four, real_plain)
+real_cost = 1 - compare.retained_of(real_four, real_plain)
 nano_cost = 1 - left_alone["nf4-double"]
 costs_little = ftlab.claim(
     "nano-gpt2: rounding alone costs less than 5 % of its skills",
@@ -302,16 +302,16 @@ class QLoRALinear(nn.Module):
         self.A, self.B = nn.Parameter(A.clone()), nn.Parameter(B.clone())
 
     def forward(self, x):
-        frozen = x @ nf4.dequantise(self.stored).T + self.bias
+        frozen = x @ nf4.dequantize(self.stored).T + self.bias
         return frozen + self.scale * (x @ self.A.T @ self.B.T)
 
 
-single = labs["nf4"]  # without double quantisation, as in the lines above
+single = labs["nf4"]  # without double quantization, as in the lines above
 wrapped = QLoRA()(single.fresh())
 theirs_layer = wrapped.model.base_model.model.transformer.h[5].mlp.c_fc
 nn.init.normal_(theirs_layer.lora_B["default"].weight, std=0.1)  # at 0 a mistake would not show
 ours_layer = QLoRALinear(
-    nf4.quantise(weight),
+    nf4.quantize(weight),
     theirs_layer.base_layer.bias,
     theirs_layer.lora_A["default"].weight.data,
     theirs_layer.lora_B["default"].weight.data,
@@ -440,7 +440,7 @@ worse_off = ftlab.claim(
 from itertools import pairwise
 from statistics import median
 
-from ftlab.models.quantize import stored_bytes
+from ftlab.models.quantizing import stored_bytes
 
 nine = ftlab.Plan(steps=9, lr=1e-3, measure_every=0)
 timed = {
@@ -483,7 +483,7 @@ def logits(model):
 
 trained = logits(run.model)
 
-rightly = merge(run.model)  # 1. dequantise the base, then add the adapter
+rightly = merge(run.model)  # 1. dequantize the base, then add the adapter
 
 with warnings.catch_warnings():  # 2. add, and round the sum to four bits again
     warnings.simplefilter("ignore")
@@ -497,14 +497,14 @@ into_plain = merge(plain_base)
 off = {
     name: ((logits(model) - trained).norm() / trained.norm()).item()
     for name, model in {
-        "dequantised, then merged": rightly,
+        "dequantized, then merged": rightly,
         "merged into four bits": into_codes,
         "merged into the plain base": into_plain,
     }.items()
 }
 ways = {
     "as it was trained": last,
-    "dequantised, then merged": four.watch.full(rightly),
+    "dequantized, then merged": four.watch.full(rightly),
     "merged into four bits": four.watch.full(into_codes),
     "merged into the plain base": four.watch.full(into_plain),
 }
@@ -527,9 +527,9 @@ show(
 # %%
 limit = {"fp32": 2e-4, "fp16": 2e-3, "bf16": 2e-2}[precision()]
 mergeable = ftlab.claim(
-    "Merged into the dequantised base, the model stays what it was",
-    off["dequantised, then merged"] < limit,
-    f"logits differ by {off['dequantised, then merged']:.3%}",
+    "Merged into the dequantized base, the model stays what it was",
+    off["dequantized, then merged"] < limit,
+    f"logits differ by {off['dequantized, then merged']:.3%}",
 )
 two_ways = off["merged into four bits"], off["merged into the plain base"]
 merging = ftlab.claim(
@@ -560,18 +560,18 @@ merging = ftlab.claim(
 # They are not all there at once. The gradients, for instance, come when activations go, so at the
 # fullest moment there may be none yet.
 #
-# `ftlab` adds them up from the shape of a model alone (`ftlab.memory.estimate` says how, with the
+# `ftlab` adds them up from the shape of a model alone (`ftlab.memory.arithmetic` says how, with the
 # sources). First for a model that we can measure: a training step of nano-gpt2, fully and by QLoRA.
 # The activations are held against what torch really keeps for the way down.
 
 # %%
-from ftlab.memory.activations import kept
-from ftlab.memory.estimate import estimate
+from ftlab.memory.activations import saved
+from ftlab.memory.arithmetic import estimate
 from ftlab.memory.measured import measured_activations, measured_peak
 from ftlab.memory.parts import CARDS, size
 from ftlab.memory.plan import MemoryPlan, plan_of
 from ftlab.memory.shapes import shape
-from ftlab.methods.full import full
+from ftlab.methods.full_tuning import full
 from ftlab.text.loss import summed_loss
 from ftlab.text.train_batches import collate, encode
 from ftlab.train import optimizers
@@ -587,13 +587,13 @@ for name, model in {"full": full(lab.fresh()).model, "QLoRA": run.model}.items()
     adapters = sum(p.nbytes for n, p in model.named_parameters() if "lora_" in n)
     parts = {
         "weights": really["codes"] + really["plain"] - adapters,
-        "quantisation constants": really["constants"],
+        "quantization constants": really["constants"],
         "adapters": adapters,
         "activations": measured_activations(model.train(), batch.on(here)),
     }
     model.eval()
     for part, measured in parts.items():
-        thought = kept(shape(model), wanted) if part == "activations" else foretold[part]
+        thought = saved(shape(model), wanted) if part == "activations" else foretold[part]
         if measured:
             foretold_right.append(abs(thought / measured - 1))
             rows_of_table.append((name, part, size(thought), size(measured)))
@@ -791,7 +791,7 @@ print(f"this machine: {device()}, so we compute in {precision()}")
 # *Goal: count what a 4-bit weight really takes. 5 minutes, easy.*
 #
 # Write `bits_a_weight(block, double)`: 4 bits for the code, and the weight's share of the constants.
-# A constant has 32 bits; with double quantisation 8, and 256 of them share one more of 32.
+# A constant has 32 bits; with double quantization 8, and 256 of them share one more of 32.
 
 # %%
 from ftlab.teach import answers
@@ -898,7 +898,7 @@ else:
 # %%
 ftlab.verdict_table(
     ftlab.says("NF4 suits weights better than other 4-bit types", supported_by=[best_levels]),
-    ftlab.says("Double quantisation saves 0.37 bits a weight", supported_by=[saves]),
+    ftlab.says("Double quantization saves 0.37 bits a weight", supported_by=[saves]),
     ftlab.says(
         "Rounding the base to four bits costs nothing",
         supported_by=[costs_little],

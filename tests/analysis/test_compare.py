@@ -24,14 +24,14 @@ def run(losses, kept, *, name="full, clinic, lr 1, seed 0", sweep="full", seed=0
 
 def test_matched_learning_is_read_between_two_measurements():
     one = run([4, 2, 1], [1.0, 0.8, 0.2])
-    assert compare.kept_when_learned(one, 3) == pytest.approx(0.9)
-    assert compare.kept_when_learned(one, 1.5) == pytest.approx(0.5)
-    assert compare.kept_when_learned(one, 0.5) is None
-    assert compare.kept_when_learned(one, 5) == 1.0
+    assert compare.retained_when_learned(one, 3) == pytest.approx(0.9)
+    assert compare.retained_when_learned(one, 1.5) == pytest.approx(0.5)
+    assert compare.retained_when_learned(one, 0.5) is None
+    assert compare.retained_when_learned(one, 5) == 1.0
 
 
 def test_the_first_moment_counts_even_if_the_loss_rises_again():
-    assert compare.kept_when_learned(run([4, 1, 3, 1], [1, 0.7, 0.6, 0.1]), 1) == 0.7
+    assert compare.retained_when_learned(run([4, 1, 3, 1], [1, 0.7, 0.6, 0.1]), 1) == 0.7
 
 
 def test_a_setting_needs_all_its_seeds_and_the_best_rate_is_taken():

@@ -31,7 +31,7 @@ def test_the_recorded_pairs_differ_in_their_base_alone() -> None:
 def test_what_is_left_counts_from_the_plain_base() -> None:
     for pair in pairs():
         assert left(pair.lora, pair.plain) == pytest.approx(pair.lora.values("retention"))
-        alone = compare.kept_of(pair.qlora.runs[0].baseline, pair.plain)
+        alone = compare.retained_of(pair.qlora.runs[0].baseline, pair.plain)
         assert 0.8 < alone < 1.01
 
 

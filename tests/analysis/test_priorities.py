@@ -4,7 +4,7 @@ import pytest
 from test_orderings import made
 
 from ftlab.analysis import compare
-from ftlab.analysis.priorities import ORDER, best_rates, priorities
+from ftlab.analysis.attention_order import ORDER, best_rates, priorities
 from ftlab.base.errors import InputError
 from ftlab.experiments import decoder
 from ftlab.experiments.seq2seq import ATTENTIONS, SHIFTS, attentions

@@ -11,7 +11,7 @@ from peft import LoraConfig, get_peft_model
 
 from ftlab.base.errors import InputError
 from ftlab.evaluate.drift import kl_to_base, layer_of, snapshot, update_norms
-from ftlab.text.requests import document_pieces, item_pieces
+from ftlab.text.requests import document_segments, item_segments
 
 # peft 0.21 asks transformers 5.23 for `is_gradient_checkpointing`, which warns that it goes in v6.
 pytestmark = pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing. is deprecated")
@@ -28,10 +28,10 @@ def moved(model, size=0.05):
     return tuned
 
 
-def plain_kl(base, tuned, pieces):
+def plain_kl(base, tuned, segments):
     total = tokens = 0
-    for piece in pieces:
-        ids, n = torch.tensor([piece.inputs]), len(piece.continuation)
+    for segment in segments:
+        ids, n = torch.tensor([segment.inputs]), len(segment.continuation)
         p = base(ids).logits[0, -n:].double().softmax(-1)
         q = tuned(ids).logits[0, -n:].double().softmax(-1)
         total += (p * (p / q).log()).sum().item()
@@ -42,14 +42,17 @@ def plain_kl(base, tuned, pieces):
 @pytest.mark.parametrize("texts", [TEXTS, PAIRS, (*TEXTS, *PAIRS)])
 def test_kl_by_hand(tiny_gpt2, tiny_tokenizer, texts):
     tuned = moved(tiny_gpt2)
-    pieces = [
-        p for t in texts if isinstance(t, str) for p in document_pieces(tiny_tokenizer, [t], 128)[0]
+    segments = [
+        p
+        for t in texts
+        if isinstance(t, str)
+        for p in document_segments(tiny_tokenizer, [t], 128)[0]
     ]
-    pieces += item_pieces(
+    segments += item_segments(
         tiny_tokenizer, [{"prompt": t[0], "answer": t[1]} for t in texts if not isinstance(t, str)]
     )
     kl = kl_to_base(tiny_gpt2, tuned, tiny_tokenizer, texts)
-    assert kl == pytest.approx(plain_kl(tiny_gpt2, tuned, pieces), rel=1e-4)
+    assert kl == pytest.approx(plain_kl(tiny_gpt2, tuned, segments), rel=1e-4)
     assert kl > 0.01
     assert kl == pytest.approx(
         kl_to_base(tiny_gpt2, tuned, tiny_tokenizer, texts, batch_tokens=1), rel=1e-4

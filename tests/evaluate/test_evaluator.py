@@ -14,7 +14,7 @@ from probes_at_hand import WORDS, cloze_probes
 
 from ftlab.base.errors import InputError
 from ftlab.datasets.load import Domain, Probe, Suite
-from ftlab.evaluate.evaluator import Watch, draw_items
+from ftlab.evaluate.evaluator import Evaluator, draw_items
 
 # peft 0.21 asks transformers 5.23 for `is_gradient_checkpointing`, which warns that it goes in v6.
 pytestmark = pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing. is deprecated")
@@ -73,7 +73,7 @@ def suite(base, tiny_tokenizer):
 
 @pytest.fixture
 def watch(tiny_tokenizer, domain, suite, base):
-    return Watch(tiny_tokenizer, domain, suite, base, target_items=8, per_skill=4, documents=3)
+    return Evaluator(tiny_tokenizer, domain, suite, base, target_items=8, per_skill=4, documents=3)
 
 
 def damaged(model, size=0.05):
@@ -161,7 +161,7 @@ def test_a_base_that_knows_nothing(tiny_tokenizer, domain, suite, base):
     guessing = Suite(
         "guessing", tuple(p for p in suite.probes if p.form == "pair"), suite.documents
     )
-    watch = Watch(tiny_tokenizer, domain, guessing, base, documents=2)
+    watch = Evaluator(tiny_tokenizer, domain, guessing, base, documents=2)
     assert watch.baseline["retention"] is None
     assert watch.baseline_full["left_out"]
 
@@ -183,7 +183,7 @@ def test_the_quick_subset_is_seeded_even_and_never_from_the_test_split(
 
 def test_bad_input(tiny_tokenizer, domain, suite, base):
     with pytest.raises(InputError, match="target_items is 0"):
-        Watch(tiny_tokenizer, domain, suite, base, target_items=0)
+        Evaluator(tiny_tokenizer, domain, suite, base, target_items=0)
     empty = Domain("notes", domain.train, domain.train.select([]), domain.test)
     with pytest.raises(InputError, match="validation split of notes is empty"):
-        Watch(tiny_tokenizer, empty, suite, base)
+        Evaluator(tiny_tokenizer, empty, suite, base)

@@ -13,10 +13,10 @@ from peft import LoraConfig, PromptTuningConfig, get_peft_model
 from torch.nn.functional import cross_entropy
 
 from ftlab.base.errors import InputError
-from ftlab.evaluate.likelihood import document_loss, score_pieces, score_texts
-from ftlab.text.requests import document_pieces, pair_pieces
+from ftlab.evaluate.likelihood import document_loss, score_segments, score_texts
+from ftlab.text.requests import document_segments, pair_segments
 from ftlab.text.scored_batches import batches, evaluating
-from ftlab.text.segments import Piece, encode, prefix_id
+from ftlab.text.segments import Segment, encode, prefix_id
 
 TEXTS = (
     "The capital of France is Paris.",
@@ -101,20 +101,20 @@ def test_loss_is_pooled_over_tokens(model, tiny_tokenizer):
 
 
 def test_scores_are_those_of_the_plain_way(model, tiny_tokenizer):
-    pieces = pair_pieces(tiny_tokenizer, PAIRS)
-    greedy = greedy_piece(model, pieces[0].context)
-    expected = [plain(model, p.context, p.continuation) for p in [*pieces, greedy]]
-    scores = score_pieces(model, [*pieces, greedy])
+    segments = pair_segments(tiny_tokenizer, PAIRS)
+    greedy = greedy_segment(model, segments[0].context)
+    expected = [plain(model, p.context, p.continuation) for p in [*segments, greedy]]
+    scores = score_segments(model, [*segments, greedy])
     assert_close(scores, expected)
     assert [s.greedy for s in scores][-1] and not all(s.greedy for s in scores)
-    assert [s.tokens for s in scores] == [len(p.continuation) for p in [*pieces, greedy]]
+    assert [s.tokens for s in scores] == [len(p.continuation) for p in [*segments, greedy]]
 
 
-def greedy_piece(model, context, new=3):
+def greedy_segment(model, context, new=3):
     ids = torch.tensor([context])
     for _ in range(new):
         ids = torch.cat([ids, model(ids).logits[:, -1:].argmax(-1)], 1)
-    return Piece(tuple(context), tuple(ids[0, len(context) :].tolist()))
+    return Segment(tuple(context), tuple(ids[0, len(context) :].tolist()))
 
 
 tokens = st.lists(st.integers(1, 250), min_size=1, max_size=12)
@@ -124,16 +124,16 @@ tokens = st.lists(st.integers(1, 250), min_size=1, max_size=12)
     max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(
-    pieces=st.lists(st.tuples(tokens, tokens), min_size=1, max_size=12),
+    segments=st.lists(st.tuples(tokens, tokens), min_size=1, max_size=12),
     batch_tokens=st.sampled_from([1, 20, 60, 1000]),
     order=st.randoms(use_true_random=False),
 )
-def test_neither_batch_size_nor_order_changes_a_score(tiny_gpt2, pieces, batch_tokens, order):
-    pieces = [Piece((0, *context), tuple(rest)) for context, rest in pieces]
-    alone = [score_pieces(tiny_gpt2, [piece])[0] for piece in pieces]
-    places = list(range(len(pieces)))
+def test_neither_batch_size_nor_order_changes_a_score(tiny_gpt2, segments, batch_tokens, order):
+    segments = [Segment((0, *context), tuple(rest)) for context, rest in segments]
+    alone = [score_segments(tiny_gpt2, [segment])[0] for segment in segments]
+    places = list(range(len(segments)))
     order.shuffle(places)
-    together = score_pieces(tiny_gpt2, [pieces[i] for i in places], batch_tokens=batch_tokens)
+    together = score_segments(tiny_gpt2, [segments[i] for i in places], batch_tokens=batch_tokens)
     for i, score in zip(places, together, strict=True):
         assert score.logprob == pytest.approx(alone[i].logprob, abs=1e-4)
         assert score.tokens == alone[i].tokens
@@ -141,20 +141,22 @@ def test_neither_batch_size_nor_order_changes_a_score(tiny_gpt2, pieces, batch_t
 
 def test_what_is_shared_is_run_once(tiny_gpt2):
     """Four one-token choices of a query are one row, and so is another text that goes on."""
-    four = [Piece((0, 5, 6), (choice,)) for choice in (7, 8, 9, 10)]
-    longer = Piece((0, 5), (6, 7, 8))
+    four = [Segment((0, 5, 6), (choice,)) for choice in (7, 8, 9, 10)]
+    longer = Segment((0, 5), (6, 7, 8))
     (batch,) = batches([*four, longer], tiny_gpt2)
     assert batch.ids.tolist() == [[0, 5, 6, 7]]
     assert batch.keep == 3  # the first scored position of `longer` is the second of four
-    assert sorted(batch.piece.tolist()) == [0, 1, 2, 3, 4, 4, 4]
+    assert sorted(batch.segment.tolist()) == [0, 1, 2, 3, 4, 4, 4]
 
 
 def test_a_batch_keeps_within_its_budget(tiny_gpt2):
-    pieces = [Piece((0,), tuple(range(1, n))) for n in range(3, 40)]
-    pieces = [Piece((n,), piece.continuation) for n, piece in enumerate(pieces)]  # nothing shared
-    made = list(batches(pieces, tiny_gpt2, batch_tokens=100))
+    segments = [Segment((0,), tuple(range(1, n))) for n in range(3, 40)]
+    segments = [
+        Segment((n,), segment.continuation) for n, segment in enumerate(segments)
+    ]  # nothing shared
+    made = list(batches(segments, tiny_gpt2, batch_tokens=100))
     assert all(batch.ids.numel() <= 100 for batch in made)
-    assert sum(len(batch.ids) for batch in made) == len(pieces)
+    assert sum(len(batch.ids) for batch in made) == len(segments)
 
 
 def test_a_fresh_lora_scores_as_the_base(model, tiny_tokenizer):
@@ -168,9 +170,9 @@ def test_a_moved_lora_scores_as_the_plain_way(model, tiny_tokenizer):
         for name, parameter in tuned.named_parameters():
             if "lora_B" in name:
                 parameter.normal_(std=0.2)
-    pieces = pair_pieces(tiny_tokenizer, PAIRS)
-    scores = score_pieces(tuned.train(), pieces)
-    assert_close(scores, [plain(tuned.eval(), p.context, p.continuation) for p in pieces])
+    segments = pair_segments(tiny_tokenizer, PAIRS)
+    scores = score_segments(tuned.train(), segments)
+    assert_close(scores, [plain(tuned.eval(), p.context, p.continuation) for p in segments])
 
 
 def lora(model):
@@ -186,9 +188,9 @@ def test_prompt_tuning_puts_its_tokens_before_the_text(tiny_gpt2, tiny_tokenizer
     tuned = get_peft_model(
         tiny_gpt2, PromptTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=3)
     )
-    pieces = pair_pieces(tiny_tokenizer, PAIRS)
-    expected = [plain(tuned, p.context, p.continuation) for p in pieces]
-    assert_close(score_pieces(tuned, pieces), expected)
+    segments = pair_segments(tiny_tokenizer, PAIRS)
+    expected = [plain(tuned, p.context, p.continuation) for p in segments]
+    assert_close(score_segments(tuned, segments), expected)
 
 
 def test_the_model_comes_back_in_its_mode(tiny_gpt2, tiny_tokenizer):
@@ -211,7 +213,7 @@ def test_a_measured_model_can_still_be_trained(tiny_llama, tiny_tokenizer):
 
 def test_a_long_document_is_scored_in_windows(tiny_gpt2, tiny_tokenizer):
     text = " ".join(TEXTS * 8)
-    (windows,) = document_pieces(tiny_tokenizer, [text], 128)
+    (windows,) = document_segments(tiny_tokenizer, [text], 128)
     ids = ids_of(tiny_tokenizer, text)[0].tolist()
     assert len(windows) > 1
     assert [t for w in windows for t in w.continuation] == ids[1:]
@@ -222,7 +224,7 @@ def test_a_long_document_is_scored_in_windows(tiny_gpt2, tiny_tokenizer):
 
 
 def test_blanks_at_the_end_of_a_query_belong_to_the_choice(tiny_tokenizer):
-    one, other = pair_pieces(tiny_tokenizer, [("It is ", "four"), ("It is", " four")])
+    one, other = pair_segments(tiny_tokenizer, [("It is ", "four"), ("It is", " four")])
     assert one == other
 
 

@@ -7,7 +7,7 @@ from ftlab.base.errors import InputError
 from ftlab.datasets.load import load_suite
 from ftlab.evaluate.likelihood import score_texts
 from ftlab.evaluate.probing import logit_lens, probe, states
-from ftlab.models.load import load
+from ftlab.models.loading import load
 
 TEXTS = ["The capital of France is", "Ben has the kite.", "Three plus four"]
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ftlab.base.errors import InputError
-from ftlab.evaluate.retention import MARGIN, forgotten, kept, learned, retention, unjudged
+from ftlab.evaluate.retention import MARGIN, forgotten, learned, retained, retention, unjudged
 
 
 @dataclass(frozen=True)
@@ -28,14 +28,14 @@ judged = chances.flatmap(lambda c: st.tuples(st.just(c), st.floats(c + MARGIN, 1
 @given(judged)
 def test_all_is_kept_at_the_base_and_nothing_at_chance(skill):
     chance, base = skill
-    assert kept(base, base, chance) == 1
-    assert kept(chance, base, chance) == 0
+    assert retained(base, base, chance) == 1
+    assert retained(chance, base, chance) == 0
 
 
 @given(st.tuples(share, share).map(sorted), judged)
 def test_kept_rises_with_accuracy_and_is_never_negative(pair, skill):
     (worse, better), (chance, base) = pair, skill
-    low, high = kept(worse, base, chance), kept(better, base, chance)
+    low, high = retained(worse, base, chance), retained(better, base, chance)
     assert low is not None and high is not None
     assert 0 <= low <= high
     assert (high > 1) == (better > base and (better - chance) / (base - chance) > 1)
@@ -47,12 +47,12 @@ def test_a_model_that_keeps_a_share_and_guesses_the_rest(kept_share, above, n):
     chance = 1 / n
     base = min(1.0, chance + MARGIN + above * (1 - chance - MARGIN) + 1e-12)
     now = chance + kept_share * (base - chance)
-    assert kept(now, base, chance) == pytest.approx(kept_share, abs=1e-9)
+    assert retained(now, base, chance) == pytest.approx(kept_share, abs=1e-9)
 
 
 @given(now=share, base=share, chance=chances)
 def test_a_skill_the_base_never_had_is_not_judged(now, base, chance):
-    assert (kept(now, base, chance) is None) == (base < chance + MARGIN)
+    assert (retained(now, base, chance) is None) == (base < chance + MARGIN)
 
 
 def test_the_mean_leaves_out_what_cannot_be_judged():

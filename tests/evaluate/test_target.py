@@ -11,7 +11,7 @@ from transformers import GPT2Config, GPT2LMHeadModel
 
 from ftlab.base.errors import InputError
 from ftlab.evaluate.target import generate, measure_target
-from ftlab.text.requests import item_pieces
+from ftlab.text.requests import item_segments
 
 # peft 0.21 asks transformers 5.23 for `is_gradient_checkpointing`, which warns that it goes in v6.
 pytestmark = pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing. is deprecated")
@@ -58,9 +58,9 @@ def taught(tiny_tokenizer):
     optimiser = torch.optim.AdamW(model.parameters(), lr=1e-2)
     for _ in range(40):
         optimiser.zero_grad()
-        for piece in item_pieces(tiny_tokenizer, ITEMS):
-            logits = model(torch.tensor([piece.inputs])).logits[0, -len(piece.continuation) :]
-            cross_entropy(logits, torch.tensor(piece.continuation)).backward()
+        for segment in item_segments(tiny_tokenizer, ITEMS):
+            logits = model(torch.tensor([segment.inputs])).logits[0, -len(segment.continuation) :]
+            cross_entropy(logits, torch.tensor(segment.continuation)).backward()
         optimiser.step()
     return model
 
@@ -74,11 +74,11 @@ def test_a_batch_answers_as_one_by_one(model, tiny_tokenizer):
 
 
 def test_answers_are_the_greedy_tokens(model, tiny_tokenizer):
-    (piece,) = item_pieces(tiny_tokenizer, [{"prompt": PROMPTS[0], "answer": " x"}])
-    ids = torch.tensor([piece.context])
+    (segment,) = item_segments(tiny_tokenizer, [{"prompt": PROMPTS[0], "answer": " x"}])
+    ids = torch.tensor([segment.context])
     for _ in range(8):
         ids = torch.cat([ids, model(ids).logits[:, -1:].argmax(-1)], 1)
-    answer = [*ids[0, len(piece.context) :].tolist(), tiny_tokenizer.eos_token_id]
+    answer = [*ids[0, len(segment.context) :].tolist(), tiny_tokenizer.eos_token_id]
     expected = tiny_tokenizer.decode(answer[: answer.index(tiny_tokenizer.eos_token_id)])
     assert generate(model, tiny_tokenizer, [PROMPTS[0]], 8) == [expected]
 
@@ -120,13 +120,13 @@ def test_score_held_score_and_seen_score(taught, tiny_tokenizer):
 
 def test_loss_is_that_of_the_answer_and_its_eos(model, tiny_tokenizer):
     sums = tokens = 0
-    for piece in item_pieces(tiny_tokenizer, ITEMS):
-        ids = torch.tensor([[*piece.context, *piece.continuation]])
+    for segment in item_segments(tiny_tokenizer, ITEMS):
+        ids = torch.tensor([[*segment.context, *segment.continuation]])
         labels = ids.clone()
-        labels[0, : len(piece.context)] = -100
+        labels[0, : len(segment.context)] = -100
         assert ids[0, -1] == tiny_tokenizer.eos_token_id
-        sums += model(ids, labels=labels).loss.item() * len(piece.continuation)
-        tokens += len(piece.continuation)
+        sums += model(ids, labels=labels).loss.item() * len(segment.continuation)
+        tokens += len(segment.continuation)
     loss = measure_target(model, tiny_tokenizer, ITEMS).loss
     assert loss == pytest.approx(sums / tokens, abs=1e-5)
 

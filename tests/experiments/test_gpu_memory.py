@@ -15,7 +15,7 @@ from ftlab.base.errors import InputError
 from ftlab.cli.main import main
 from ftlab.experiments import decoder, gpu_memory
 from ftlab.memory import shapes
-from ftlab.models.quantize import Quantise, is_quantised
+from ftlab.models.quantizing import Quantize, is_quantized
 
 SMALL = {
     "model_type": "llama", "num_hidden_layers": 2, "hidden_size": 64, "intermediate_size": 128,
@@ -31,8 +31,8 @@ def small(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def test_a_random_base_is_a_whole_model_in_four_bits(small: Any) -> None:
-    model = gpu_memory.random_base(small, Quantise(), torch.device("cpu"))
-    assert is_quantised(model) and not any(t.is_meta for t in model.state_dict().values())
+    model = gpu_memory.random_base(small, Quantize(), torch.device("cpu"))
+    assert is_quantized(model) and not any(t.is_meta for t in model.state_dict().values())
     assert model.lm_head.weight is model.model.embed_tokens.weight
     with torch.no_grad():
         logits = model(torch.tensor([[1, 2, 3]])).logits
@@ -77,7 +77,7 @@ def test_without_a_gpu_one_sentence(tmp_path: Path) -> None:
     if torch.cuda.is_available():
         pytest.skip("there is a GPU")
     with pytest.raises(InputError, match="measures a CUDA GPU and there is none here"):
-        next(gpu_memory.run_lane(tmp_path))
+        next(gpu_memory.run_benchmark(tmp_path))
 
 
 @pytest.mark.gpu

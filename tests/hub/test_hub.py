@@ -48,7 +48,7 @@ from ftlab.hub import reach
 from ftlab.hub import fetch
 from ftlab.lab.lab import open_lab
 from ftlab.methods.attention_lora import AttentionLoRA
-from ftlab.models.load import load
+from ftlab.models.loading import load
 from ftlab.plan import Plan
 from ftlab.datasets.load import load_domain, load_suite
 
@@ -376,4 +376,4 @@ def test_every_profile_names_both_kinds_of_model() -> None:
         "laptop": ("smollm2-135m", "nano-t5"),
         "t4": ("gpt2", "t5-base"),
     }
-    assert issubclass(reach.Away, InputError)
+    assert issubclass(reach.Offline, InputError)

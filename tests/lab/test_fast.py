@@ -12,14 +12,14 @@ import torch
 from torch import nn
 
 from ftlab.base.errors import InputError
-from ftlab.evaluate.teacher_forced import Glance
+from ftlab.evaluate.teacher_forced import TeacherForced
 from ftlab.lab.fast import Fast, race
 from ftlab.lab.lab import Lab, open_lab
 from ftlab.methods.freeze import Freeze
-from ftlab.methods.full import full
+from ftlab.methods.full_tuning import full
 from ftlab.methods.lora import LoRA
 from ftlab.models.fused_forward import fused
-from ftlab.models.prefix_cache import kept_below, why_not
+from ftlab.models.prefix_cache import cached_below, why_not
 from ftlab.plan import Plan
 from ftlab.train.loop import train
 
@@ -54,7 +54,7 @@ def trained(model, tokenizer, method, *, short: bool):
     torch.manual_seed(0)
     moving = method(copy.deepcopy(model))
     with ExitStack() as stack:
-        kept = stack.enter_context(kept_below(moving.model, {})) if short else 0
+        kept = stack.enter_context(cached_below(moving.model, {})) if short else 0
         _ = stack.enter_context(fused(moving.model)) if short else 0
         groups = moving.groups(PLAN)
         steps = list(train(moving.model, tokenizer, ITEMS, PLAN, groups=groups))
@@ -105,7 +105,7 @@ def test_a_shelf_is_shared_by_runs_of_one_base_and_by_no_other(tiny_gpt2, tiny_t
     with torch.no_grad():
         other.transformer.h[0].mlp.c_fc.weight.mul_(1.01)
     for model in (base, copy.deepcopy(base), other):
-        with kept_below(UPPER(model).model, shelf):
+        with cached_below(UPPER(model).model, shelf):
             pass
     assert len(shelf) == 2
 
@@ -171,7 +171,7 @@ def test_a_glance_sees_what_the_watch_sees(lab: Lab):
     small.watch.suite = small.suite.sample(6, 6)
     run = lab.run(Plan(steps=40, lr=1e-2, measure_every=0), method=EVERYWHERE)
     list(Fast(lab, target_items=4, per_skill=2, documents=2).steps(run))
-    glance = Glance(small.watch)
+    glance = TeacherForced(small.watch)
     for ours, theirs in (
         (glance(run.model), small.watch(run.model)),
         (glance.full(run.model), small.watch.full(run.model)),

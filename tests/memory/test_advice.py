@@ -13,12 +13,12 @@ from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig
 
 from ftlab.base.errors import InputError
 from ftlab.memory.advice import out_of_memory_message, what_fits
-from ftlab.memory.estimate import CARDS, GB, MemoryPlan, estimate, size
+from ftlab.memory.arithmetic import CARDS, GB, MemoryPlan, estimate, size
 from ftlab.memory.plan import plan_of
 from ftlab.memory.shapes import SHAPES, SHIPPED, shape
 from ftlab.methods.lora import LoRA
-from ftlab.models.layer_map import TARGETS
-from ftlab.models.quantize import quantise
+from ftlab.models.layers import TARGETS
+from ftlab.models.quantizing import quantize
 from ftlab.plan import OPTIMIZERS, Plan
 from ftlab.show import memory_bars, memory_table, png
 
@@ -44,12 +44,12 @@ def test_small_states_are_not_paged():
 
 
 def test_bits_a_weight():
-    """Half a bit for the constants, 0.127 when they are quantised: 0.373 saved (QLoRA, 3)."""
+    """Half a bit for the constants, 0.127 when they are quantized: 0.373 saved (QLoRA, 3)."""
     form = shape("llama-7b")
     packed = sum(matrix.numbers for matrix in form.matrices)
     bits = {
         double: 8
-        * estimate(form, MemoryPlan("qlora", double=double))["quantisation constants"]
+        * estimate(form, MemoryPlan("qlora", double=double))["quantization constants"]
         / packed
         for double in (True, False)
     }
@@ -163,7 +163,7 @@ def tiny() -> Any:
 def test_a_plan_is_read_off_a_live_model():
     pytest.importorskip("bitsandbytes")
     given = Plan(batch_size=4, optimizer="adamw8bit", gradient_checkpointing=True)
-    model = LoRA({"1-12": 4}, targets=TARGETS)(quantise(tiny())).model
+    model = LoRA({"1-12": 4}, targets=TARGETS)(quantize(tiny())).model
     plan = plan_of(model, given, tokens=64, learned=8)
     assert (plan.method, plan.stored, plan.plain, plan.double) == ("qlora", "nf4", "fp32", True)
     assert (plan.rank, plan.targets, plan.optimizer) == (4, TARGETS, "adamw8bit")

@@ -14,15 +14,15 @@ import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from ftlab.memory.estimate import PARTS, MemoryPlan, estimate
+from ftlab.memory.arithmetic import PARTS, MemoryPlan, estimate
 from ftlab.memory.measured import measured_activations, measured_peak
 from ftlab.memory.moments import moments
 from ftlab.memory.shapes import shape
-from ftlab.methods.full import full
+from ftlab.methods.full_tuning import full
 from ftlab.methods.lora import LoRA
-from ftlab.models.layer_map import TARGETS
-from ftlab.models.load import load
-from ftlab.models.quantize import Quantise, quantise, stored_bytes
+from ftlab.models.layers import TARGETS
+from ftlab.models.loading import load
+from ftlab.models.quantizing import Quantize, quantize, stored_bytes
 from ftlab.plan import OPTIMIZERS, Plan
 from ftlab.text.loss import summed_loss
 from ftlab.text.train_batches import Batch, Example, collate
@@ -129,9 +129,9 @@ def test_four_bits_to_the_byte(name, double):
     model = made(name)
     plan = MemoryPlan("qlora", double=double)
     found = estimate(model.config, plan)
-    stored = stored_bytes(quantise(model, Quantise(double=double)))
+    stored = stored_bytes(quantize(model, Quantize(double=double)))
     assert found["weights"] == stored["codes"] + stored["plain"]
-    assert found["quantisation constants"] == stored["constants"]
+    assert found["quantization constants"] == stored["constants"]
 
 
 # --- activations and the peak: within 5 % --------------------------------------------------------
@@ -141,7 +141,7 @@ def ready(name: str, method: str, *, again: bool, rows: int, packed: bool = Fals
     """A model that a method was applied to, and its memory plan."""
     model, targets = made(name), METHODS[method]
     if packed:
-        quantise(model)
+        quantize(model)
     kind = "full" if targets is None else "qlora" if packed else "lora"
     plan = MemoryPlan(
         kind,
@@ -168,10 +168,10 @@ def test_activations_within_5_percent(name, method, again):
     model, plan = ready(name, method, again=again, rows=4)
     found = estimate(model, plan)
     assert model.config._attn_implementation == "sdpa"
-    kept = measured_activations(model, batch(model, plan))
+    saved = measured_activations(model, batch(model, plan))
     loss = 4 * 4 * plan.learned * model.config.vocab_size
     predicted = found["activations"] if not again else waiting(model, plan)
-    assert predicted + loss == pytest.approx(kept, rel=0.05)
+    assert predicted + loss == pytest.approx(saved, rel=0.05)
 
 
 def waiting(model: Any, plan: MemoryPlan) -> int:
@@ -189,8 +189,8 @@ def test_under_autocast_within_5_percent(name, method):
     moment = next(m for m in moments(shape(model), plan) if m.name == "at the loss")
     loss = 4 * 4 * plan.learned * model.config.vocab_size
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        kept = measured_activations(model, batch(model, plan))
-    assert moment.activations + moment.copies + loss == pytest.approx(kept, rel=0.05)
+        saved = measured_activations(model, batch(model, plan))
+    assert moment.activations + moment.copies + loss == pytest.approx(saved, rel=0.05)
 
 
 @pytest.mark.filterwarnings("ignore:`gradient_checkpointing_enable` is deprecated")
@@ -278,7 +278,7 @@ def on_card(model: Any, plan: MemoryPlan) -> Any:
     if plan.method == "full":
         full(model)
         return model.cuda()
-    quantise(model, device="cuda") if plan.packed else model.cuda()
+    quantize(model, device="cuda") if plan.packed else model.cuda()
     return LoRA({"1-12": plan.rank}, targets=plan.targets)(model).model
 
 

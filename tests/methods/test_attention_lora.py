@@ -16,8 +16,8 @@ from ftlab.methods.attention_lora import KINDS, AttentionLoRA, FreezeStack, patt
 from ftlab.methods.export import merge, save_adapter, save_model
 from ftlab.methods.freeze import Freeze
 from ftlab.methods.lora import LoRA
-from ftlab.models.layer_map import layer_map
-from ftlab.models.load import load
+from ftlab.models.layers import layer_map
+from ftlab.models.loading import load
 from ftlab.models.split import untie
 from ftlab.plan import Plan
 from ftlab.train.loop import train

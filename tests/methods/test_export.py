@@ -14,7 +14,7 @@ from ftlab.base.errors import InputError
 from ftlab.methods.export import merge, save_adapter, save_model
 from ftlab.methods.freeze import Freeze
 from ftlab.methods.lora import LoRA
-from ftlab.models.layer_map import layer_map
+from ftlab.models.layers import layer_map
 
 IDS = torch.arange(24).reshape(2, 12)
 PLANS = {

@@ -5,7 +5,7 @@ import torch
 
 from ftlab.base.errors import InputError
 from ftlab.methods.freeze import Freeze
-from ftlab.models.layer_map import layer_map
+from ftlab.models.layers import layer_map
 from ftlab.plan import Plan
 from ftlab.train.loop import train
 
@@ -74,7 +74,7 @@ def test_a_tied_head_cannot_differ_from_its_embeddings(tiny_gpt2):
 
 
 def test_any_half_is_six_of_twelve_and_the_seed_decides():
-    one, again, other = Freeze.any_half(0), Freeze.any_half(0), Freeze.any_half(1)
+    one, again, other = Freeze.random_half(0), Freeze.random_half(0), Freeze.random_half(1)
     assert one == again and one != other
     still = next(band for band, share in one.bands.items() if share == 0)
     assert len(still.split(",")) == 6

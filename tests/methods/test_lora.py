@@ -14,7 +14,7 @@ from peft import LoraConfig, get_peft_model
 from ftlab.base.errors import InputError
 from ftlab.methods.export import merge
 from ftlab.methods.lora import LoRA
-from ftlab.models.layer_map import layer_map
+from ftlab.models.layers import layer_map
 from ftlab.plan import Plan
 from ftlab.train.loop import train
 

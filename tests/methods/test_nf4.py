@@ -42,18 +42,18 @@ def test_codes_and_values_are_those_of_bitsandbytes(shape: tuple[int, int], bloc
         pytest.skip("bitsandbytes reads such a width wrongly on a CPU")
     w = weight(*shape)
     codes, state = F.quantize_4bit(w, quant_type="nf4", blocksize=block)
-    ours = nf4.quantise(w, block=block, levels=THEIRS)
+    ours = nf4.quantize(w, block=block, levels=THEIRS)
     assert torch.equal(ours.packed, codes.flatten()) and torch.equal(ours.absmax, state.absmax)
-    assert torch.equal(nf4.dequantise(ours), F.dequantize_4bit(codes, state))
-    from_scratch = nf4.quantise(w, block=block)
+    assert torch.equal(nf4.dequantize(ours), F.dequantize_4bit(codes, state))
+    from_scratch = nf4.quantize(w, block=block)
     assert torch.equal(from_scratch.packed, ours.packed)
-    assert (nf4.dequantise(from_scratch) - nf4.dequantise(ours)).abs().max() < 1e-7
+    assert (nf4.dequantize(from_scratch) - nf4.dequantize(ours)).abs().max() < 1e-7
 
 
 def test_the_constants_doubly_quantised_are_those_of_bitsandbytes() -> None:
     w = weight(512, 256)
     _, state = F.quantize_4bit(w, quant_type="nf4", compress_statistics=True)
-    ours = nf4.double_quantise(nf4.quantise(w).absmax, F.create_dynamic_map())
+    ours = nf4.double_quantize(nf4.quantize(w).absmax, F.create_dynamic_map())
     # The nearest of 256 levels may be a neighbour where a number lies midway.
     apart = ours.codes.int() - state.absmax.flatten().int()
     assert (apart != 0).float().mean() < 0.005 and apart.abs().max() <= 1
@@ -65,10 +65,10 @@ def test_the_constants_doubly_quantised_are_those_of_bitsandbytes() -> None:
 
 
 def test_bits_a_weight() -> None:
-    """4 + 32/64, and 4 + 8/64 + 32/(64 x 256) with the constants quantised too."""
-    stored = nf4.quantise(weight(4096, 256))
+    """4 + 32/64, and 4 + 8/64 + 32/(64 x 256) with the constants quantized too."""
+    stored = nf4.quantize(weight(4096, 256))
     assert stored.bits == 4.5
-    double = nf4.double_quantise(stored.absmax, nf4.dynamic_levels())
+    double = nf4.double_quantize(stored.absmax, nf4.dynamic_levels())
     bits = 8 * (stored.packed.nbytes + double.nbytes) / (4096 * 256)
     assert bits == pytest.approx(4 + 8 / 64 + 32 / (64 * 256), abs=1e-4)
     assert round(bits, 3) == 4.127
@@ -77,14 +77,14 @@ def test_bits_a_weight() -> None:
 @given(st.integers(1, 400), st.integers(2, 200), st.integers(0, 9))
 @settings(deadline=None, max_examples=40)
 def test_what_was_rounded_once_stays(n: int, block: int, seed: int) -> None:
-    """Quantising the quantised changes nothing, and no value moves beyond half a gap."""
+    """Quantizing the quantized changes nothing, and no value moves beyond half a gap."""
     w = weight(n, seed=seed)
-    once = nf4.quantise(w, block=block)
-    again = nf4.quantise(nf4.dequantise(once), block=block)
+    once = nf4.quantize(w, block=block)
+    again = nf4.quantize(nf4.dequantize(once), block=block)
     assert torch.equal(once.packed, again.packed) and torch.equal(once.absmax, again.absmax)
     widest = nf4.nf4_levels().diff().max() / 2
     reach = once.absmax.repeat_interleave(block)[:n]
-    assert ((nf4.dequantise(once) - w).abs() <= widest * reach * (1 + 1e-5)).all()
+    assert ((nf4.dequantize(once) - w).abs() <= widest * reach * (1 + 1e-5)).all()
 
 
 @given(st.lists(st.integers(0, 15), max_size=33))
@@ -99,22 +99,22 @@ def test_packing_undoes_itself(codes: list[int]) -> None:
 def test_the_largest_of_a_block_is_kept(kind: str) -> None:
     """Of either sign; int4 turns its constant round for it."""
     w = weight(64, 64)
-    stored = nf4.quantise(w, levels=nf4.LEVELS[kind]())
+    stored = nf4.quantize(w, levels=nf4.LEVELS[kind]())
     largest = w.abs().argmax(1, keepdim=True)
-    kept = nf4.dequantise(stored).gather(1, largest)
+    kept = nf4.dequantize(stored).gather(1, largest)
     assert torch.allclose(kept, w.gather(1, largest), rtol=1e-6)
 
 
 def test_a_block_of_zeros_stays_zero() -> None:
     w = torch.zeros(2, 64)
     w[1] = 1.0
-    assert torch.equal(nf4.dequantise(nf4.quantise(w)), w)
+    assert torch.equal(nf4.dequantize(nf4.quantize(w)), w)
 
 
 def test_normal_weights_are_rounded_best_by_nf4() -> None:
     w = weight(512, 512)
     error = {
-        name: (nf4.dequantise(nf4.quantise(w, levels=make())) - w).abs().mean().item()
+        name: (nf4.dequantize(nf4.quantize(w, levels=make())) - w).abs().mean().item()
         for name, make in nf4.LEVELS.items()
     }
     assert error["nf4"] < min(error["int4"], error["fp4"])
@@ -123,17 +123,17 @@ def test_normal_weights_are_rounded_best_by_nf4() -> None:
 @pytest.mark.parametrize("block", [0, 1, 64.0, True])
 def test_a_block_that_is_none_is_refused(block: object) -> None:
     with pytest.raises(InputError, match="is not possible; give 2 or more"):
-        nf4.quantise(weight(4, 4), block=block)  # pyright: ignore[reportArgumentType]
+        nf4.quantize(weight(4, 4), block=block)  # pyright: ignore[reportArgumentType]
 
 
 def test_numbers_that_are_none_are_refused() -> None:
     with pytest.raises(InputError, match="not finite"):
-        nf4.quantise(torch.tensor([1.0, float("nan")]))
+        nf4.quantize(torch.tensor([1.0, float("nan")]))
 
 
 def test_ours_reads_any_width() -> None:
     w = weight(7, 96)
-    assert (nf4.dequantise(nf4.quantise(w)) - w).norm() / w.norm() < 0.12
+    assert (nf4.dequantize(nf4.quantize(w)) - w).norm() / w.norm() < 0.12
 
 
 @pytest.mark.xfail(

@@ -18,7 +18,7 @@ from ftlab.methods.attention_lora import AttentionLoRA
 from ftlab.methods.export import merge, save_adapter
 from ftlab.methods.lora import LoRA
 from ftlab.methods.qlora import QLoRA
-from ftlab.models.quantize import Quantise, dequantise, is_quantised
+from ftlab.models.quantizing import Quantize, dequantize, is_quantized
 from ftlab.models.split import fuse_qkv
 from ftlab.plan import Plan
 
@@ -28,7 +28,7 @@ PLAN = Plan(steps=4, batch_size=4, lr=3e-3, measure_every=0)
 
 @pytest.fixture(scope="module")
 def lab() -> Lab:
-    return open_lab("clinic", model="nano-gpt2", base=Quantise(), **FEW)
+    return open_lab("clinic", model="nano-gpt2", base=Quantize(), **FEW)
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +88,7 @@ def test_the_exported_adapter_fits_the_dequantised_stock_model(
     lab: Lab, trained: Any, tmp_path: Path
 ) -> None:
     save_adapter(trained.model, tmp_path)
-    stock = fuse_qkv(dequantise(copy.deepcopy(lab.bundle.model)))
+    stock = fuse_qkv(dequantize(copy.deepcopy(lab.bundle.model)))
     again = PeftModel.from_pretrained(stock, str(tmp_path)).eval()
     assert torch.allclose(logits(lab, again), logits(lab, trained.model), atol=1e-3)
 
@@ -102,7 +102,7 @@ def off(lab: Lab, trained: Any, model: Any) -> float:
 def test_merging_dequantises_first(lab: Lab, trained: Any) -> None:
     """The three ways to merge, from right to wrong (SCIENCE: 0.1, 5 to 9, 11 to 13 %)."""
     merged = merge(trained.model)
-    assert not is_quantised(merged) and not hasattr(merged, "peft_config")
+    assert not is_quantized(merged) and not hasattr(merged, "peft_config")
     rightly = off(lab, trained, merged)
     with pytest.warns(UserWarning, match="4-bit"):
         into_codes = copy.deepcopy(trained.model).merge_and_unload().eval()
@@ -112,7 +112,7 @@ def test_merging_dequantises_first(lab: Lab, trained: Any) -> None:
     assert rightly < 0.002
     assert off(lab, trained, into_codes) > 10 * rightly
     assert off(lab, trained, fp32.eval()) > 10 * rightly
-    assert is_quantised(trained.model)
+    assert is_quantized(trained.model)
 
 
 @pytest.mark.parametrize(("half", "near"), [("fp16", 0.005), ("bf16", 0.03)])
@@ -124,7 +124,7 @@ def test_in_half_precision_it_merges_and_looks_the_same(
     from ftlab.train.checkpoint import setup_checksum
     from ftlab.train.engine import default_groups
 
-    bench = open_lab("clinic", model="nano-gpt2", base=Quantise(), **FEW)
+    bench = open_lab("clinic", model="nano-gpt2", base=Quantize(), **FEW)
     model = QLoRA()(bench.fresh()).model.eval()
     for name, p in model.named_parameters():
         if "lora_B" in name:
@@ -138,21 +138,21 @@ def test_in_half_precision_it_merges_and_looks_the_same(
 
 def test_a_plain_base_is_quantised_by_the_method() -> None:
     plain = open_lab("clinic", model="nano-gpt2", **FEW)
-    run = plain.run(PLAN, method=QLoRA(base=Quantise("fp4", double=False)))
-    assert is_quantised(run.model) and not is_quantised(plain.bundle.model)
+    run = plain.run(PLAN, method=QLoRA(base=Quantize("fp4", double=False)))
+    assert is_quantized(run.model) and not is_quantized(plain.bundle.model)
     first = next(iter(run)).measured
     assert first is not None and first["target_loss"] != plain.watch.baseline["target_loss"]
 
 
 def test_on_an_encoder_decoder() -> None:
-    bench = open_lab("new_words", model="nano-t5", base=Quantise(), **FEW)
+    bench = open_lab("new_words", model="nano-t5", base=Quantize(), **FEW)
     plan = Plan(steps=12, lr=1e-2, measure_every=0)
     run = bench.run(plan, method=QLoRA(AttentionLoRA({"cross": 4}))).finish()
     assert run.moving.trainable == 4 * 2 * 2 * 128 * 4
     losses = [step.loss or 0.0 for step in run.steps[1:]]
     assert losses[-1] < losses[0]
     merged = merge(run.model)
-    assert not is_quantised(merged)
+    assert not is_quantized(merged)
 
 
 def test_gradient_checkpointing_changes_no_number(lab: Lab) -> None:
@@ -180,6 +180,6 @@ def test_adamw8bit_keeps_small_matrices_in_32_bits(lab: Lab) -> None:
 
 def test_a_lab_can_be_quantised(lab: Lab) -> None:
     plain = open_lab("clinic", model="nano-gpt2", **FEW)
-    four = plain.quantised()
+    four = plain.quantized()
     assert torch.equal(logits(lab, four.bundle.model), logits(lab, lab.bundle.model))
-    assert four.bundle.base == Quantise() and plain.bundle.base is None
+    assert four.bundle.base == Quantize() and plain.bundle.base is None

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ftlab.base.errors import InputError
 from ftlab.methods.bands import parts_of, read_bands
-from ftlab.models.layer_map import TARGETS, layer_map
+from ftlab.models.layers import TARGETS, layer_map
 from ftlab.models.split import split_qkv
 
 # model, blocks of each stack, linear layers of one block of each stack

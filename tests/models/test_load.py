@@ -15,8 +15,8 @@ from safetensors.torch import load_file, save_file
 
 from ftlab.base import checksums
 from ftlab.base.errors import InputError
-from ftlab.models import load as module
-from ftlab.models.load import load
+from ftlab.models import loading as module
+from ftlab.models.loading import load
 
 
 @pytest.fixture

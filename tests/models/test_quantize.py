@@ -14,14 +14,14 @@ from ftlab.base.errors import InputError
 from ftlab.base.libraries import bitsandbytes
 from ftlab.methods import nf4
 from ftlab.methods.freeze import Freeze
-from ftlab.methods.full import full
-from ftlab.methods.trainable import numbers
-from ftlab.models.load import load
-from ftlab.models.quantize import (
-    Quantise,
-    dequantise,
-    is_quantised,
-    quantise,
+from ftlab.methods.full_tuning import full
+from ftlab.methods.prepared import numbers
+from ftlab.models.loading import load
+from ftlab.models.quantizing import (
+    Quantize,
+    dequantize,
+    is_quantized,
+    quantize,
     stored_bytes,
     weight_of,
 )
@@ -61,16 +61,16 @@ def logits(model: Any) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("make", [gpt2, llama, t5])
-@pytest.mark.parametrize("how", [Quantise(), Quantise(double=False), Quantise("fp4")], ids=str)
-def test_back_to_the_weights_that_the_codes_stand_for(make: Any, how: Quantise) -> None:
+@pytest.mark.parametrize("how", [Quantize(), Quantize(double=False), Quantize("fp4")], ids=str)
+def test_back_to_the_weights_that_the_codes_stand_for(make: Any, how: Quantize) -> None:
     base = make()
-    model = quantise(copy.deepcopy(base), how)
+    model = quantize(copy.deepcopy(base), how)
     four = logits(model)
-    assert is_quantised(model) and not any(p.requires_grad for p in model.parameters())
+    assert is_quantized(model) and not any(p.requires_grad for p in model.parameters())
     assert sum(map(numbers, model.parameters())) == sum(p.numel() for p in base.parameters())
     assert not torch.allclose(four, logits(base), atol=1e-3)
-    plain = fuse_qkv(dequantise(model))
-    assert not is_quantised(plain)
+    plain = fuse_qkv(dequantize(model))
+    assert not is_quantized(plain)
     assert {n: p.shape for n, p in plain.named_parameters()} == {
         n: p.shape for n, p in base.named_parameters()
     }
@@ -79,21 +79,21 @@ def test_back_to_the_weights_that_the_codes_stand_for(make: Any, how: Quantise) 
 
 def test_only_the_layers_of_the_blocks_are_rounded() -> None:
     base = gpt2()
-    plain = fuse_qkv(dequantise(quantise(copy.deepcopy(base))))
+    plain = fuse_qkv(dequantize(quantize(copy.deepcopy(base))))
     for (name, before), after in zip(base.named_parameters(), plain.parameters(), strict=True):
         rounded = name.endswith("weight") and before.ndim == 2 and ".h." in name
         assert torch.equal(before, after) != rounded, name
 
 
 def test_t5_keeps_what_it_would_cast_to_bytes() -> None:
-    model = quantise(t5())
+    model = quantize(t5())
     kept = {n.rpartition(".")[2] for n, m in model.named_modules() if type(m) is torch.nn.Linear}
     assert kept == {"wo", "lm_head"}
 
 
 def test_parting_a_fused_attention_changes_no_code() -> None:
     base = gpt2(128)
-    model = quantise(copy.deepcopy(base), Quantise(double=False))
+    model = quantize(copy.deepcopy(base), Quantize(double=False))
     for before, after in zip(base.transformer.h, model.transformer.h, strict=True):
         fused = bnb.nn.Params4bit(
             before.attn.c_attn.weight.detach().T.contiguous(),
@@ -108,14 +108,14 @@ def test_parting_a_fused_attention_changes_no_code() -> None:
 
 def test_the_layers_hold_what_was_made_by_hand() -> None:
     base = gpt2(128)
-    layer = quantise(copy.deepcopy(base), Quantise(double=False)).transformer.h[1].mlp.c_fc
-    by_hand = nf4.dequantise(nf4.quantise(base.transformer.h[1].mlp.c_fc.weight.T))
+    layer = quantize(copy.deepcopy(base), Quantize(double=False)).transformer.h[1].mlp.c_fc
+    by_hand = nf4.dequantize(nf4.quantize(base.transformer.h[1].mlp.c_fc.weight.T))
     assert torch.allclose(weight_of(layer), by_hand, atol=1e-7)
 
 
-@pytest.mark.parametrize(("how", "bits"), [(Quantise(double=False), 4.5), (Quantise(), 4.127)])
-def test_bytes_are_those_of_the_paper(how: Quantise, bits: float) -> None:
-    """0.5 bit a weight for the constants, 0.127 with double quantisation; the tables besides."""
+@pytest.mark.parametrize(("how", "bits"), [(Quantize(double=False), 4.5), (Quantize(), 4.127)])
+def test_bytes_are_those_of_the_paper(how: Quantize, bits: float) -> None:
+    """0.5 bit a weight for the constants, 0.127 with double quantization; the tables besides."""
     layer = torch.nn.Module()
     layer.w = bnb.nn.Params4bit(
         torch.randn(1024, 1024), requires_grad=False, compress_statistics=how.double
@@ -129,7 +129,7 @@ def test_bytes_are_those_of_the_paper(how: Quantise, bits: float) -> None:
 
 def test_gradients_flow_after_the_model_was_asked_in_eval_mode() -> None:
     """On CPUs with bfloat16 instructions bitsandbytes alone would have repacked its codes."""
-    model = quantise(llama())
+    model = quantize(llama())
     before = logits(model)
     states = model.model.embed_tokens(IDS).detach().requires_grad_()
     model.train()
@@ -158,47 +158,47 @@ def test_bitsandbytes_alone_trains_after_it_was_asked() -> None:
 
 
 def test_a_copy_is_a_copy() -> None:
-    model = quantise(gpt2())
+    model = quantize(gpt2())
     other = copy.deepcopy(model)
     assert torch.equal(logits(other), logits(model))
-    dequantise(other)
-    assert is_quantised(model) and not is_quantised(other)
+    dequantize(other)
+    assert is_quantized(model) and not is_quantized(other)
 
 
 def test_loading_in_four_bits_is_loading_and_quantising() -> None:
-    bundle = load("nano-gpt2", base=Quantise())
-    assert bundle.base == Quantise() and bundle.checksum == load("nano-gpt2").checksum
-    assert torch.equal(logits(bundle.model), logits(quantise(load("nano-gpt2").model)))
+    bundle = load("nano-gpt2", base=Quantize())
+    assert bundle.base == Quantize() and bundle.checksum == load("nano-gpt2").checksum
+    assert torch.equal(logits(bundle.model), logits(quantize(load("nano-gpt2").model)))
 
 
 def test_a_width_that_is_no_multiple_of_the_block_is_refused_whole() -> None:
     model = gpt2(96)
     with pytest.raises(InputError, match=r"has 96 inputs, which is no multiple of .* 64"):
-        quantise(model)
-    assert not is_quantised(model)
+        quantize(model)
+    assert not is_quantized(model)
 
 
 def test_twice_and_too_late_are_refused() -> None:
     from ftlab.methods.lora import LoRA
 
-    model = quantise(gpt2())
-    with pytest.raises(InputError, match="quantised already"):
-        quantise(model)
+    model = quantize(gpt2())
+    with pytest.raises(InputError, match="quantized already"):
+        quantize(model)
     with pytest.raises(InputError, match="wrapped by peft"):
-        quantise(LoRA({"1-12": 2})(gpt2()).model)
+        quantize(LoRA({"1-12": 2})(gpt2()).model)
 
 
 @pytest.mark.parametrize("method", [full, Freeze()])
 def test_codes_cannot_be_trained(method: Any) -> None:
     with pytest.raises(InputError, match=r"codes\s+cannot be trained.*LoRA"):
-        method(quantise(gpt2()))
+        method(quantize(gpt2()))
 
 
 def test_what_is_no_quantisation_is_refused() -> None:
     with pytest.raises(InputError, match="'nf5' is no 4-bit type; give nf4 or fp4"):
-        Quantise("nf5")  # pyright: ignore[reportArgumentType]
+        Quantize("nf5")  # pyright: ignore[reportArgumentType]
     with pytest.raises(InputError, match="A block of 48 weights is not possible; give 64, 128"):
-        Quantise(block=48)
+        Quantize(block=48)
 
 
 def test_without_the_library_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -206,4 +206,4 @@ def test_without_the_library_one_sentence(monkeypatch: pytest.MonkeyPatch) -> No
 
     monkeypatch.setitem(sys.modules, "bitsandbytes", None)
     with pytest.raises(InputError, match="pip install bitsandbytes"):
-        quantise(gpt2())
+        quantize(gpt2())

@@ -25,12 +25,12 @@ def conversions(monkeypatch) -> list[str]:
     """A wheel that is there and a conversion that writes two small files; its calls are listed."""
     calls: list[str] = []
 
-    def dequantise(gguf: Path, folder: Path) -> None:
+    def dequantize(gguf: Path, folder: Path) -> None:
         calls.append(gguf.name)
         (folder / "model.safetensors").write_bytes(b"weights")
         (folder / "config.json").write_text("{}")
 
-    monkeypatch.setattr(smollm, "dequantise", dequantise)
+    monkeypatch.setattr(smollm, "dequantize", dequantize)
     monkeypatch.setattr(smollm, "has_wheel", lambda: True)
     monkeypatch.setattr(smollm, "find_gguf", lambda: Path(smollm.GGUF_NAME))
     return calls
@@ -73,7 +73,7 @@ def test_a_killed_conversion_leaves_nothing(cache, conversions, monkeypatch):
         (folder / "model.safetensors").write_bytes(b"half")
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(smollm, "dequantise", killed)
+    monkeypatch.setattr(smollm, "dequantize", killed)
     with pytest.raises(KeyboardInterrupt):
         smollm.local_folder()
     assert not cache.exists()
@@ -82,14 +82,14 @@ def test_a_killed_conversion_leaves_nothing(cache, conversions, monkeypatch):
 
 def test_two_conversions_at_once(cache, conversions, monkeypatch):
     """The other process publishes while ours is still at work; both end with one whole folder."""
-    ours = smollm.dequantise
+    ours = smollm.dequantize
 
     def slow(gguf: Path, folder: Path) -> None:
-        monkeypatch.setattr(smollm, "dequantise", ours)
+        monkeypatch.setattr(smollm, "dequantize", ours)
         smollm.convert(gguf, cache)
         ours(gguf, folder)
 
-    monkeypatch.setattr(smollm, "dequantise", slow)
+    monkeypatch.setattr(smollm, "dequantize", slow)
     assert smollm.is_complete(smollm.local_folder())
     assert only_folder(cache)
 
@@ -142,7 +142,7 @@ def test_the_real_model_knows_its_facts():
     """The real weights, from the user's own cache: 40 facts by choice, at least 90 % right."""
     from ftlab.datasets.load import load_suite
     from ftlab.evaluate.skills import measure_skills
-    from ftlab.models.load import load
+    from ftlab.models.loading import load
 
     bundle = load("smollm2-135m")
     assert sum(p.numel() for p in bundle.model.parameters()) == 134_515_008

@@ -6,7 +6,7 @@ from torch import nn
 from transformers import GPT2LMHeadModel
 
 from ftlab.base.errors import InputError
-from ftlab.models.layer_map import layer_map
+from ftlab.models.layers import layer_map
 from ftlab.models.split import SplitQKV, fuse_qkv, split_qkv, untie
 
 IDS = torch.arange(24).reshape(2, 12)  # (B, T)

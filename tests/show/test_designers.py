@@ -16,7 +16,7 @@ from ftlab.analysis import compare
 from ftlab.base.errors import InputError
 from ftlab.methods.bands import parts_of
 from ftlab.methods.freeze import Freeze
-from ftlab.methods.full import full
+from ftlab.methods.full_tuning import full
 from ftlab.plan import SCHEDULES
 from ftlab.show.canvas.style import plain
 from ftlab.show.panels import panel

@@ -16,7 +16,7 @@ from ftlab.base.paths import data_dir
 from ftlab.explorer.recorded import FILE, Explorer
 from ftlab.explorer.settings import PRESETS, RANKS, Settings
 from ftlab.lab.lab import Lab, open_lab
-from ftlab.methods.trainable import count
+from ftlab.methods.prepared import count
 from ftlab.show.panels.explorer_picture import explorer_picture, numbers
 from ftlab.show.panels.explorer_sheet import frontier
 from ftlab.show.panels.rank_explorer import RankExplorer, rank_explorer, settings, values_of

@@ -24,7 +24,7 @@ from ftlab.datasets.load import Probe, Suite, load_suite
 from ftlab.evaluate.likelihood import document_loss, score_texts
 from ftlab.evaluate.skills import measure_skills
 from ftlab.models import smollm
-from ftlab.models.load import load
+from ftlab.models.loading import load
 from ftlab.text.segments import prefix_id
 
 TASKS = Path(__file__).parent / "lm_eval_tasks"

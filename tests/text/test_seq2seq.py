@@ -17,7 +17,7 @@ from ftlab.evaluate.drift import kl_to_base, layer_of
 from ftlab.evaluate.likelihood import document_loss, score_texts
 from ftlab.evaluate.skills import measure_skills
 from ftlab.evaluate.target import generate, measure_target
-from ftlab.methods.full import full
+from ftlab.methods.full_tuning import full
 from ftlab.plan import Plan
 from ftlab.text.loss import summed_loss
 from ftlab.text.seq2seq import around, corrupted, decoder_start

@@ -15,7 +15,7 @@ from ftlab.base.paths import data_dir
 from ftlab.datasets.load import load_suite
 from ftlab.datasets.rows import read_jsonl
 from ftlab.evaluate.skills import measure_skills
-from ftlab.models.load import load
+from ftlab.models.loading import load
 from ftlab.world.streams import PRETRAIN_SEED, training_stream
 from tools.pretrain import nano_gpt2
 from tools.pretrain import nano_t5 as nano_t5_parts

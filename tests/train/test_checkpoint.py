@@ -30,7 +30,7 @@ PLAN = Plan(
 # Trains until it is in the middle of step 8: moved, measured, not yet told or stored.
 VICTIM = """
 import json, sys, time
-from ftlab.models.load import load
+from ftlab.models.loading import load
 from ftlab.train.loop import Plan, train
 
 model, folder, items, plan = sys.argv[1:]
@@ -215,7 +215,7 @@ def test_no_folder_no_steps(tmp_path):
 
 
 def test_setup_reads_every_dtype(tiny_gpt2):
-    """Frozen weights may be of any type, codes of a quantised model too."""
+    """Frozen weights may be of any type, codes of a quantized model too."""
     for name, dtype in (("a", torch.bfloat16), ("b", torch.uint8), ("c", torch.float16)):
         frozen = torch.nn.Parameter(torch.ones((), dtype=dtype), requires_grad=False)
         tiny_gpt2.register_parameter(name, frozen)

@@ -20,7 +20,7 @@ SCRIPT = """
 import json, os, sys
 from pathlib import Path
 import torch
-from ftlab.models.load import load
+from ftlab.models.loading import load
 from ftlab.train.loop import Plan, train
 
 bundle = load(sys.argv[1])

@@ -12,8 +12,8 @@ from accelerate.state import AcceleratorState
 
 from ftlab.base.errors import InputError, OutOfMemory
 from ftlab.datasets.load import load_domain
-from ftlab.methods.full import full
-from ftlab.models.load import load
+from ftlab.methods.full_tuning import full
+from ftlab.models.loading import load
 from ftlab.text.loss import summed_loss
 from ftlab.text.train_batches import collate, encode
 from ftlab.train.loop import Plan, train
@@ -307,7 +307,7 @@ def test_full_lets_everything_move(tiny_gpt2):
 
 def test_import_is_light():
     code = (
-        "import sys, ftlab.train.loop, ftlab.methods.full\n"
+        "import sys, ftlab.train.loop, ftlab.methods.full_tuning\n"
         "heavy = {'datasets', 'peft', 'transformers', 'bitsandbytes'} & sys.modules.keys()\n"
         "sys.exit(str(heavy) if heavy else 0)"
     )

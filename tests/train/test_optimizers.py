@@ -12,7 +12,7 @@ import torch
 
 from ftlab.base.errors import InputError
 from ftlab.datasets.load import load_domain
-from ftlab.models.load import load
+from ftlab.models.loading import load
 from ftlab.plan import OPTIMIZERS, Plan
 from ftlab.train import optimizers
 from ftlab.train.loop import train

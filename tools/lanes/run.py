@@ -170,7 +170,7 @@ def faults(before: dict[str, str], after: dict[str, str]) -> list[str]:
     return found
 
 
-def run_lane(name: str, folder: Path, smoke: bool) -> list[str]:
+def run_benchmark(name: str, folder: Path, smoke: bool) -> list[str]:
     """Make and run one lane; what failed in it. A smoke test of `lowest` has one short notebook."""
     begin, lane, short = time.monotonic(), Lane(name, folder), smoke and name == "lowest"
     if lane.make() and lane.install(START if short else FIRST):
@@ -192,7 +192,7 @@ def main(argv: list[str] | None = None) -> int:
         print(f"There is no lane {unknown[0]!r}; there are {' and '.join(LANES)}.", file=sys.stderr)
         return 2
     names = asked.lanes or LANES
-    failed = [fault for n in names for fault in run_lane(n, asked.folder / n, asked.smoke)]
+    failed = [fault for n in names for fault in run_benchmark(n, asked.folder / n, asked.smoke)]
     print("Failed: " + "; ".join(failed) if failed else "The lanes passed.")
     return 1 if failed else 0
 

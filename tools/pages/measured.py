@@ -11,8 +11,8 @@ from statistics import fmean
 
 from ftlab import record as records
 from ftlab.analysis import compare
+from ftlab.analysis.attention_order import best_rates
 from ftlab.analysis.four_bits import left, pairs
-from ftlab.analysis.priorities import best_rates
 from ftlab.base.paths import data_dir
 from ftlab.show.canvas.style import method_mark
 from tools.pages.instructor.sections import Judged, verdicts
@@ -143,7 +143,7 @@ def four_bits() -> str:
     """LoRA beside QLoRA, as Markdown."""
     found = pairs()
     alone = {
-        pair.where.split(",")[0]: compare.kept_of(pair.qlora.runs[0].baseline, pair.plain)
+        pair.where.split(",")[0]: compare.retained_of(pair.qlora.runs[0].baseline, pair.plain)
         for pair in found
     }
     rows = []

@@ -85,7 +85,7 @@ def _finish(name: str, out: Path) -> None:
     from ftlab.base import checksums
     from ftlab.datasets.load import load_suite, suite_for
     from ftlab.datasets.rows import read_jsonl
-    from ftlab.models.load import load
+    from ftlab.models.loading import load
     from tools.pretrain.card import write_card
 
     bundle = load(out)

@@ -85,8 +85,8 @@ def freeze_outcome(
 
 def part_sizes(model: Any) -> dict[str, int]:
     """Numbers of a decoder model by part: "1" to "12" (twelfths), embeddings, and the rest."""
-    from ftlab.methods.trainable import numbers
-    from ftlab.models.layer_map import layer_map
+    from ftlab.methods.prepared import numbers
+    from ftlab.models.layers import layer_map
 
     found = layer_map(model)
     twelfth = read_bands({str(part): str(part) for part in BLOCKS}, found.depth())

@@ -28,14 +28,14 @@ COLOURS = {"nf4": "#7A1F4B", "int4": "#0072B2", "fp4": "#8C6D00"}
 
 def error(weight: Tensor, kind: str, block: int = nf4.BLOCK) -> float:
     """Relative error of rounding: |w' - w| / |w|, both as lengths of the whole weight."""
-    stored = nf4.quantise(weight, block=block, levels=nf4.LEVELS[kind]())
-    return ((nf4.dequantise(stored) - weight).norm() / weight.norm()).item()
+    stored = nf4.quantize(weight, block=block, levels=nf4.LEVELS[kind]())
+    return ((nf4.dequantize(stored) - weight).norm() / weight.norm()).item()
 
 
 def usage(weight: Tensor, kind: str, block: int = nf4.BLOCK) -> list[float]:
     """The share of the weights that each level takes, from the lowest level up."""
     levels = nf4.LEVELS[kind]()
-    stored = nf4.quantise(weight, block=block, levels=levels)
+    stored = nf4.quantize(weight, block=block, levels=levels)
     codes = nf4.unpack(stored.packed, weight.numel()).long()
     return (torch.bincount(codes, minlength=len(levels)) / weight.numel()).tolist()
 

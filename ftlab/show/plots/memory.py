@@ -26,7 +26,7 @@ from ftlab.show.plots.tables import Cell, Table
 
 COLOURS = {
     "weights": "#2E6F9E",
-    "quantisation constants": "#1B3A57",
+    "quantization constants": "#1B3A57",
     "adapters": "#B0407F",
     "optimiser states": "#C25500",
     "gradients": "#8A6D00",

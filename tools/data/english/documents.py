@@ -6,7 +6,7 @@ knew: Sun et al. 2020, LAMOL, arXiv:1909.03329.)
 
 Notable choices
 - Temperature 0.8. At 1.0 the base's loss on its own text is its entropy, and what a tuned model
-  loses there is KL(base || tuned) exactly in expectation; but this small model, quantised to four
+  loses there is KL(base || tuned) exactly in expectation; but this small model, quantized to four
   bits, then wrote word salad with invented names and rude words, which nobody would call general
   English. At 0.8 it reads. The price: a model that grows sharper all round may gain a little
   here, so drift is measured on whole distributions (`kl_to_base`), which no temperature bends.

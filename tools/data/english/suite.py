@@ -92,7 +92,7 @@ def main() -> int:
         print(f"These differ: {', '.join(wrong)}." if wrong else "The English suite is as made.")
         return 1 if wrong else 0
     if given.sample or given.sample_replay:
-        from ftlab.models.load import load  # only this command needs a model
+        from ftlab.models.loading import load  # only this command needs a model
 
         bundle = load(MODEL)
         if given.sample:

@@ -44,7 +44,7 @@ def _facts() -> str:
 def _rounding() -> str:
     """What is left of each model after rounding alone, a number per model."""
     left = {
-        pair.where.split(",")[0]: compare.kept_of(pair.qlora.runs[0].baseline, pair.plain)
+        pair.where.split(",")[0]: compare.retained_of(pair.qlora.runs[0].baseline, pair.plain)
         for pair in pairs()
     }
     return ", ".join(f"{name} keeps {share:.1%}" for name, share in left.items())

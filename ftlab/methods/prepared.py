@@ -13,7 +13,7 @@ from typing import Any
 
 from torch import nn
 
-from ftlab.models.layer_map import LayerMap, Place, layer_map
+from ftlab.models.layers import LayerMap, Place, layer_map
 from ftlab.plan import Plan
 
 
@@ -36,7 +36,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Moving:
+class Prepared:
     """A model as a method left it; tied weights are counted once."""
 
     method: str
@@ -85,11 +85,11 @@ class Moving:
         return _merge_blocks(sorted(summed, key=lambda cell: cell[0]))
 
 
-def count(model: nn.Module, method: str, factors: Mapping[str, float] | None = None) -> Moving:
+def count(model: nn.Module, method: str, factors: Mapping[str, float] | None = None) -> Prepared:
     """Read back from the live model what may move in it."""
     sizes = [(numbers(p), p.requires_grad) for p in model.parameters()]
     moving = sum(n for n, moves in sizes if moves)
-    return Moving(method, moving, sum(n for n, _ in sizes), model, factors or {})
+    return Prepared(method, moving, sum(n for n, _ in sizes), model, factors or {})
 
 
 def numbers(parameter: nn.Parameter) -> int:

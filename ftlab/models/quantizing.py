@@ -1,9 +1,9 @@
 """A base in four bits: the linear layers of the blocks become NF4, everything else stays.
 
-    quantise(model)                     in place; 4.127 bits a weight with double quantisation
-    dequantise(model)                   back to plain weights: those the 4-bit model computed with
+    quantize(model)                     in place; 4.127 bits a weight with double quantization
+    dequantize(model)                   back to plain weights: those the 4-bit model computed with
 
-    y = dequantise(codes) x             the codes never change; gradients flow THROUGH to x,
+    y = dequantize(codes) x             the codes never change; gradients flow THROUGH to x,
                                         and so to adapters that stand before and beside
 
 The layers are bitsandbytes' `Linear4bit`; `ftlab.methods.nf4` shows by hand what is in them.
@@ -36,7 +36,7 @@ from transformers.pytorch_utils import Conv1D
 from ftlab.base.errors import InputError
 from ftlab.base.libraries import bitsandbytes
 from ftlab.base.machine import precision
-from ftlab.models.layer_map import TARGETS, LayerMap, layer_map
+from ftlab.models.layers import TARGETS, LayerMap, layer_map
 from ftlab.models.split import split_qkv
 
 KINDS = ("nf4", "fp4")
@@ -45,13 +45,13 @@ COMPUTE = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
 
 @dataclass(frozen=True)
-class Quantise:
-    """How a base is quantised."""
+class Quantize:
+    """How a base is quantized."""
 
     kind: Literal["nf4", "fp4"] = "nf4"
     """The levels: quantiles of the normal distribution, or a 4-bit float."""
     double: bool = True
-    """Are the constants of the blocks quantised too?"""
+    """Are the constants of the blocks quantized too?"""
     block: int = 64
     """Weights that share a constant; a power of two from 64 to 4096."""
 
@@ -70,19 +70,19 @@ class Quantise:
         )
 
 
-def quantise(
-    model: Any, how: Quantise | None = None, *, device: torch.device | str | None = None
+def quantize(
+    model: Any, how: Quantize | None = None, *, device: torch.device | str | None = None
 ) -> Any:
     """Put the linear layers of every block into four bits, in place, and freeze the model.
 
     They go to `device` (None: where they are) one by one, and the rest of the model after them.
-    Raises InputError without bitsandbytes, for a model that is quantised already or carries
+    Raises InputError without bitsandbytes, for a model that is quantized already or carries
     adapters, and on a CPU for a width that is no multiple of the block.
     """
-    how, bnb = how or Quantise(), bitsandbytes()
-    if is_quantised(model) or hasattr(model, "peft_config"):
-        state = "quantised already" if is_quantised(model) else "wrapped by peft"
-        raise InputError(f"This model is {state}; quantise a freshly loaded one.")
+    how, bnb = how or Quantize(), bitsandbytes()
+    if is_quantized(model) or hasattr(model, "peft_config"):
+        state = "quantized already" if is_quantized(model) else "wrapped by peft"
+        raise InputError(f"This model is {state}; quantize a freshly loaded one.")
     found = layer_map(model)
     split_qkv(model)
     places = list(linears_of(found))
@@ -96,8 +96,8 @@ def quantise(
     return model
 
 
-def dequantise(model: Any) -> Any:
-    """Undo `quantise`, in place: plain layers with the weights that the 4-bit ones stand for."""
+def dequantize(model: Any) -> Any:
+    """Undo `quantize`, in place: plain layers with the weights that the 4-bit ones stand for."""
     for name, module in list(model.named_modules()):
         if _is_packed(module):
             parent, _, last = name.rpartition(".")
@@ -106,7 +106,7 @@ def dequantise(model: Any) -> Any:
     return model
 
 
-def is_quantised(model: Any) -> bool:
+def is_quantized(model: Any) -> bool:
     """Has the model a layer in four bits?"""
     return any(_is_packed(module) for module in model.modules())
 
@@ -151,7 +151,7 @@ def _check_width(name: str, layer: Any, block: int, device: torch.device) -> Non
         )
 
 
-def pack_layer(layer: Any, how: Quantise, bnb: Any, device: torch.device) -> Any:
+def pack_layer(layer: Any, how: Quantize, bnb: Any, device: torch.device) -> Any:
     """The same layer with its weight in four bits; it computes in the device's precision."""
     transposed = isinstance(layer, Conv1D)
     weight = layer.weight.detach().T if transposed else layer.weight.detach()  # (out, in)
@@ -177,7 +177,7 @@ def pack_layer(layer: Any, how: Quantise, bnb: Any, device: torch.device) -> Any
         made.bias = nn.Parameter(layer.bias.detach().to(made.compute_dtype, copy=True))
     made.transposed = transposed
     made.support_avx512bf16_for_cpu = False  # see above: no other format, the same everywhere
-    return made.to(device).train(layer.training)  # moving there is what quantises
+    return made.to(device).train(layer.training)  # moving there is what quantizes
 
 
 def _plain(layer: Any) -> nn.Module:

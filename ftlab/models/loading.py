@@ -29,7 +29,7 @@ from ftlab.base.paths import data_dir
 from ftlab.base.quiet import quiet
 from ftlab.datasets.load import is_there, nearest
 from ftlab.hub import fetch, reach
-from ftlab.models.quantize import Quantise, quantise
+from ftlab.models.quantizing import Quantize, quantize
 
 SHIPPED = ("nano-gpt2", "nano-t5")
 KNOWN = (*SHIPPED, "smollm2-135m")
@@ -57,7 +57,7 @@ class Bundle:
     """Its tokenizer, with a pad token."""
     checksum: str
     """A short name (12 digits of sha256) of the weights file."""
-    base: Quantise | None = None
+    base: Quantize | None = None
     """How its blocks were put into four bits; None where they were not."""
 
 
@@ -66,11 +66,11 @@ def load(
     *,
     dtype: torch.dtype | str | None = None,
     device: torch.device | str | None = None,
-    base: Quantise | None = None,
+    base: Quantize | None = None,
 ) -> Bundle:
     """The model `name` in eval mode, as `dtype` (float32) on `device` (the CPU).
 
-    With `base` its blocks are in four bits (`ftlab.models.quantize`), a layer at a time while it
+    With `base` its blocks are in four bits (`ftlab.models.quantizing`), a layer at a time while it
     goes to the device, so that the whole model need never lie there.
 
     Raises InputError for a name that means nothing and for files that are damaged or incomplete,
@@ -92,14 +92,14 @@ def load(
     return Bundle(str(name), model, tokenizer, checksums.short(weights), base)
 
 
-def _placed(model: Any, base: Quantise | None, device: Any, name: str) -> Any:
+def _placed(model: Any, base: Quantize | None, device: Any, name: str) -> Any:
     """The model on its device, in four bits if asked."""
     try:
-        return model.to(device or "cpu") if base is None else quantise(model, base, device=device)
+        return model.to(device or "cpu") if base is None else quantize(model, base, device=device)
     except torch.OutOfMemoryError as error:
         count = sum(p.numel() for p in model.parameters())
         cure = "restart the kernel, or take a smaller model"
-        cure = cure if base else f"load it in four bits, base=Quantise(), or {cure}"
+        cure = cure if base else f"load it in four bits, base=Quantize(), or {cure}"
         raise InputError(
             f"{name} has {count / 1e6:,.0f} million weights, which do not fit the card; {cure}."
         ) from error
@@ -156,9 +156,9 @@ def _fetch(name: str) -> Path:
             wanted=[*_SMALL, "*.safetensors"],
             left_out=["*/*", "consolidated*"],
         )
-    except reach.Away as error:
+    except reach.Offline as error:
         near = "" if name in ON_THE_HUB else nearest(name, KNOWN)
-        raise reach.Away(
+        raise reach.Offline(
             f"There is no model '{name}' here{near}, and none could be fetched: {error.reason}; "
             f"{POSSIBLE}.",
             error.reason,

@@ -3,7 +3,7 @@
     print(estimate("llama-7b", MemoryPlan("qlora", precision="fp16", gradient_checkpointing=True)))
 
     weights        4 bytes each in fp32, 2 in half precision; in four bits half a byte
-    constants      a float32 for 64 weights = 0.5 bit a weight; quantised themselves, 0.127 bit
+    constants      a float32 for 64 weights = 0.5 bit a weight; quantized themselves, 0.127 bit
     adapters       4 r (in + out) bytes for each adapted layer
     gradients      as large as what moves
     optimiser      AdamW: two float32 a number; in 8 bits two bytes, and a float32 for 256 of each
@@ -30,7 +30,7 @@ Run the tests: pytest tests/memory/test_memory.py
 from math import ceil
 from typing import Any
 
-from ftlab.memory.moments import moments, moving_tensors, number_bytes
+from ftlab.memory.moments import moments, parameter_bytes, trainable_tensors
 from ftlab.memory.parts import CARDS, GB, PARTS, Memory, Part, size
 from ftlab.memory.plan import BYTES, MemoryPlan
 from ftlab.memory.shapes import Shape, shape
@@ -49,11 +49,11 @@ def estimate(model: Any, plan: MemoryPlan) -> Memory:
     Raises InputError for a model whose shape is not known.
     """
     form = shape(model)
-    kept, constants = weight_bytes(form, plan)
-    states, paged = state_bytes(moving_tensors(form, plan), plan)
+    saved, constants = weight_bytes(form, plan)
+    states, paged = state_bytes(trainable_tensors(form, plan), plan)
     steady = {
-        "weights": kept,
-        "quantisation constants": constants,
+        "weights": saved,
+        "quantization constants": constants,
         "adapters": adapter_bytes(form, plan),
         "optimiser states": states,
     }
@@ -93,7 +93,7 @@ def constant_bytes(numbers: int, plan: MemoryPlan) -> int:
 
 def adapter_bytes(form: Shape, plan: MemoryPlan) -> int:
     """A (r, in) and B (out, r) beside every adapted layer, in float32 whatever the base is."""
-    return 0 if plan.method == "full" else 4 * sum(moving_tensors(form, plan))
+    return 0 if plan.method == "full" else 4 * sum(trainable_tensors(form, plan))
 
 
 def state_bytes(sizes: list[int], plan: MemoryPlan) -> tuple[int, int]:
@@ -115,4 +115,4 @@ def state_bytes(sizes: list[int], plan: MemoryPlan) -> tuple[int, int]:
 
 def _state_width(plan: MemoryPlan) -> int:
     """torch keeps states as the weights are, bitsandbytes in float32."""
-    return number_bytes(plan) if plan.optimizer == "adamw" else 4
+    return parameter_bytes(plan) if plan.optimizer == "adamw" else 4
