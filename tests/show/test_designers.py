@@ -22,7 +22,6 @@ from ftlab.show.canvas.style import plain
 from ftlab.show.panels import panel
 from ftlab.show.panels.compare import compare_panel, in_numbers, sentence, side_by_side
 from ftlab.show.panels.freeze import BLOCKS, PRESETS, freeze_outcome, freeze_panel, part_sizes
-from ftlab.show.panels.recorded import called
 from ftlab.show.panels.schedule import (
     PEAKS,
     WARMUPS,
@@ -31,6 +30,7 @@ from ftlab.show.panels.schedule import (
     schedule_outcome,
     schedule_panel,
 )
+from ftlab.show.plots.recorded import called
 
 NANO = compare.settings(compare.shipped("nano"))
 SIZES = dict.fromkeys(map(str, BLOCKS), 198_272) | {"embeddings": 409_600, "rest": 256}

@@ -27,7 +27,7 @@ from ftlab.show.canvas.agg import own_settings
 from ftlab.show.canvas.sheet import EDGE, LIFT, Picture, head, heading, panel
 from ftlab.show.canvas.style import INK, METHODS, SOFT, percent, plain, skill_marks, words
 from ftlab.show.panels.panel import Panel, choice, slider
-from ftlab.show.panels.recorded import (
+from ftlab.show.plots.recorded import (
     Found,
     both_told,
     how_near,

@@ -24,7 +24,7 @@ from ftlab.show.canvas.labels import Label, end_labels
 from ftlab.show.canvas.sheet import LIFT, Picture, head, heading, panel, percent_axis
 from ftlab.show.canvas.style import SOFT, skill_marks
 from ftlab.show.panels.panel import Panel, choice
-from ftlab.show.panels.recorded import both_told, called, told, write, write_head
+from ftlab.show.plots.recorded import both_told, called, told, write, write_head
 
 COLOURS = ("#B84A00", "#0072B2")  # first, second: methods have colours, but two may be the same
 MARKERS = ("o", "s")

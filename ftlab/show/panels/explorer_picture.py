@@ -41,8 +41,8 @@ from ftlab.show.panels.explorer_sheet import (
     sheet,
     skill_rows,
 )
-from ftlab.show.panels.recorded import write
 from ftlab.show.plots.blocks import WIDE, Cell, blocks
+from ftlab.show.plots.recorded import write
 
 RECORDED, NAIVE, LIVE = METHODS["lora_qv"].colour, METHODS["full"].colour, "#3B3B98"
 SHORT = {"qv": "q, v", "qkvo": "all attention", "ff": "feed-forward", "all": "all linear"}

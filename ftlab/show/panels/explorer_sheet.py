@@ -22,8 +22,8 @@ from ftlab.explorer.recorded import Explorer, Recorded
 from ftlab.show.canvas.agg import own_settings, pixels
 from ftlab.show.canvas.sheet import EDGE, LIFT, Picture, head, heading, panel, percent_axis
 from ftlab.show.canvas.style import INK, SKILLS, SOFT
-from ftlab.show.panels.recorded import write
 from ftlab.show.plots.blocks import WIDE, Cell, blocks
+from ftlab.show.plots.recorded import write
 
 WIDTH, HEIGHT = 9.8, 6.0  # inches
 TOP, BLOCKS = 5.45, 4.53  # of the plan's words, and the foot of its boxes

@@ -20,7 +20,8 @@ from ftlab.show.canvas.agg import own_settings
 from ftlab.show.canvas.sheet import EDGE, LIFT, Picture, head, heading, panel
 from ftlab.show.canvas.style import INK, METHODS, SOFT, method_mark, plain
 from ftlab.show.panels.panel import Panel, slider
-from ftlab.show.panels.recorded import (
+from ftlab.show.plots.blocks import Cell, blocks, gradients
+from ftlab.show.plots.recorded import (
     Found,
     both_told,
     how_near,
@@ -29,7 +30,6 @@ from ftlab.show.panels.recorded import (
     write,
     write_head,
 )
-from ftlab.show.plots.blocks import Cell, blocks, gradients
 
 BLOCKS = tuple(range(1, 13))
 PRESETS = {

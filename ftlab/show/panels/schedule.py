@@ -24,7 +24,7 @@ from ftlab.show.canvas.labels import Label, end_labels
 from ftlab.show.canvas.sheet import LIFT, Picture, head, heading, row
 from ftlab.show.canvas.style import METHODS, SOFT, percent, plain
 from ftlab.show.panels.panel import Panel, choice, slider
-from ftlab.show.panels.recorded import Found, both_told, how_near, nearest, outcomes
+from ftlab.show.plots.recorded import Found, both_told, how_near, nearest, outcomes
 from ftlab.train.schedules import lr_factors
 
 PEAKS = (3e-5, 1e-4, 1.5e-4, 2e-4, 3e-4, 5e-4, 7e-4, 1e-3, 2e-3, 3e-3)

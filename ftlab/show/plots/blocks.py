@@ -16,7 +16,7 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
 from ftlab.show.canvas.sheet import EDGE, Picture
 from ftlab.show.canvas.style import BAD, SOFT
-from ftlab.show.panels.recorded import write
+from ftlab.show.plots.recorded import write
 
 APART = 0.11  # inches between the blocks and what stands at either end
 
