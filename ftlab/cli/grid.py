@@ -38,7 +38,6 @@ def add_grid(parser: argparse.ArgumentParser) -> None:
 def grid(asked: argparse.Namespace) -> int:
     """Run what is missing of a grid, one record a run."""
     from ftlab.experiments import make as work
-    from ftlab.experiments.decoder import model_of
 
     if asked.most is not None and asked.most < 1:
         raise InputError(f"--most {asked.most} is not possible; give a whole number from 1 up.")
@@ -46,7 +45,7 @@ def grid(asked: argparse.Namespace) -> int:
         return _explorer(asked)
     if asked.profile == "t4":
         return _gpu_memory(asked)
-    model = asked.model or model_of(asked.name, asked.profile)
+    model = asked.model or work.model_of(asked.name, asked.profile)
     points = work.choose(asked.name, model, asked.only)
     if asked.list:
         print("\n".join(point.name for point in points))

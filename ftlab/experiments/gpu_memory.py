@@ -42,8 +42,9 @@ from ftlab.memory.plan import MemoryPlan
 from ftlab.memory.shapes import config_of
 from ftlab.methods.lora import LoRA
 from ftlab.methods.qlora import QLoRA
+from ftlab.models.bases import Quantize
 from ftlab.models.layers import TARGETS, layer_map
-from ftlab.models.quantizing import COMPUTE, Quantize, linears_of, pack_layer
+from ftlab.models.quantizing import COMPUTE, linears_of, pack_layer
 from ftlab.plan import Plan, Step
 from ftlab.text.train_batches import Example
 from ftlab.train import optimizers

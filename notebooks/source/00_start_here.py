@@ -70,7 +70,7 @@ beginnings = [
     "Ben has the kite. Eve has the drum. What does Eve have? The",
 ]
 for beginning, ending in zip(
-    beginnings, generate(lab.watch.base, lab.tokenizer, beginnings, 6), strict=True
+    beginnings, generate(lab.evaluator.base, lab.tokenizer, beginnings, 6), strict=True
 ):
     print(f"{beginning} |{ending}")
 
@@ -119,7 +119,7 @@ for skill, accuracy in baseline["skills"].items():
 
 # %%
 rows = [dict(row) for row in lab.domain.test][:3]
-answers = generate(lab.watch.base, lab.tokenizer, [row["prompt"] for row in rows], 12)
+answers = generate(lab.evaluator.base, lab.tokenizer, [row["prompt"] for row in rows], 12)
 for row, answer in zip(rows, answers, strict=True):
     print(row["prompt"])
     print(f"  wanted: {row['answer']}")
@@ -149,9 +149,9 @@ import torch
 text = lab.suite.documents[0]
 # the tokens as numbers; before the first stands the token that ends a text: here one begins
 ids = torch.tensor([[lab.tokenizer.eos_token_id, *lab.tokenizer(text)["input_ids"]]])
-ids = ids.to(lab.watch.base.device)
+ids = ids.to(lab.evaluator.base.device)
 with torch.no_grad():
-    logits = lab.watch.base(ids).logits  # (1, tokens, vocabulary), one score for every next token
+    logits = lab.evaluator.base(ids).logits  # (1, tokens, vocabulary), one score for every next token
 log_probabilities = logits.log_softmax(-1)  # scores to logarithms of probabilities
 
 # the odds at place t are about the token at place t + 1: shift by one
@@ -161,7 +161,7 @@ print(text)
 print(f"loss by hand: {surprise.mean():.6f} nats per token")
 
 with torch.no_grad():
-    by_library = lab.watch.base(ids, labels=ids).loss.item()
+    by_library = lab.evaluator.base(ids, labels=ids).loss.item()
 assert abs(surprise.mean().item() - by_library) < 1e-5
 print(f"loss by transformers: {by_library:.6f}: the same")
 

@@ -201,7 +201,7 @@ guess = ftlab.predict(
 
 # %%
 from ftlab.analysis import compare
-from ftlab.models.quantizing import Quantize
+from ftlab.models.bases import Quantize
 from ftlab.show import Table
 from ftlab.show.canvas.style import skill_marks
 

@@ -13,9 +13,10 @@ import torch
 from ftlab.analysis import compare
 from ftlab.base.errors import InputError
 from ftlab.cli.main import main
-from ftlab.experiments import decoder, gpu_memory
+from ftlab.experiments import gpu_memory, make
 from ftlab.memory import shapes
-from ftlab.models.quantizing import Quantize, is_quantized
+from ftlab.models.bases import Quantize
+from ftlab.models.quantizing import is_quantized
 
 SMALL = {
     "model_type": "llama", "num_hidden_layers": 2, "hidden_size": 64, "intermediate_size": 128,
@@ -99,7 +100,7 @@ def test_on_a_card_the_prediction_holds_and_only_paging_survives(
 def test_what_ships_of_the_grid_qlora_is_what_was_planned() -> None:
     found = {(run.model, run.name) for run in compare.shipped("qlora")}
     models = ("nano-gpt2", "nano-t5", "smollm2-135m")
-    planned = {(model, p.name) for model in models for p in decoder.points("qlora", model)}
+    planned = {(model, p.name) for model in models for p in make.points("qlora", model)}
     assert found == planned
     for run in compare.shipped("qlora"):
         four = {"kind": "nf4", "double": True, "block": 64}

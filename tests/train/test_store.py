@@ -165,7 +165,7 @@ def test_off_unless_asked_for(lab: Lab, folder: Path, trained: list[int], monkey
 def test_a_record_that_was_not_made_is_made_from_the_kept_weights(lab: Lab, folder: Path) -> None:
     first = lab.run(PLAN).finish()
     again = lab.run(PLAN).finish()
-    assert again.final == lab.watch.full(first.model)
+    assert again.final == lab.evaluator.full(first.model)
     (place,) = folder.iterdir()
     assert (place / "record.json").is_file()
 

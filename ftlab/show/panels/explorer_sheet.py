@@ -18,7 +18,8 @@ from functools import lru_cache
 import numpy as np
 from matplotlib.axes import Axes
 
-from ftlab.explorer.recorded import Explorer, Recorded
+from ftlab.explorer.explorer import Explorer
+from ftlab.explorer.recorded import Recorded
 from ftlab.show.canvas.agg import own_settings, pixels
 from ftlab.show.canvas.sheet import EDGE, LIFT, Picture, head, heading, panel, percent_axis
 from ftlab.show.canvas.style import INK, SKILLS, SOFT
