@@ -63,7 +63,7 @@ METHODS: dict[str, Row] = {
     "lora_band": Row("LoRA Q, V by band", "#8E2C8E", "$B$", lambda seed: m.LoRA.article()),
     "lora_even": Row(
         "LoRA all linear, thin", "#3D7D52", "$E$",
-        lambda seed: m.LoRA({"1-8": 1, "9-12": 2}, targets=LINEAR),
+        lambda seed: m.LoRA({"1-8": 1, "9-12": 2}, targets=LINEAR, name="lora_even"),
     ),
     "lora_head": Row(
         "LoRA by band, head", "#C2185B", "$H$", lambda seed: m.LoRA.article(head=True)

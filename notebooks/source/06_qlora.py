@@ -754,7 +754,7 @@ for what, parameters in {
 # %% [markdown]
 # ### Measured on a card
 #
-# `ftlab grid qlora --profile t4` trains models of 3 and 7 billion weights (random ones: for memory
+# `python -m tools.bench.gpu_memory`, in a clone, trains models of 3 and 7 billion weights (random ones: for memory
 # their values do not matter) under a cap of 15 GB, and then with just as much room as the paged
 # optimiser needs.
 

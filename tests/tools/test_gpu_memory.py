@@ -12,11 +12,11 @@ import torch
 
 from ftlab.analysis import compare
 from ftlab.base.errors import InputError
-from ftlab.cli.main import main
-from ftlab.experiments import gpu_memory, make
+from ftlab.cli.main import main, single
 from ftlab.memory import shapes
 from ftlab.models.bases import Quantize
 from ftlab.models.quantizing import is_quantized
+from tools.bench import gpu_memory, make
 
 SMALL = {
     "model_type": "llama", "num_hidden_layers": 2, "hidden_size": 64, "intermediate_size": 128,
@@ -112,7 +112,7 @@ def test_what_ships_of_the_grid_qlora_is_what_was_planned() -> None:
 @pytest.mark.parametrize(
     ("asked", "words"),
     [
-        (["grid", "naive", "--profile", "t4"], "has no runs for --profile t4"),
+        (["grid", "naive", "--profile", "t4"], "invalid choice"),
         (["run", "--base", "nf5"], "There is no base 'nf5'; give one of plain"),
         (["run", "--optimizer", "sgd"], "choose one of adamw, adamw8bit"),
     ],
@@ -125,6 +125,7 @@ def test_slips_get_one_sentence(
     assert words in told and told.count("\n") == 1
 
 
-def test_the_lane_lists_its_trials(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["grid", "qlora", "--profile", "t4", "--list"]) == 0
+def test_the_benchmark_lists_its_trials(capsys: pytest.CaptureFixture[str]) -> None:
+    listed = ["--list"]
+    assert single("bench", gpu_memory.add_options, gpu_memory.command, listed) == 0
     assert "llama-7b, paged_adamw, 15 GB" in capsys.readouterr().out
