@@ -64,7 +64,8 @@ class Run:
         self.model = self.prepared.model
         self.start = _start_of(start)
         self.method = self.prepared.method if not replay else "replay"
-        self.name = name or f"{self.method} lr {plan.lr:g}"
+        after = f" after {self.start['name']}" if self.start else ""
+        self.name = name or f"{self.method} lr {plan.lr:g}{after}"
         self.steps: list[Step] = []
         self.seconds = 0.0
         self.kept: Any = None  # its folder, once it is trained and where it is stored
