@@ -63,11 +63,11 @@ def add_run(parser: argparse.ArgumentParser) -> None:
         help="where the record goes (default: %(default)s)",
     )
     parser.add_argument(
-        "--keep",
+        "--store",
         type=Path,
         default=None,
         metavar="FOLDER",
-        help="keep the run there, and go on from what is kept (default: it is not kept)",
+        help="store the run there, and go on from what is stored (default: it is not stored)",
     )
 
 
@@ -109,7 +109,7 @@ def demo(asked: argparse.Namespace) -> int:
 
 
 def run(asked: argparse.Namespace) -> int:
-    """Train once and keep the record."""
+    """Train once and write the record."""
     plan = Plan(
         steps=asked.steps,
         lr=asked.lr,
@@ -127,8 +127,8 @@ def run(asked: argparse.Namespace) -> int:
         raise InputError(f"--replay {asked.replay:g} is not possible; give a share below 1.")
     base_of(asked.base)  # its slip, too, is told before the model is loaded
     check_folder(asked.out)
-    if asked.keep:
-        ftlab.keep(asked.keep)
+    if asked.store:
+        ftlab.store_runs(asked.store)
     _, made = _open(asked, plan)
     _train(made, plan)
     record = made.record

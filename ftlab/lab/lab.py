@@ -5,7 +5,7 @@
     for step in run: ...          # trains a fresh copy of the base, both numbers as it goes
     run.record                    # what was run, on what, and what came out
 
-With `ftlab.keep(folder)` a run that was trained before is not trained again
+With `ftlab.store_runs(folder)` a run that was trained before is not trained again
 (`ftlab/train/store.py`).
 
 Every run starts from the same weights, reads the same data in the same order for a seed, and is
@@ -35,9 +35,10 @@ from ftlab.methods.prepared import Prepared
 from ftlab.models.loading import Bundle, load
 from ftlab.models.quantizing import Quantize, quantize
 from ftlab.plan import Plan, Step
-from ftlab.train import store
+from ftlab.train.checkpoint import setup_checksum
 from ftlab.train.engine import default_groups
 from ftlab.train.loop import train
+from ftlab.train.store import StoredRun, runs_folder
 
 Method = Callable[[nn.Module], Prepared]
 """What says which weights may move: `full`, a Freeze, a LoRA."""
@@ -93,15 +94,15 @@ class Lab:
         name: str = "",
         items: int | None = None,
         replay: float = 0.0,
-        keep: bool = True,
+        store: bool = True,
     ) -> "Run":
         """Prepare a run: `method` says what may move, `plan` how; iterate over it to train.
 
         `items` limits the training items; `replay` is the share of what is read that is general
-        text in place of them. keep=False trains in any case, whatever `ftlab.keep` was told.
+        text in place of them. store=False trains in any case and stores nothing.
         Raises InputError for what does not fit model or data.
         """
-        return Run(self, plan or Plan(), method, name, items, replay, keep)
+        return Run(self, plan or Plan(), method, name, items, replay, store)
 
 
 class Run:
@@ -115,9 +116,9 @@ class Run:
         name: str,
         items: int | None,
         replay: float,
-        keep: bool,
+        store: bool,
     ) -> None:
-        self.lab, self.plan, self.replay, self.keep = lab, plan, replay, keep
+        self.lab, self.plan, self.replay, self.store = lab, plan, replay, store
         self.rows = mix(lab.items(items), lab.suite.name, replay, plan.steps * plan.batch_size)
         with torch.random.fork_rng(devices=[]):  # an adapter's first weights are drawn by the seed
             torch.manual_seed(plan.seed)
@@ -128,8 +129,8 @@ class Run:
         self.name = name or f"{self.method} lr {plan.lr:g}"
         self.steps: list[Step] = []
         self.seconds = 0.0
-        self.kept: store.StoredRun | None = (
-            None  # its folder, once it is trained and where it is kept
+        self.stored: StoredRun | None = (
+            None  # its folder, once it is trained and where it is stored
         )
 
     def __iter__(self) -> Iterator[Step]:
@@ -140,9 +141,8 @@ class Run:
             )
         watch, tokenizer = self.lab.watch, self.lab.tokenizer
         groups = self.moving.groups(self.plan)
-        self.kept = self._kept()
-        place = self.kept.place() if self.kept else None
-        began = time.perf_counter() - (self.kept.before if self.kept else 0.0)
+        self.stored = self._stored()
+        began = time.perf_counter()
         for step in train(
             self.model,
             tokenizer,
@@ -150,26 +150,24 @@ class Run:
             self.plan,
             groups=groups,
             measure=watch,
-            checkpoint=place,
+            checkpoint=self.stored,
         ):
             self.steps.append(step)
-            self.seconds = time.perf_counter() - began
+            self.seconds = self.stored.seconds if self.stored else time.perf_counter() - began
             yield step
 
-    def _kept(self) -> store.StoredRun | None:
-        """This run's folder, found by all that decides its numbers; None where none is kept."""
-        root = store.folder() if self.keep else None
+    def _stored(self) -> StoredRun | None:
+        """This run's folder, found by all that decides its numbers; None where none is stored."""
+        root = runs_folder() if self.store else None
         if root is None:
             return None
         groups = self.moving.groups(self.plan) or default_groups(self.model)
         plan = asdict(self.plan) | {"checkpoint_every": 0}  # changes no number
         more = {
-            "start": store.fingerprint(self.model, groups),
+            "start": setup_checksum(self.model, groups, start=True),
             "questions": self.lab.watch.checksum(),
         }
-        return store.StoredRun(
-            root, self.name, self._asked() | {"plan": plan} | more, self.plan.steps
-        )
+        return StoredRun(root, self._asked() | {"plan": plan} | more)
 
     def finish(self) -> "Run":
         """Train to the end without looking; the run itself."""
@@ -180,7 +178,7 @@ class Run:
     @cached_property
     def final(self) -> dict[str, Any]:
         """The trained model measured on everything (see Watch.full)."""
-        if self.kept and self.steps:
+        if self.stored and self.steps:
             return self.record.final  # stored, or measured now and stored
         return self.lab.watch.full(self.model)
 
@@ -189,7 +187,7 @@ class Run:
         """The run's record. Raises InputError when nothing was trained yet."""
         if not self.steps:
             raise InputError(f"The run {self.name} has no step yet; iterate over it first.")
-        if self.kept and (known := self.kept.record(self.steps)):
+        if self.stored and (known := self.stored.record(self.steps)):
             return known
         made = records.Record(
             **self._asked(),
@@ -197,14 +195,14 @@ class Run:
             command=self._command(),
             total=self.moving.total,
             budget=records.budget(self.steps),
-            curve=[asdict(step) for step in self.steps],
+            curve=[step.row() for step in self.steps],
             baseline=self.lab.baseline,
-            final=self.lab.watch.full(self.model) if self.kept else self.final,
+            final=self.lab.watch.full(self.model) if self.stored else self.final,
             seconds=self.seconds,
             peak_memory=machine.peak_memory(),
         )
-        if self.kept:
-            self.kept.save(made)
+        if self.stored:
+            self.stored.save(made)
         return made
 
     def _asked(self) -> dict[str, Any]:
