@@ -61,11 +61,11 @@ def add_run(parser: argparse.ArgumentParser) -> None:
         help="where the record goes (default: %(default)s)",
     )
     parser.add_argument(
-        "--keep",
+        "--store",
         type=Path,
         default=None,
         metavar="FOLDER",
-        help="keep the run there, and go on from what is kept (default: it is not kept)",
+        help="store the run there, and go on from what is stored (default: it is not stored)",
     )
 
 
@@ -112,8 +112,8 @@ def run(asked: argparse.Namespace) -> int:
     if not 0 <= asked.replay < 1:
         raise InputError(f"--replay {asked.replay:g} is not possible; give a share below 1.")
     check_folder(asked.out)
-    if asked.keep:
-        ftlab.keep(asked.keep)
+    if asked.store:
+        ftlab.store_runs(asked.store)
     _, made = _open(asked, plan)
     _train(made, plan)
     record = made.record

@@ -74,10 +74,10 @@ def why_none(run: "Run") -> str:
 
     if not run.lab.opened:
         return "its lab was made by hand, not by open_lab(...)"
-    if name_of(run.asked_method, run.plan.seed) is None:
-        return "its method is not one that --method can name (see extra)"
     if run.start:
         return "it goes on from another run"
+    if name_of(run.asked_method, run.plan.seed) is None:
+        return "its method is not one that --method can name (see extra)"
     if run.lab.sizes:
         return "its lab asks other numbers of questions than a command does"
     return ""

@@ -6,7 +6,7 @@
     run.record                    # what was run, on what, and what came out
     lab.measure(model)            # the same record for a model that something else has made
 
-With `ftlab.keep(folder)` a run that was trained before is not trained again.
+With `ftlab.store_runs(folder)` a run that was trained before is not trained again.
 
 Every run starts from the same weights, reads the same data in the same order for a seed, and is
 measured by the same evaluator, so that runs differ in their plan and method alone.
@@ -153,7 +153,7 @@ class Lab:
             command="no command makes this record: it is of a model in memory",
             total=found.total,
             budget=records.budget([step]),
-            curve=[vars(step)],
+            curve=[step.row()],
             baseline=self.baseline,
             final=final,
             seconds=None,

@@ -25,9 +25,10 @@ from ftlab.methods.table import named
 from ftlab.models.fused_forward import fused
 from ftlab.models.prefix_cache import cached_below
 from ftlab.plan import Plan, Step
-from ftlab.train import store
+from ftlab.train.checkpoint import setup_checksum
 from ftlab.train.engine import default_groups
 from ftlab.train.loop import train
+from ftlab.train.store import StoredRun, runs_folder
 
 if TYPE_CHECKING:
     from ftlab.lab.lab import Lab
@@ -68,7 +69,7 @@ class Run:
         self.name = name or f"{self.method} lr {plan.lr:g}{after}"
         self.steps: list[Step] = []
         self.seconds = 0.0
-        self.kept: Any = None  # its folder, once it is trained and where it is stored
+        self.stored: StoredRun | None = None  # its folder, once trained, where it is stored
 
     def __iter__(self) -> Iterator[Step]:
         if self.steps:
@@ -76,9 +77,8 @@ class Run:
                 f"The run {self.name} was trained already ({self.steps[-1].step} steps); "
                 "make another with lab.run(...)."
             )
-        self.kept = self._kept()
-        place = self.kept.place() if self.kept else None
-        began = time.perf_counter() - (self.kept.before if self.kept else 0.0)
+        self.stored = self._stored()
+        began = time.perf_counter()
         with ExitStack() as shortcuts:
             if self.fast:
                 shortcuts.enter_context(cached_below(self.model, self.lab.prefix_cache))
@@ -90,13 +90,13 @@ class Run:
                 self.plan,
                 groups=self.prepared.groups(self.plan),
                 measure=self._measure(),
-                checkpoint=place,
-                **({"penalty": self.prepared.penalty} if self.prepared.penalty else {}),
+                checkpoint=self.stored,
+                penalty=self.prepared.penalty,
             )
             shortcuts.callback(steps.close)  # Stop: at rest before the shortcuts are taken off
             for step in steps:
                 self.steps.append(step)
-                self.seconds = time.perf_counter() - began
+                self.seconds = self.stored.seconds if self.stored else time.perf_counter() - began
                 yield step
 
     def _measure(self) -> Any:
@@ -106,17 +106,15 @@ class Run:
         known = iter([] if self.start else [self.lab.teacher_forced.baseline])
         return lambda model: next(known, None) or self.lab.teacher_forced(model)
 
-    def _kept(self) -> Any:
+    def _stored(self) -> StoredRun | None:
         """This run's folder, found by all that decides its numbers; None where none is stored."""
-        root = store.folder() if self.store else None
+        root = runs_folder() if self.store else None
         if root is None:
             return None
         groups = self.prepared.groups(self.plan) or default_groups(self.model)
         plan = asdict(self.plan) | {"checkpoint_every": 0}  # changes no number
-        more = {"start": store.fingerprint(self.model, groups), "fast": self.fast}
-        return store.StoredRun(
-            root, self.name, self._identity() | {"plan": plan} | more, self.plan.steps
-        )
+        more = {"start": setup_checksum(self.model, groups, start=True), "fast": self.fast}
+        return StoredRun(root, self._identity() | {"plan": plan} | more)
 
     def finish(self) -> "Run":
         """Train to the end without looking; the run itself."""
@@ -127,7 +125,7 @@ class Run:
     @cached_property
     def final(self) -> dict[str, Any]:
         """The trained model measured on everything (see Evaluator.full)."""
-        if self.kept and self.steps:
+        if self.stored and self.steps:
             return self.record.final  # stored, or measured now and stored
         return self.lab.evaluator.full(self.model)
 
@@ -136,7 +134,7 @@ class Run:
         """The run's record. Raises InputError when nothing was trained yet."""
         if not self.steps:
             raise InputError(f"The run {self.name} has no step yet; iterate over it first.")
-        if self.kept and (known := self.kept.record(self.steps)):
+        if self.stored and (known := self.stored.record(self.steps)):
             return known
         made = records.Record(
             **self._identity(),
@@ -144,14 +142,14 @@ class Run:
             command=command_of(self),
             total=self.prepared.total,
             budget=records.budget(self.steps),
-            curve=[asdict(step) for step in self.steps],
+            curve=[step.row() for step in self.steps],
             baseline=self.lab.baseline,
-            final=self.lab.evaluator.full(self.model) if self.kept else self.final,
+            final=self.lab.evaluator.full(self.model) if self.stored else self.final,
             seconds=self.seconds,
             peak_memory=machine.peak_memory(),
         )
-        if self.kept:
-            self.kept.save(made)
+        if self.stored:
+            self.stored.save(made)
         return made
 
     def _identity(self) -> dict[str, Any]:

@@ -311,26 +311,26 @@ print("lost most:", most_lost(high.baseline["skills"], high.final["skills"]))
 show(skills_bars(high.baseline, high.final))
 
 # %% [markdown]
-# ## If your machine may vanish: keep your runs
+# ## If your machine may vanish: store your runs
 #
 # A borrowed machine, such as Colab's, can be taken away in the middle of a run. Give a folder that
-# stays, and every run from then on is kept there. A cell that is run again then finds its run, says
-# so, and shows the same curve without training again; a run that was broken off goes on where it
-# was. On Colab the folder is on your Drive:
+# stays, and every run from then on is stored there. A cell that is run again then finds its run,
+# says so, and shows the same curve without training again; a run that was broken off goes on where
+# it was. On Colab the folder is on your Drive:
 #
 # ```python
 # from google.colab import drive
 # drive.mount("/content/drive")
-# ftlab.keep("/content/drive/MyDrive/ftlab")
+# ftlab.store_runs("/content/drive/MyDrive/ftlab")
 # ```
 #
 # Every notebook has a memory of its own, so this belongs under the first cell of each notebook in
-# which you train. A kept run takes as much room as the weights that it moved (while it trains, three
-# times that). Here nothing is kept unless you put a folder in place of `None`:
+# which you train. A stored run takes as much room as the weights that it trained (while it trains,
+# three times that). Here nothing is stored unless you put a folder in place of `None`:
 
 # %%
-keep_in = None  # such as "/content/drive/MyDrive/ftlab"
-ftlab.keep(keep_in)
+store_in = None  # such as "/content/drive/MyDrive/ftlab"
+ftlab.store_runs(store_in)
 
 # %% [markdown]
 # ## What you take along

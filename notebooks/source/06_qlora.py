@@ -445,9 +445,9 @@ from ftlab.models.quantizing import stored_bytes
 nine = ftlab.Plan(steps=9, lr=1e-3, measure_every=0)
 timed = {
     "LoRA": lab.run(
-        nine, method=QLoRA().adapters, keep=False
+        nine, method=QLoRA().adapters, store=False
     ),  # the same adapters on the plain base
-    "QLoRA": four.run(nine, method=QLoRA(), keep=False),
+    "QLoRA": four.run(nine, method=QLoRA(), store=False),
 }
 for _ in zip(*timed.values(), strict=True):  # a step of each in turn
     pass
@@ -504,9 +504,9 @@ off = {
 }
 ways = {
     "as it was trained": last,
-    "dequantized, then merged": four.watch.full(rightly),
-    "merged into four bits": four.watch.full(into_codes),
-    "merged into the plain base": four.watch.full(into_plain),
+    "dequantized, then merged": four.evaluator.full(rightly),
+    "merged into four bits": four.evaluator.full(into_codes),
+    "merged into the plain base": four.evaluator.full(into_plain),
 }
 show(
     Table(

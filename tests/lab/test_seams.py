@@ -80,7 +80,7 @@ def test_a_method_brings_a_penalty_and_rows(lab: Lab) -> None:
 
         def penalty(model: nn.Module, batch: Any) -> torch.Tensor:
             found = 1e3 * sum(((p - before[n]) ** 2).sum() for n, p in model.named_parameters())
-            seen.append(float(found))
+            seen.append(float(found.detach()))  # pyright: ignore
             return found  # pyright: ignore
 
         row = {"id": "own", "prompt": "Say:", "answer": " aha"}

@@ -13,10 +13,11 @@ import torch
 from ftlab.analysis import compare
 from ftlab.base.errors import InputError
 from ftlab.cli.main import main, single
+from ftlab.experiments import make
 from ftlab.memory import shapes
 from ftlab.models.bases import Quantize
 from ftlab.models.quantizing import is_quantized
-from tools.bench import gpu_memory, make
+from tools.bench import gpu_memory
 
 SMALL = {
     "model_type": "llama", "num_hidden_layers": 2, "hidden_size": 64, "intermediate_size": 128,
