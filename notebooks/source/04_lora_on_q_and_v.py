@@ -499,7 +499,7 @@ real_less = ftlab.claim(
 
 # %%
 from ftlab.analysis.orderings import by_level, same_settings, spearman_interval
-from ftlab.show.canvas.style import percent, plain
+from ftlab.show.canvas.style import percent, rate_text
 
 same = same_settings(nano, laptop)
 show(
@@ -507,7 +507,7 @@ show(
         ("setting", "nano-gpt2, kept (higher is better)", "SmolLM2-135M, kept (higher is better)"),
         [
             (
-                f"{called(a.sweep)}, {plain(a.lr)}",
+                f"{called(a.sweep)}, {rate_text(a.lr)}",
                 a.told("retention"),
                 b.told("retention"),
             )
@@ -555,7 +555,7 @@ show(
             (
                 called(method),
                 *(
-                    f"{percent(best.interval.estimate)}, rate {plain(best.setting.lr)}"
+                    f"{percent(best.interval.estimate)}, rate {rate_text(best.setting.lr)}"
                     for best in (side[method] for side in at_end)
                 ),
             )

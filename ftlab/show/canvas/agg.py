@@ -10,15 +10,22 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from ftlab.show.canvas.style import INK
+from ftlab.show.canvas.style import GRID, INK, SMALL, TEXT
 
-TEXT = 10.5
-"""Points."""
 FAMILIES = ("axes", "figure", "font", "grid", "hatch", "lines", "path", "patch", "savefig")
 FAMILIES += ("scatter", "text", "xaxis", "xtick", "yaxis", "ytick", "errorbar", "markers")
+FRAME = "#8C8C8C"
+LOOK = {
+    "font.size": TEXT, "font.family": ["DejaVu Sans"], "text.color": INK,
+    "axes.edgecolor": FRAME, "axes.spines.top": False, "axes.spines.right": False,
+    "axes.grid": True, "axes.grid.axis": "y", "axes.axisbelow": True, "grid.color": GRID,
+    "axes.labelcolor": INK, "axes.labelsize": SMALL, "axes.labelpad": 3,
+}  # fmt: skip
+TICKS = {"labelsize": SMALL, "color": FRAME, "labelcolor": INK, "major.size": 3}
 SETTINGS: dict[Any, Any] = {
     key: value for key, value in matplotlib.rcParamsDefault.items() if key.split(".")[0] in FAMILIES
-} | {"font.size": TEXT, "font.family": ["DejaVu Sans"], "text.color": INK}
+}
+SETTINGS |= LOOK | {f"{axis}tick.{key}": value for axis in "xy" for key, value in TICKS.items()}
 
 _ONE = RLock()  # a panel may draw beside a running cell
 P = ParamSpec("P")
