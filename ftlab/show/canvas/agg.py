@@ -1,9 +1,9 @@
 """How a figure becomes pixels: matplotlib's Agg under this workbook's own settings."""
 
-from collections.abc import Callable
-from functools import wraps
+from collections.abc import Iterator
+from contextlib import contextmanager
 from threading import RLock
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -28,19 +28,13 @@ SETTINGS: dict[Any, Any] = {
 SETTINGS |= LOOK | {f"{axis}tick.{key}": value for axis in "xy" for key, value in TICKS.items()}
 
 _ONE = RLock()  # a panel may draw beside a running cell
-P = ParamSpec("P")
-R = TypeVar("R")
 
 
-def own_settings(function: Callable[P, R]) -> Callable[P, R]:
-    """Run `function` under this module's settings, whatever the reader's rcParams are."""
-
-    @wraps(function)
-    def inner(*args: P.args, **kwargs: P.kwargs) -> R:
-        with _ONE, matplotlib.rc_context(SETTINGS):  # the settings are the whole process's
-            return function(*args, **kwargs)
-
-    return inner
+@contextmanager
+def own_settings() -> Iterator[None]:
+    """This module's settings, whatever the reader's rcParams are; also as a decorator."""
+    with _ONE, matplotlib.rc_context(SETTINGS):  # the settings are the whole process's
+        yield
 
 
 def pixels(figure: Figure) -> np.ndarray:

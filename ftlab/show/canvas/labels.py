@@ -5,7 +5,7 @@ asking that y_i - i g rise, which is isotonic regression, solved by pooling adja
 (Ayer et al. 1955).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,6 +81,12 @@ def _thread(axes: Axes, ends: tuple[list[float], list[float]], colour: str, **wh
 
 
 Box = tuple[float, float, float, float]  # left, bottom, right, top in pixels
+
+
+def boxes(axes: Axes, pairs: Iterable[Any], edge: float = 2.0) -> list[Box]:
+    """What lies between two points of the data each, lower left first, as boxes for `taken`."""
+    corners = [axes.transData.transform(pair).ravel() for pair in pairs]
+    return [(a - edge, b - edge, c + edge, d + edge) for a, b, c, d in corners]
 
 
 def point_labels(

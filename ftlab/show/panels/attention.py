@@ -31,21 +31,13 @@ from ftlab.show.canvas.style import (
     METHODS,
     PAPER,
     SOFT,
-    percent,
     rate_text,
     skill_marks,
     words,
 )
 from ftlab.show.panels.panel import Panel, choice, rate_slider, toggle
-from ftlab.show.plots.recorded import (
-    FULL,
-    Found,
-    nearest,
-    none_recorded,
-    outcome,
-    outcomes,
-    seeds_range,
-)
+from ftlab.show.plots import recorded
+from ftlab.show.plots.recorded import Found
 from ftlab.show.plots.stacks import KINDS, STACKS, draw_attention, draw_stack
 
 ALONE = ("encoder", "cross", "decoder")
@@ -64,7 +56,7 @@ TOP, STEP, LEFT, LONG = 1.48, 0.26, 1.5, 2.5  # inches: height and distance of b
 RATE = 3e-4  # recorded for every way to train
 
 
-@own_settings
+@own_settings()
 def attention_outcome(
     domain: str = "new_words",
     train: str = "adapters",
@@ -80,7 +72,7 @@ def attention_outcome(
     """
     settings = _settings(list(found), domain, rate)
     sweep = _sweep(train, list(attentions))
-    chosen = nearest([_near(setting, rate) for setting in compare.pick(settings, sweep)])
+    chosen = recorded.nearest([_near(setting, rate) for setting in compare.pick(settings, sweep)])
     colour = METHODS["full" if train == "full" else sweep].colour
     figure = Picture(9.6, 4.55)
     _drawing(figure, train, chosen[0].runs[0])
@@ -89,7 +81,7 @@ def attention_outcome(
     write_head(figure, EDGE, TOP + 0.18, "Learned, and retained by skill", how)
     _bars(figure, chosen[0], colour)
     others = [setting.runs for setting in settings]
-    outcomes(figure, chosen, others, colour, f"all settings on {words(domain)}")
+    recorded.outcomes(figure, chosen, others, colour, f"all settings on {words(domain)}")
     figure.alt = sentence(domain, train, rate, chosen)
     return figure
 
@@ -98,7 +90,7 @@ def shifts(runs: Iterable[Any]) -> list[str]:
     """The tasks on which attentions were adapted. InputError if there is none."""
     names = sorted({run.domain for run in runs if run.method == "lora_kinds"})
     if not names:
-        raise none_recorded("adapts the attentions of an encoder-decoder model", "nano-t5")
+        raise recorded.missing("adapts the attentions of an encoder-decoder model", "nano-t5")
     return names
 
 
@@ -127,7 +119,7 @@ def _sweep(train: str, attentions: Sequence[str]) -> str:
     if train not in WAYS:
         raise InputError(f"'{train}' is no way to train; choose one of {', '.join(WAYS)}.")
     if train != "adapters":
-        return FULL[0] if train == "full" else train
+        return recorded.FULL[0] if train == "full" else train
     if strange := [kind for kind in attentions if kind not in ATTENTIONS]:
         raise InputError(f"'{strange[0]}' is no attention; they are {', '.join(ALONE)}.")
     if not attentions:
@@ -153,7 +145,8 @@ def _drawing(figure: Picture, train: str, run: Any) -> None:
     axes.set(xlim=(0.45, 8.25), ylim=(0.32, 3.15))
     axes.axis("off")
     rest = f"embeddings {'train too' if train == 'full' else 'frozen'}"
-    write_head(figure, EDGE, 3.95, "What trains", f"{_counted(run)}; {rest}")
+    count = recorded.counted(run.trainable, run.total)
+    write_head(figure, EDGE, 3.95, "What trains", f"{count}; {rest}")
     for stack in STACKS:
         if train == "full" or (train in STILL and stack not in STILL[train]):
             draw_stack(axes, stack, stack, METHODS["full"].colour, 0.55)
@@ -171,11 +164,6 @@ def carries(train: str, run: Any) -> dict[str, str]:
         return {kind: STUCK if kind in still else "trains fully" for kind in ALONE}
     ranks: Mapping[str, int] = run.extra["method"]["ranks"]
     return {kind: f"rank {ranks[kind]}" if kind in ranks else NONE for kind in ALONE}
-
-
-def _counted(run: Any) -> str:
-    share = 100 * run.trainable / run.total
-    return f"{run.trainable:,} of {run.total:,} parameters train ({share:.3g} %)"
 
 
 # --- what came of it ------------------------------------------------------------------------------
@@ -204,7 +192,7 @@ def _bars(figure: Picture, one: Found, colour: str) -> None:
         figure.add_artist(bar)
         figure.add_artist(Line2D(ends, [y, y], color=INK, linewidth=1.6, **place))
         write(figure, LEFT - 0.08, y, MEASURES.get(name, mark.label), ha="right")
-        write(figure, LEFT + LONG + 0.15, y, seeds_range(values))
+        write(figure, LEFT + LONG + 0.15, y, recorded.seeds_range(values))
     for x, dash in ((LEFT, "-"), (LEFT + LONG, ":")):
         look = {"color": SOFT, "linewidth": 0.8, "linestyle": dash}
         figure.add_artist(Line2D([x, x], [TOP + 0.13, 0.05], **look, **place))
@@ -215,11 +203,12 @@ def _bars(figure: Picture, one: Found, colour: str) -> None:
 
 def sentence(domain: str, train: str, rate: float, chosen: Sequence[Found]) -> str:
     """What trains and what was recorded, in one sentence."""
-    run = chosen[0].runs[0]
-    least = _least(chosen[0].runs) if chosen[0].exact else ""
+    run, skills = chosen[0].runs[0], measured(chosen[0].runs)
+    shares = {name: fmean(values) for name, values in skills.items() if name not in MEASURES}
+    worst = recorded.least(shares) if chosen[0].exact else ""
     return (
         f"{words(domain).capitalize()}, {_trained(train, run)} at a rate of {rate_text(rate)}, "
-        f"{_counted(run)}: {outcome(chosen)}{least}."
+        f"{recorded.counted(run.trainable, run.total)}: {recorded.outcome(chosen)}{worst}."
     )
 
 
@@ -231,14 +220,6 @@ def _trained(train: str, run: Any) -> str:
     listed = [f"{rank} on the {KINDS[kind][0]}" for kind, rank in said if rank != NONE]
     plan = "the article's plan, " if train == "lora_article" else ""
     return f"{plan}adapters of {', '.join(listed)} attention"
-
-
-def _least(runs: Sequence[Any]) -> str:
-    """The skill that was retained least; nothing to say where all is retained."""
-    shares = {n: fmean(values) for n, values in measured(runs).items() if n not in MEASURES}
-    worst = min(shares, key=lambda skill: shares[skill])
-    label = skill_marks([worst])[worst].label
-    return f", least of {label} ({percent(shares[worst])})" if shares[worst] < 0.95 else ""
 
 
 # --- the controls ---------------------------------------------------------------------------------

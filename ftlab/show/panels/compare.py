@@ -20,19 +20,11 @@ from matplotlib.axes import Axes
 from ftlab import record as records
 from ftlab.analysis.compare import Setting, difference, verdict, whole
 from ftlab.base.errors import InputError
+from ftlab.show.canvas import sheet as canvas
 from ftlab.show.canvas.agg import own_settings
 from ftlab.show.canvas.data import MEASURES
 from ftlab.show.canvas.labels import Label, end_labels
-from ftlab.show.canvas.sheet import (
-    EDGE,
-    Picture,
-    bar_axes,
-    head,
-    panel,
-    percent_axis,
-    write,
-    write_head,
-)
+from ftlab.show.canvas.sheet import EDGE, Picture, panel
 from ftlab.show.canvas.style import SMALL, SOFT, TEXT, skill_marks
 from ftlab.show.panels.panel import Panel, choice
 from ftlab.show.plots.curves import PANELS
@@ -44,7 +36,7 @@ ORDER = ("first", "second")
 FIRST = ("LoRA on all linear, rate 3e-3", "full fine-tuning, rate 3e-4")  # they retain as much
 
 
-@own_settings
+@own_settings()
 def side_by_side(one: Setting, other: Setting) -> Picture:
     """Two settings in one picture. Raises InputError where their budgets are unequal."""
     records.compare([*one.runs, *other.runs])
@@ -53,10 +45,10 @@ def side_by_side(one: Setting, other: Setting) -> Picture:
     _key(figure, pair, 5.72)
     for place, (key, texts) in enumerate(zip(MEASURES, PANELS, strict=True)):
         axes = panel(figure, 0.66 + 4.75 * place, 2.98, 3.25, 1.7)
-        head(axes, *texts)
+        canvas.head(axes, *texts)
         _curves(axes, pair, key)
     skills = panel(figure, 1.5, 0.35, 2.7, 1.5)
-    head(skills, "Retained, skill by skill", "at the end", left=1.5)
+    canvas.head(skills, "Retained, skill by skill", "at the end", left=1.5)
     _skills(skills, pair)
     _ends(figure, pair, 4.89, 1.85)
     figure.alt = sentence(one, other)
@@ -67,14 +59,14 @@ def _key(figure: Picture, pair: Sequence[Setting], y: float) -> None:
     """Which is which, above everything."""
     for place, setting in enumerate(pair):
         look: dict[str, Any] = {"color": COLOURS[place], "fontsize": TEXT}
-        write(figure, EDGE, y - 0.23 * place, "●■"[place], **look)
+        canvas.write(figure, EDGE, y - 0.23 * place, "●■"[place], **look)
         words = f"{ORDER[place]}: {setting_name(setting)}"
-        write(figure, 0.36, y - 0.23 * place, words, fontweight="bold", **look)
+        canvas.write(figure, 0.36, y - 0.23 * place, words, fontweight="bold", **look)
 
 
 def _curves(axes: Axes, pair: Sequence[Setting], key: str) -> None:
     """One measure along the way: seeds thin, their mean thick, points where it was measured."""
-    percent_axis(axes)
+    canvas.percent_axis(axes)
     labels = []
     for place, setting in enumerate(pair):
         look: dict[str, Any] = {"color": COLOURS[place], "clip_on": False}
@@ -96,9 +88,9 @@ def _way(run: Any, key: str) -> list[tuple[int, float]]:
 
 def _skills(axes: Axes, pair: Sequence[Setting]) -> None:
     """A line for each skill, and a mark for each setting on it."""
-    percent_axis(axes, "x")
+    canvas.percent_axis(axes, "x")
     marks = skill_marks(pair[0].runs[0].final["kept"])
-    bar_axes(axes, [mark.label for mark in marks.values()], SMALL)
+    canvas.bar_axes(axes, [mark.label for mark in marks.values()], SMALL)
     for height, name in enumerate(marks):
         values = [fmean(run.final["kept"][name] for run in setting.runs) for setting in pair]
         axes.plot(values, [height, height], color="#BDBDBD", linewidth=2, zorder=1)
@@ -123,13 +115,13 @@ def in_numbers(setting: Setting) -> dict[str, str]:
 def _ends(figure: Picture, pair: Sequence[Setting], x: float, top: float) -> None:
     """A small table, its upper left corner at a place in inches."""
     reading = "measured on everything: mean (lowest to highest seed)"
-    write_head(figure, x, top, "In the end, and what it cost", reading)
+    canvas.write_head(figure, x, top, "In the end, and what it cost", reading)
     columns = [in_numbers(setting) for setting in pair]
     for line, words in enumerate(columns[0]):
         y = top - 0.14 - 0.26 * line
-        write(figure, x, y, words, color=SOFT)
+        canvas.write(figure, x, y, words, color=SOFT)
         for place, column in enumerate(columns):
-            write(figure, x + 3.15 + 1.4 * place, y, column[words], color=COLOURS[place],
+            canvas.write(figure, x + 3.15 + 1.4 * place, y, column[words], color=COLOURS[place],
                   ha="right", fontweight="bold" if line < 2 else "normal")  # fmt: skip
 
 

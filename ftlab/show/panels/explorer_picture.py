@@ -13,7 +13,7 @@ lies behind (`ftlab.show.panels.explorer_sheet`).
 Run the tests: pytest tests/show/test_rank_explorer.py
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -49,12 +49,13 @@ from ftlab.show.panels.explorer_sheet import (
     sheet,
 )
 from ftlab.show.plots.blocks import WIDE, Cell, blocks
+from ftlab.show.plots.recorded import least
 
 RECORDED, NAIVE, LIVE = METHODS["lora_qv"].colour, METHODS["full"].colour, "#3B3B98"
 SHORT = {"qv": "q, v", "qkvo": "all attention", "ff": "feed-forward", "all": "all linear"}
 
 
-@own_settings
+@own_settings()
 def explorer_picture(asked: Settings, explorer: Explorer, *, live: Sequence[Any] = ()) -> Picture:
     """The whole picture; `live`: Steps of a run of these settings, as far as it has come."""
     near, last = explorer.nearest(asked), last_measured(live)
@@ -155,10 +156,10 @@ def _bars(axes: Axes, recorded: Recorded, guess: Any, last: Any) -> None:
             axes.text(1.08, row, percent(share), va="center", fontsize=SMALL)
     if last:
         now = last.measured
-        _now(axes, [now["target_score"], *(now["kept"].get(n) for n in shown.kept)])
+        _stars(axes, [now["target_score"], *(now["kept"].get(name) for name in shown.kept)])
 
 
-def _now(axes: Axes, shares: Sequence[float | None]) -> None:
+def _stars(axes: Axes, shares: Sequence[float | None]) -> None:
     """A star and its number in each row, for what was trained here."""
     for row, share in enumerate(shares):
         if share is not None:
@@ -207,7 +208,7 @@ def sentence(asked: Settings, near: Nearest, guess: Any, last: Any = None) -> st
     """What the picture says, in a sentence or two; `last`: the last measured Step of a run."""
     found = near.recorded
     if guess is None:
-        text = f"Recorded: {_both(found)}{_least(found.kept)}."
+        text = f"Recorded: {_both(found)}{least(found.kept)}."
     else:
         off = [f"{100 * guess.off[key]:.0f}" for key in ("target_score", "retention")]
         text = (
@@ -224,11 +225,3 @@ def sentence(asked: Settings, near: Nearest, guess: Any, last: Any = None) -> st
 def _both(one: Any) -> str:
     learned, retained = (percent(field(one, key)) for key in ("target_score", "retention"))
     return f"learned {learned}, retained {retained}"
-
-
-def _least(shares: Mapping[str, float | None]) -> str:
-    there = {name: share for name, share in shares.items() if share is not None}
-    if not there or min(there.values()) >= 0.95:
-        return ""
-    name = min(there, key=lambda n: there[n])
-    return f", least of {skill_marks([name])[name].label} ({percent(there[name])})"

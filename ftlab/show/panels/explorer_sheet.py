@@ -38,7 +38,7 @@ Frame = dict[str, Any]  # where axes stand, and their limits
 
 
 @lru_cache(maxsize=8)
-@own_settings
+@own_settings()
 def sheet(explorer: Explorer, live: bool = False) -> tuple[np.ndarray, tuple[Frame, Frame]]:
     """All that stays the same as pixels, (height, width, 4); the frames of skills and plane.
 

@@ -20,17 +20,9 @@ from ftlab.show.canvas.agg import own_settings
 from ftlab.show.canvas.sheet import EDGE, Picture, write, write_head
 from ftlab.show.canvas.style import INK, METHODS, SOFT, TEXT, rate_text
 from ftlab.show.panels.panel import Panel, rate_slider, toggle
+from ftlab.show.plots import recorded
 from ftlab.show.plots.blocks import Cell, blocks, gradients
-from ftlab.show.plots.recorded import (
-    FULL,
-    Found,
-    called,
-    how_near,
-    nearest,
-    none_recorded,
-    outcome,
-    outcomes,
-)
+from ftlab.show.plots.recorded import Found
 
 BLOCKS = tuple(range(1, 13))
 PRESETS = {
@@ -46,7 +38,7 @@ PAINT = (("white", SOFT), ("#A9CDE6", INK), (COLOUR, "white"))  # frozen, lightl
 Shares = tuple[float, ...]  # of the learning rate: 12 blocks, then the embeddings
 
 
-@own_settings
+@own_settings()
 def freeze_outcome(
     trained: Sequence[bool] = (False,) * 6 + (True,) * 6,
     embeddings: bool = False,
@@ -63,24 +55,24 @@ def freeze_outcome(
     if len(trained) != len(BLOCKS):
         raise InputError(f"{len(trained)} blocks were given; say of each of 12 whether it trains.")
     asked = (*map(float, trained), float(embeddings))
-    recorded = freezings(found, asked)
-    at_rate = [one for one in recorded if one.runs[0].plan["lr"] == rate]
-    if rate not in (have := _rates(recorded)):
+    all_found = freezings(found, asked)
+    at_rate = [one for one in all_found if one.runs[0].plan["lr"] == rate]
+    if rate not in (have := _rates(all_found)):
         text = ", ".join(map(rate_text, have))
         raise InputError(
             f"No freezing was recorded at the rate {rate_text(rate)}; choose from {text}."
         )
-    chosen = nearest(at_rate)
+    chosen = recorded.nearest(at_rate)
     figure = Picture(9.6, 3.8)
     reading = "filled: trains; pale: lightly; dashed: frozen; underlined: differs"
     write_head(figure, EDGE, 3.16, "What trains", reading)
     _drawing(figure, asked, chosen, sizes)
     others = [one.runs for one in at_rate]
-    outcomes(figure, chosen, others, COLOUR, f"the others at {rate_text(rate)}")
+    recorded.outcomes(figure, chosen, others, COLOUR, f"the others at {rate_text(rate)}")
     also = "the embeddings and " if asked[-1] else ""
     figure.alt = (
         f"With {also}{_listed(asked)} trained at a rate of {rate_text(rate)}, "
-        f"{_counted(asked, sizes)}: {outcome(chosen, chosen[0].name)}."
+        f"{_counted(asked, sizes)}: {recorded.outcome(chosen, chosen[0].name)}."
     )
     return figure
 
@@ -111,7 +103,7 @@ def freezings(found: Iterable[Any], asked: Shares) -> list[Found]:
             if (shares := _shares(setting.sweep, run)) is not None:
                 groups.setdefault((setting.sweep, shares, setting.lr), []).append(run)
     if not groups:
-        raise none_recorded("freezes blocks", "nano")
+        raise recorded.missing("freezes blocks", "nano")
     return [
         Found(_name(sweep, shares), tuple(runs), _apart(asked, shares), _how(asked, shares), shares)
         for (sweep, shares, _), runs in groups.items()
@@ -120,7 +112,7 @@ def freezings(found: Iterable[Any], asked: Shares) -> list[Found]:
 
 def _shares(sweep: str, run: Any) -> Shares | None:
     """Share of the rate by part; None for a run that is no freezing."""
-    if sweep == FULL[0]:
+    if sweep == recorded.FULL[0]:
         return (1.0,) * 13
     if not sweep.startswith("freeze"):
         return None
@@ -147,7 +139,7 @@ def _name(sweep: str, shares: Shares) -> str:
     """A recorded freezing in words."""
     if sweep == "freeze_any":
         return f"at random, {_listed(shares)} trained"
-    return "the article's plan" if sweep == "freeze" else called(sweep)
+    return "the article's plan" if sweep == "freeze" else recorded.called(sweep)
 
 
 def _rates(found: Sequence[Found]) -> list[float]:
@@ -179,9 +171,7 @@ def parameters(shares: Shares, sizes: Mapping[str, int]) -> int:
 
 
 def _counted(shares: Shares, sizes: Mapping[str, int]) -> str:
-    """The same in words, and as a share."""
-    count, total = parameters(shares, sizes), sum(sizes.values())
-    return f"{count:,} of {total:,} parameters train ({100 * count / total:.3g} %)"
+    return recorded.counted(parameters(shares, sizes), sum(sizes.values()))
 
 
 def _drawing(
@@ -195,7 +185,7 @@ def _drawing(
     write(figure, EDGE, 1.85, _counted(asked, sizes), fontsize=TEXT, fontweight="bold")
     held = f"gradients and AdamW hold {3 * parameters(asked, sizes):,} numbers"
     write(figure, EDGE, 1.64, held, color=SOFT)
-    for one, near, y in zip(chosen, how_near(chosen), (0.87, 0.16), strict=False):
+    for one, near, y in zip(chosen, recorded.how_near(chosen), (0.87, 0.16), strict=False):
         weight = "bold" if one is chosen[0] else "normal"
         write(figure, EDGE, y + 0.44, f"{near}: {one.name}", fontweight=weight)
         blocks(figure, y, _cells(one.detail, differing(asked, one.detail)))

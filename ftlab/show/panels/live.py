@@ -33,6 +33,11 @@ VIEW = "application/vnd.jupyter.widget-view+json"
 PATIENCE = 10  # a new picture waits this many times as long as the last one took to draw
 
 
+def widget(box: Any) -> dict[str, Any]:
+    """What a notebook stores of a widget, without the picture in its place."""
+    return {VIEW: {"version_major": 2, "version_minor": 0, "model_id": box.model_id}}
+
+
 class Live:
     """A context that shows steps as they come; `steps` holds them, `stopped` the button.
 
@@ -131,8 +136,7 @@ class _Panel:
         self._box = VBox([row, self._view])
         self._all = [*tools, self._view, row, self._box]
         # Not display(box): in 7.7 a widget displays itself, and its output could not be replaced.
-        view = {"version_major": 2, "version_minor": 0, "model_id": self._box.model_id}
-        data = {"text/plain": "training ...", VIEW: view}
+        data = {"text/plain": "training ...", **widget(self._box)}
         self._output = display(data, raw=True, display_id=True)
         for tool in tools:
             if isinstance(tool, Button):

@@ -22,10 +22,10 @@ from typing import Any
 from torch import Tensor
 
 from ftlab.base.errors import InputError
-from ftlab.show.canvas.html import bundle, img, in_notebook
+from ftlab.show.canvas.html import img, in_notebook
 from ftlab.show.canvas.sheet import Picture
 from ftlab.show.canvas.style import BAD, rate_text
-from ftlab.show.panels.live import VIEW
+from ftlab.show.panels.live import widget
 
 WIDE = {"description_width": "initial"}
 LINES = "line-height:1.4;margin:0.4em 0"  # a widget's own lines stand far apart
@@ -97,13 +97,13 @@ class Panel:
         self.view.value = f'<div style="opacity:0.35">{_shown(self.figure)}</div>'
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
-        view = {"version_major": 2, "version_minor": 0, "model_id": self.box.model_id}
-        return {VIEW: view, "text/html": _shown(self.figure), "text/plain": self.figure.alt}
+        shown = {"text/html": _shown(self.figure), "text/plain": self.figure.alt}
+        return {**widget(self.box), **shown}
 
     def show(self) -> None:
         """Display it in a notebook; in a terminal print the picture's words."""
         if not in_notebook():
-            print(bundle(self.figure)["text/plain"])
+            print(self.figure.alt)
             return
         from IPython.display import display
 

@@ -25,14 +25,8 @@ from ftlab.show.canvas.labels import Label, end_labels
 from ftlab.show.canvas.sheet import Picture, head, panel
 from ftlab.show.canvas.style import METHODS, SOFT, percent, rate_text
 from ftlab.show.panels.panel import Panel, choice, rate_slider, slider
-from ftlab.show.plots.recorded import (
-    Found,
-    how_near,
-    nearest,
-    none_recorded,
-    outcome,
-    outcomes,
-)
+from ftlab.show.plots import recorded
+from ftlab.show.plots.recorded import Found
 from ftlab.train.schedules import lr_factors
 
 PEAKS = (3e-5, 1e-4, 1.5e-4, 2e-4, 3e-4, 5e-4, 7e-4, 1e-3, 2e-3, 3e-3)
@@ -43,7 +37,7 @@ COLOUR = METHODS["schedule"].colour
 Rates = list[float]
 
 
-@own_settings
+@own_settings()
 def schedule_outcome(
     peak: float = 1e-3, warmup: int = 10, shape: str = "cosine", *, found: Iterable[Any]
 ) -> Picture:
@@ -52,18 +46,18 @@ def schedule_outcome(
     `found`: recorded settings (`analysis.compare.settings`). Raises InputError where they hold no
     full fine-tuning, or for a shape or warmup that is not possible.
     """
-    recorded = _recorded(found)
-    steps = recorded[0].runs[0].plan["steps"]
+    settings = _settings(found)
+    steps = settings[0].runs[0].plan["steps"]
     asked = rates(peak, warmup, shape, steps)
-    chosen = nearest([_near(setting, asked) for setting in recorded])
+    chosen = recorded.nearest([_near(setting, asked) for setting in settings])
     figure = Picture(9.6, 3.8)
     axes = panel(figure, 0.66, 0.55, 3.1, 2.61)
     head(axes, "Learning rate", f"shaded: its area, {sum(asked):.3g} over the {steps} steps")
     _curves(axes, asked, chosen)
-    others = [setting.runs for setting in recorded]
-    outcomes(figure, chosen, others, COLOUR, "the other curves")
+    others = [setting.runs for setting in settings]
+    recorded.outcomes(figure, chosen, others, COLOUR, "the other curves")
     mean, name = rate_text(fmean(asked)), schedule_name(peak, warmup, shape)
-    figure.alt = f"{name.capitalize()}, a mean rate of {mean}: {outcome(chosen)}."
+    figure.alt = f"{name.capitalize()}, a mean rate of {mean}: {recorded.outcome(chosen)}."
     return figure
 
 
@@ -80,11 +74,11 @@ def overlap(one: Rates, other: Rates) -> float:
     return sum(map(min, pairs)) / sum(map(max, pairs))
 
 
-def _recorded(found: Iterable[Any]) -> list[Any]:
+def _settings(found: Iterable[Any]) -> list[Any]:
     """Settings in which all weights are trained and only the learning rate differs."""
     chosen = [setting for setting in found if setting.sweep in SWEEPS]
     if not chosen:
-        raise none_recorded("is full fine-tuning with a schedule", "nano")
+        raise recorded.missing("is full fine-tuning with a schedule", "nano")
     return chosen
 
 
@@ -107,7 +101,7 @@ def _curves(axes: Axes, asked: Rates, chosen: Sequence[Found]) -> None:
     if max(asked) > 1.001 * min(asked):
         axes.plot(steps, [mean] * len(asked), color=SOFT, linewidth=1.2, linestyle=(0, (1, 1.5)))
         labels.append(Label(steps[-1], mean, f"same area: {rate_text(mean)}", SOFT))
-    for one, near in zip(chosen, how_near(chosen), strict=True):
+    for one, near in zip(chosen, recorded.how_near(chosen), strict=True):
         if not one.exact:
             axes.plot(steps, one.detail, color=COLOUR, linewidth=1.3, linestyle=(0, (5, 2)))
             labels.append(Label(steps[-1], min(one.detail[-1], top), near, COLOUR))
@@ -127,7 +121,7 @@ def schedule_name(peak: float, warmup: int, shape: str) -> str:
 
 def schedule_panel(found: Iterable[Any]) -> Panel:
     """Choose peak, warmup and shape; see the curve, and what was recorded (`found`) for it."""
-    found = _recorded(found)
+    found = _settings(found)
     controls = {
         "peak": rate_slider("peak rate", PEAKS),
         "warmup": slider("steps of warmup", WARMUPS, 10),

@@ -34,7 +34,7 @@ class _Line:
     bold: bool = False
 
 
-@own_settings
+@own_settings()
 def two_numbers(
     steps: Iterable[Any],
     *,

@@ -21,7 +21,7 @@ READING = "change, in % of the weights' size"
 Norms = Mapping[str, Any]  # layer -> {"update": ..., "relative": ...}, or layer -> relative
 
 
-@own_settings
+@own_settings()
 def layer_updates(norms: Mapping[str, Any], *, title: str | None = None) -> Picture:
     """Relative update per layer; `norms` is one run's layers, or run name -> layers."""
     runs = {name: _order(layers) for name, layers in _runs(norms).items()}
@@ -131,15 +131,11 @@ def _name_bars(axes: Axes, ticks: list[str], bar: float) -> None:
     blocks = [i for i, tick in enumerate(ticks) if _is_block(tick)]
     shown = [i for i in blocks if (i - blocks[0] + 1) % skip == 0]
     for i in sorted(set(range(len(ticks))) - set(blocks)):
-        if all(abs(i - other) * bar > _room(ticks[i], ticks[other]) for other in shown):
+        room = {other: 0.035 * len(ticks[i] + ticks[other]) + 0.05 for other in shown}  # inches
+        if all(abs(i - other) * bar > need for other, need in room.items()):
             shown.append(i)
     axes.set_xticks(sorted(shown), [ticks[i] for i in sorted(shown)], fontsize=TINY)
     axes.tick_params(axis="x", length=0)
-
-
-def _room(name: str, other: str) -> float:
-    """Inches from the middle of one name to that of the next, at which they do not touch."""
-    return 0.035 * len(name + other) + 0.05
 
 
 def alt_layers(runs: Mapping[str, Mapping[str, float]]) -> str:

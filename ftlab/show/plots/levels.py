@@ -38,7 +38,7 @@ def usage(weight: Tensor, kind: str, block: int = nf4.BLOCK) -> list[float]:
     return (torch.bincount(codes, minlength=len(levels)) / weight.numel()).tolist()
 
 
-@own_settings
+@own_settings()
 def weight_levels(weight: Tensor, *, block: int = nf4.BLOCK) -> Picture:
     """The weights divided by their block's largest, and each table's levels over them."""
     weight = weight.detach().float()
@@ -87,7 +87,7 @@ def errors_of(weight: Tensor) -> dict[str, list[float]]:
     return {kind: [error(weight, kind, size) for size in BLOCKS] for kind in NAMES}
 
 
-@own_settings
+@own_settings()
 def block_sizes(errors: Errors, kind: str = "nf4", block: int = nf4.BLOCK) -> Picture:
     """The error at every block size for each table, and the memory it takes; one marked."""
     figure = Picture(9.6, 3.7)

@@ -19,7 +19,7 @@ Line = Sequence[tuple[Any, ...]]
 """(x, y) or (x, y, lowest, highest), point by point."""
 
 
-@own_settings
+@own_settings()
 def lines(
     series: Mapping[str, Line],
     *,

@@ -44,7 +44,7 @@ ROW = 0.46  # inches a bar takes
 Memories = Mapping[str, Memory] | Iterable[Memory]
 
 
-@own_settings
+@own_settings()
 def memory_bars(
     memories: Memories, *, cards: Mapping[str, int] = CARDS, title: str | None = None
 ) -> Picture:

@@ -28,7 +28,7 @@ ALT = (
 )
 
 
-@own_settings
+@own_settings()
 def paging() -> Picture:
     """The drawing; heights are made up to show the idea, as its caption says."""
     figure = Picture(9.0, 3.5)

@@ -14,7 +14,7 @@ from matplotlib.patches import Rectangle
 
 from ftlab.show.canvas.agg import own_settings
 from ftlab.show.canvas.data import field, find, fold, number, numbers
-from ftlab.show.canvas.labels import Box, Label, point_labels
+from ftlab.show.canvas.labels import Label, boxes, point_labels
 from ftlab.show.canvas.sheet import HIGHER, RETAINED, Picture, note, panel, plane_axes
 from ftlab.show.canvas.style import GOOD, SMALL, method_mark, percent, shorten
 
@@ -43,8 +43,14 @@ class _Spot:
     seeds: int = 1
     line: str | None = None
 
+    @property
+    def bars(self) -> tuple[Any, ...]:
+        """From the lowest seed to the highest, across and up."""
+        (x, left, right), (y, low, high) = self.x, self.y
+        return ((left, y), (right, y)), ((x, low), (x, high))
 
-@own_settings
+
+@own_settings()
 def plane(
     points: Iterable[Any],
     *,
@@ -71,7 +77,7 @@ def plane(
     _corner(axes, top)
     _join(axes, spots)
     labels = [_draw(axes, spot) for spot in [*_named_once(spots), *start]]
-    point_labels(axes, labels, _lines(axes, spots))
+    point_labels(axes, labels, boxes(axes, [bar for spot in spots for bar in spot.bars]))
     if not labels:
         note(axes, "no run to show yet")
     figure.alt = alt_plane(given, start, model)
@@ -134,9 +140,10 @@ def _named_once(spots: Sequence[_Spot]) -> list[_Spot]:
 def _draw(axes: Axes, spot: _Spot) -> Label:
     """The mark of a point and the bars over its seeds; returns the words for it."""
     mark = method_mark(spot.method)
-    (x, left, right), (y, low, high) = spot.x, spot.y
-    for ends in (([left, right], [y, y]), ([x, x], [low, high])):
-        axes.plot(*ends, color=mark.colour, linewidth=1.4, alpha=0.6, clip_on=False)
+    x, y = spot.x[0], spot.y[0]
+    for bar in spot.bars:
+        axes.plot(*zip(*bar, strict=True), color=mark.colour, linewidth=1.4, alpha=0.6,
+                  clip_on=False)  # fmt: skip
     letter = mark.marker.startswith("$")
     size = 13 if mark.marker == "*" else 10 if letter else 9
     axes.plot(
@@ -145,16 +152,6 @@ def _draw(axes: Axes, spot: _Spot) -> Label:
         zorder=3,
     )  # fmt: skip
     return Label(x, y, spot.label, mark.colour)
-
-
-def _lines(axes: Axes, spots: Sequence[_Spot]) -> list[Box]:
-    """Error bars as boxes in pixels, for labels to avoid."""
-    ends = []
-    for spot in spots:
-        (x, left, right), (y, low, high) = spot.x, spot.y
-        ends += [((left, y), (right, y)), ((x, low), (x, high))]
-    corners = [axes.transData.transform(pair) for pair in ends]
-    return [(a[0] - 2, a[1] - 2, b[0] + 2, b[1] + 2) for a, b in corners]
 
 
 def alt_plane(spots: Sequence[_Spot], start: Sequence[_Spot], model: str | None = None) -> str:

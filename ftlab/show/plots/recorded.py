@@ -9,16 +9,16 @@ Notable choice: what was recorded for the very choice is drawn filled; what was 
 it is hollow, with dotted bars, and is called nearest. Nothing is drawn between recorded points.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
 from ftlab.base.errors import InputError
 from ftlab.show.canvas.data import MEASURES
-from ftlab.show.canvas.labels import Label, point_labels
+from ftlab.show.canvas.labels import Label, boxes, point_labels
 from ftlab.show.canvas.sheet import Picture, panel, plane_axes
-from ftlab.show.canvas.style import method_mark, percent, rate_text
+from ftlab.show.canvas.style import method_mark, percent, rate_text, skill_marks
 
 PALE = "#BDBDBD"
 FULL = ("learning rate", "steps", "data set")
@@ -79,7 +79,7 @@ def how_near(chosen: Sequence[Found]) -> list[str]:
     return ["nearest", "as near" if tie else "second nearest"][: len(chosen)]
 
 
-def none_recorded(what: str, size: str) -> InputError:
+def missing(what: str, size: str) -> InputError:
     """The refusal of records that hold nothing a panel is about; `size`: of those that do."""
     return InputError(
         f"None of these recorded runs {what}; take those of "
@@ -97,6 +97,20 @@ def both(runs: Sequence[Any]) -> str:
     """What runs have learned and retained, with their seeds' range."""
     parts = [f"{word} {seeds_range(_values(runs, key))}" for key, word in MEASURES.items()]
     return ", ".join(parts) + (" (one seed)" if len(runs) == 1 else "")
+
+
+def least(shares: Mapping[str, float | None]) -> str:
+    """The skill that was retained least, as the end of a sentence; nothing where all is there."""
+    there = {name: share for name, share in shares.items() if share is not None}
+    name = min(there, key=lambda skill: there[skill], default="")
+    if not name or there[name] >= 0.95:
+        return ""
+    return f", least of {skill_marks([name])[name].label} ({percent(there[name])})"
+
+
+def counted(trained: int, total: int) -> str:
+    """How many parameters train, and their share."""
+    return f"{trained:,} of {total:,} parameters train ({100 * trained / total:.3g} %)"
 
 
 def outcome(chosen: Sequence[Found], name: str = "") -> str:
@@ -133,8 +147,7 @@ def outcomes(
         axes.plot([x], [y], marker="o", markersize=size, color=colour, markeredgewidth=1.8,
                   markerfacecolor=colour if one.exact else "white", zorder=3)  # fmt: skip
         labels.append(Label(x, y, near, colour, one is chosen[0]))
-    boxes = [axes.transData.transform(pair).ravel() for pair in taken]
-    point_labels(axes, labels, [(a - 4, b - 4, c + 4, d + 4) for a, b, c, d in boxes])
+    point_labels(axes, labels, boxes(axes, taken, 4))
 
 
 def _values(runs: Sequence[Any], key: str) -> list[float]:

@@ -10,25 +10,17 @@ from typing import Any
 from matplotlib.axes import Axes
 
 from ftlab.evaluate.intervals import wilson
+from ftlab.show.canvas import sheet as canvas
 from ftlab.show.canvas.agg import own_settings
 from ftlab.show.canvas.data import field, number
-from ftlab.show.canvas.sheet import (
-    HIGHER,
-    Picture,
-    bar_axes,
-    head,
-    note,
-    panel,
-    percent_axis,
-    text_width,
-)
+from ftlab.show.canvas.sheet import HIGHER, Picture, panel
 from ftlab.show.canvas.style import INK, SOFT, TEXT, TINY, percent, shorten, skill_marks
 
 BEFORE = "#8F8F8F"
 Score = tuple[float, float, float]  # accuracy, chance, n
 
 
-@own_settings
+@own_settings()
 def skills_bars(
     base: Mapping[str, Any], after: Mapping[str, Any], *, title: str | None = None
 ) -> Picture:
@@ -45,18 +37,18 @@ def skills_bars(
     labels = [shorten(marks[name].label, 34) for name in names]
     high = max(2.4, 1.5 + 0.56 * len(names))
     figure = Picture(9.0, high, title=title)
-    left = max(0.66, text_width(labels, TEXT) + 0.3)
+    left = max(0.66, canvas.text_width(labels, TEXT) + 0.3)
     axes = panel(figure, left, 0.6, 8.4 - left, high - 1.34)
     reading = "whiskers: 95 % interval; dashed: what guessing gives"
-    head(axes, "Skill by skill, before and after", reading, left=left)
-    percent_axis(axes, "x")
+    canvas.head(axes, "Skill by skill, before and after", reading, left=left)
+    canvas.percent_axis(axes, "x")
     axes.set_xlim(0, 1.08)
-    bar_axes(axes, labels)
+    canvas.bar_axes(axes, labels)
     for i, name in enumerate(names):
         _pair(axes, i, *scores[name], marks[name].colour)
     axes.set_xlabel(f"accuracy {HIGHER}")
     if not names:
-        note(axes, "no skill measured yet")
+        canvas.note(axes, "no skill measured yet")
     figure.alt = alt_skills(scores, {name: marks[name].label for name in names})
     return figure
 

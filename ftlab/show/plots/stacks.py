@@ -22,7 +22,7 @@ STACKS = {"encoder": (2.9, "input"), "decoder": (5.7, "answer so far")}
 """Where each stack stands, and what it reads."""
 
 
-@own_settings
+@own_settings()
 def three_attentions(
     ranks: Mapping[str, int] | None = None,
     *,

@@ -9,14 +9,15 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import NullLocator
 
 from ftlab.show.canvas.agg import own_settings
 from ftlab.show.canvas.data import MEASURES, field, find, fold, last, number, numbers
-from ftlab.show.canvas.labels import Label, end_labels
+from ftlab.show.canvas.labels import Label, end_labels, point_labels
 from ftlab.show.canvas.sheet import DPI, Picture, head, note, percent_axis, row, text_width, write
-from ftlab.show.canvas.style import INK, SOFT, TINY, Mark, method_mark, percent, value_text, words
+from ftlab.show.canvas.style import SOFT, TINY, Mark, method_mark, percent, value_text, words
 from ftlab.show.plots.curves import PANELS
 
 QUANTITIES = {
@@ -43,7 +44,7 @@ class _Series:
     values: dict[str, tuple[Folded, ...]]
 
 
-@own_settings
+@own_settings()
 def sweep(rows: Iterable[Any], x: str, *, log: bool = False, title: str | None = None) -> Picture:
     """Learned and retained against the numbers `x`, one line per method.
 
@@ -139,27 +140,12 @@ def _draw(axes: Axes, series: Sequence[_Series], key: str) -> None:
 
 
 def _numbers(axes: Axes, at: Sequence[float], middle: Sequence[float]) -> None:
-    """Each value beside its point, on the side that the line leaves free.
-
-    Of points closer than half an inch only the last has its number.
-    """
-    pixels = [axes.transData.transform((x, 0))[0] for x in at]
-    gaps = [b - a for a, b in pairwise(pixels)] + [DPI]
-    for i, (x, y) in enumerate(zip(at, middle, strict=True)):
-        if gaps[i] < DPI / 2:
-            continue
-        before = y - middle[i - 1] if i else 0.0  # rise into the point
-        after = middle[i + 1] - y if i + 1 < len(middle) else 0.0  # rise out of it
-        valley = before < -0.02 and after > 0.02
-        across = 0 if before * after < 0 or abs(before + after) < 0.04 else before + after
-        if i == 0 and across > 0:  # the axis stands on the left: below, if there is room
-            across, valley = (-1, True) if y > 0.08 else (0, False)
-        side = "center" if across == 0 else "right" if across > 0 else "left"
-        offset = 0 if across == 0 else -3 if across > 0 else 3, -9 if valley else 8
-        axes.annotate(
-            percent(y), (x, y), offset, textcoords="offset points", ha=side,
-            va="top" if valley else "bottom", fontsize=TINY, color=INK, annotation_clip=False,
-        )  # fmt: skip
+    """Each value beside its point, clear of the line."""
+    points = list(zip(at, middle, strict=True))
+    spots = axes.transData.transform(points)  # (N, 2) in pixels
+    way = [spot for a, b in pairwise(spots) for spot in np.linspace(a, b, 20)]
+    taken = [(x - 3, y - 3, x + 3, y + 3) for x, y in way]
+    point_labels(axes, [Label(x, y, percent(y)) for x, y in points], taken)
 
 
 def alt_sweep(series: Sequence[_Series], ticks: Mapping[float, str], label: str) -> str:
