@@ -28,7 +28,7 @@ def sweep(panel: Panel, *names: str) -> Iterator[tuple[str, Any]]:
 
 
 def sample(panel: Panel, count: int, seed: int = 0) -> Iterator[dict[str, Any]]:
-    """`count` combinations by lot, each set in one go; checked on the way."""
+    """`count` random combinations, each set in one go; checked on the way."""
     dice = random.Random(seed)
     for _ in range(count):
         values = {name: dice.choice(stops(control)) for name, control in panel.controls.items()}

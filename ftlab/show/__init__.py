@@ -7,6 +7,7 @@ from ftlab.base.lazy import lazy
 if TYPE_CHECKING:
     from ftlab.show.canvas.html import img, png, show
     from ftlab.show.canvas.sheet import Picture
+    from ftlab.show.canvas.style import percent, rate_text, skill_marks
     from ftlab.show.panels.attention import attention_panel
     from ftlab.show.panels.compare import compare_panel
     from ftlab.show.panels.freeze import freeze_panel
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from ftlab.show.panels.panel import block_panel
     from ftlab.show.panels.rank_explorer import rank_explorer
     from ftlab.show.panels.schedule import schedule_panel
-    from ftlab.show.plots.boards import best_of, called, matched_table, scoreboard, settings_table
+    from ftlab.show.plots.boards import best_of, matched_table, scoreboard, settings_table
     from ftlab.show.plots.curves import two_numbers
     from ftlab.show.plots.layers import layer_updates
     from ftlab.show.plots.levels import error, usage, weight_levels
@@ -22,9 +23,10 @@ if TYPE_CHECKING:
     from ftlab.show.plots.memory import memory_bars, memory_table
     from ftlab.show.plots.paging import paging
     from ftlab.show.plots.planes import Point, plane
+    from ftlab.show.plots.recorded import called, setting_name
     from ftlab.show.plots.skills import skills_bars
     from ftlab.show.plots.stacks import three_attentions
     from ftlab.show.plots.sweeps import sweep
-    from ftlab.show.plots.tables import Table, forgetting_matrix, records_table, samples
+    from ftlab.show.plots.tables import Table, samples
 
 __all__, __dir__, __getattr__ = lazy(__name__, __file__)

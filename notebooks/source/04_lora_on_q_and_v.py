@@ -424,8 +424,9 @@ rank_explorer(lab).show()
 # (there nothing can be kept, only a few operations are fused):
 
 # %%
-from ftlab.base.machine import precision
 from ftlab.lab.fast import Fast, race
+
+from ftlab.base.machine import precision
 
 fast = Fast(lab)
 upper, every = LoRA({"7-9": 8, "10-12": 16}), LoRA({"1-12": 8})
@@ -499,7 +500,7 @@ real_less = ftlab.claim(
 
 # %%
 from ftlab.analysis.orderings import by_level, same_settings, spearman_interval
-from ftlab.show.canvas.style import percent, plain
+from ftlab.show.canvas.style import percent, rate_text
 
 same = same_settings(nano, laptop)
 show(
@@ -507,7 +508,7 @@ show(
         ("setting", "nano-gpt2, kept (higher is better)", "SmolLM2-135M, kept (higher is better)"),
         [
             (
-                f"{called(a.sweep)}, {plain(a.lr)}",
+                f"{called(a.sweep)}, {rate_text(a.lr)}",
                 a.told("retention"),
                 b.told("retention"),
             )
@@ -555,7 +556,7 @@ show(
             (
                 called(method),
                 *(
-                    f"{percent(best.interval.estimate)}, rate {plain(best.setting.lr)}"
+                    f"{percent(best.interval.estimate)}, rate {rate_text(best.setting.lr)}"
                     for best in (side[method] for side in at_end)
                 ),
             )

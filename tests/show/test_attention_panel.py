@@ -13,7 +13,7 @@ from panel_sweep import answered, sample, stops, sweep
 from ftlab.analysis import compare
 from ftlab.base.errors import InputError
 from ftlab.experiments.seq2seq import ATTENTIONS, RANK, SHIFTS, attentions, sweep_name
-from ftlab.show.canvas.style import percent, plain
+from ftlab.show.canvas.style import percent, rate_text
 from ftlab.show.panels.attention import (
     ALONE,
     STILL,
@@ -47,9 +47,9 @@ def hollow(figure: Any) -> int:
 
 
 def recorded_at(setting: compare.Setting, figure: Any) -> bool:
-    """Does the picture tell these numbers as those of the very choice?"""
-    kept, right = percent(setting.mean("retention")), percent(setting.mean("target_score"))
-    return f": recorded, kept {kept}" in figure.alt and f"right {right}" in figure.alt
+    """Does the picture give these numbers as those of the very choice?"""
+    learned, retained = (percent(setting.mean(key)) for key in ("target_score", "retention"))
+    return f": recorded, learned {learned}" in figure.alt and f"retained {retained}" in figure.alt
 
 
 # --- the sweeps -----------------------------------------------------------------------------------
@@ -89,7 +89,7 @@ def test_every_preset_shows_something_recorded() -> None:
         for words, button in made.buttons.items():
             button.click()
             answered(made)
-            assert made.words.value == "" and ": recorded, kept" in made.figure.alt, words
+            assert made.words.value == "" and ": recorded, learned" in made.figure.alt, words
 
 
 def test_toggles_rest_where_they_count_for_nothing() -> None:
@@ -111,7 +111,7 @@ def test_a_control_answers_at_once() -> None:
     assert min(times) < 0.3  # the aim is 0.1 on a quiet machine; a busy one counts more
 
 
-# --- what is told ---------------------------------------------------------------------------------
+# --- what is said ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("domain", SHIFTS)
@@ -142,10 +142,11 @@ def test_no_point_is_invented(domain: str, train: str) -> None:
 def test_a_rate_that_was_not_run_is_answered_with_those_that_were() -> None:
     near = compare.pick(settings("new_format"), "lora_encoder")[:2]
     figure: Any = attention_outcome("new_format", attentions=["encoder"], rate=1e-4, found=RUNS)
-    told = [f"nearest at a rate of {plain(setting.lr)}" for setting in near]
-    assert "not recorded" in figure.alt and all(words in figure.alt for words in told)
+    said = [f"at a rate of {rate_text(setting.lr)}, learned" for setting in near]
+    assert "not recorded" in figure.alt and all(words in figure.alt for words in said)
     written = {text.get_text() for text in figure.texts}
-    assert any(words.startswith(f"{told[0].replace(' ', ': ', 1)};") for words in written)
+    first = f"nearest: at a rate of {rate_text(near[0].lr)};"
+    assert any(words.startswith(first) for words in written)
 
 
 def test_the_drawing_says_what_the_records_say() -> None:

@@ -22,7 +22,7 @@ FOREVER = 10_000  # more steps than any test waits for
 
 
 class Evaluator:
-    """What a panel was told, and in which thread."""
+    """What a panel was asked to show, and in which thread."""
 
     def __init__(self, stop_after: int = FOREVER) -> None:
         self.steps: list[int] = []

@@ -11,18 +11,23 @@ from ftlab.analysis.compare import settings
 from ftlab.show import best_of, lines, matched_table, png, scoreboard, settings_table
 
 
-def made(sweep, right, kept, *, lr=1e-3, method=None):
+def made(sweep, learned, retained, *, lr=1e-3, method=None):
     runs = []
     for seed in range(3):
-        share = kept - 0.01 * seed
+        share = retained - 0.01 * seed
         curve = [
             {"step": 0, "measured": {"target_loss": 4.0, "retention": 1.0}},
             {"step": 10, "measured": {"target_loss": 0.5, "retention": share}},
         ]
-        final = {"target_score": right, "held_score": right, "retention": share, "forgotten": 0.2}
+        final = {
+            "target_score": learned,
+            "held_score": learned,
+            "retention": share,
+            "forgotten": 0.2,
+        }
         run = SimpleNamespace(
             name=f"{sweep}, clinic, lr {lr:g}, 10 steps, seed {seed}", method=method or sweep,
-            domain="clinic", plan={"lr": lr}, seed=seed, curve=curve, final=final,
+            model="tiny", domain="clinic", plan={"lr": lr}, seed=seed, curve=curve, final=final,
             extra={"sweep": sweep}, trainable=50, total=100, baseline={"target_score": 0.0},
         )  # fmt: skip
         runs.append(run)
@@ -38,7 +43,7 @@ FOUND = settings(
 )
 
 
-def test_lines_tell_where_they_begin_and_end():
+def test_lines_say_where_they_begin_and_end():
     picture = lines(
         {"full": [(1, 0.0), (2, 1.0), (3, 0.5)], "other": [(1, 0.2, 0.1, 0.3), (2, 0.4, 0.3, 0.5)]},
         name="A thing",
@@ -56,19 +61,23 @@ def test_no_line_is_said():
 
 def test_the_scoreboard_names_method_and_rate():
     picture = scoreboard(FOUND, title="Board")
-    assert "full fine-tuning, 1e-3: 80 % learned, 89 % kept (mean of 3 seeds)" in picture.alt
+    assert "full fine-tuning, 1e-3: 80 % learned, 89 % retained (mean of 3 seeds)" in picture.alt
     assert "layers frozen" in picture.alt and "starts at 0 % learned" in picture.alt
+    assert picture.alt.startswith("A plane of tiny,")
+    written = [text.get_text() for text in (*picture.texts, *picture.axes[0].texts)]
+    assert "tiny: learned and retained" in written
+    assert {"full fine-tuning, 1e-3", "1e-2"} <= set(written)  # a sweep is named once
     assert png(picture)
 
 
-def test_the_best_of_a_sweep_learns_and_keeps():
+def test_the_best_of_a_sweep_learns_and_retains():
     assert {(s.sweep, s.lr) for s in best_of(FOUND)} == {("learning rate", 1e-3), ("freeze", 1e-3)}
 
 
-def test_tables_have_both_numbers_and_their_signs():
+def test_tables_have_both_measures_and_their_signs():
     table = settings_table(FOUND, model="tiny")
-    assert any("kept" in name for name in table.header)
-    assert any("right" in name for name in table.header)
+    assert any(name.startswith("retained (higher") for name in table.header)
+    assert any(name.startswith("learned, all new items (higher") for name in table.header)
     assert "89% (88% to 90%)" in table.text and "tiny: means of 3 seeds" in table.text
 
 

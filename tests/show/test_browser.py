@@ -144,7 +144,7 @@ def test_a_run_shows_its_steps_and_hears_a_slider_and_stop(page: Page, screens: 
     expect(said).to_have_text(re.compile(r"Stopped after \d+ steps?\."))
 
 
-def test_a_slip_in_a_run_is_told_in_the_panel(page: Page, screens: Path):
+def test_a_slip_in_a_run_is_said_in_the_panel(page: Page, screens: Path):
     run = panel(page, 1)
     slider(run, "rank").press("Home")
     expect(run.get_by_text("rank is 0")).to_be_visible()

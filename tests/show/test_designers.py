@@ -18,7 +18,7 @@ from ftlab.methods.bands import parts_of
 from ftlab.methods.freeze import Freeze
 from ftlab.methods.full_tuning import full
 from ftlab.plan import SCHEDULES
-from ftlab.show.canvas.style import plain
+from ftlab.show.canvas.style import rate_text
 from ftlab.show.panels import panel
 from ftlab.show.panels.compare import compare_panel, in_numbers, sentence, side_by_side
 from ftlab.show.panels.freeze import BLOCKS, PRESETS, freeze_outcome, freeze_panel, part_sizes
@@ -30,7 +30,7 @@ from ftlab.show.panels.schedule import (
     schedule_outcome,
     schedule_panel,
 )
-from ftlab.show.plots.recorded import called
+from ftlab.show.plots.recorded import setting_name
 
 NANO = compare.settings(compare.shipped("nano"))
 SIZES = dict.fromkeys(map(str, BLOCKS), 198_272) | {"embeddings": 409_600, "rest": 256}
@@ -41,7 +41,7 @@ def pick(sweep: str, lr: float | None = None) -> compare.Setting:
 
 
 def of(kinds: tuple[str, ...]) -> set[tuple[float, float]]:
-    """Learned and kept of the recorded settings of some kinds; of the single runs as well."""
+    """Learned and retained of the recorded settings of some kinds; of the single runs as well."""
     keys = ("target_score", "retention")
     found = [s for s in NANO if s.sweep in kinds]
     means = {tuple(round(s.mean(key), 9) for key in keys) for s in found}
@@ -62,9 +62,9 @@ def test_every_stop_of_the_schedule_designer() -> None:
     made = schedule_panel(NANO)
     assert len(list(sweep(made))) == len(PEAKS) + len(WARMUPS) + len(SCHEDULES)
     for values in sample(made, 15):
-        peak, mean = plain(values["peak"]), fmean(rates(**values, steps=100))
+        peak, mean = rate_text(values["peak"]), fmean(rates(**values, steps=100))
         assert f"peak {peak}, a mean rate of" in made.figure.alt and made.words.value == ""
-        assert plain(float(f"{mean:.3g}")) in made.figure.alt
+        assert rate_text(mean) in made.figure.alt
 
 
 def test_every_stop_of_the_freeze_designer(tiny_gpt2: Any) -> None:
@@ -72,10 +72,10 @@ def test_every_stop_of_the_freeze_designer(tiny_gpt2: Any) -> None:
     assert len(list(sweep(made))) == 2 * 13 + len(stops(made.controls["rate"]))
     for _ in sample(made, 15):
         assert made.words.value == ""
-    for words, (moving, embeddings) in PRESETS.items():
+    for words, (trained, embeddings) in PRESETS.items():
         made.buttons[words].click()
         on = [block for block in BLOCKS if made.values[f"block_{block}"]]
-        assert on == list(moving) and made.values["embeddings"] == embeddings
+        assert on == list(trained) and made.values["embeddings"] == embeddings
         locks = [control.icon for control in made.controls.values() if hasattr(control, "icon")]
         assert locks.count("lock") == 13 - len(on) - embeddings
 
@@ -100,7 +100,7 @@ def test_every_stop_of_the_comparer(name: str, monkeypatch: pytest.MonkeyPatch) 
 
 def test_every_pair_of_the_comparer_has_a_sentence() -> None:
     for one, other in product(NANO, NANO):
-        assert called(one) in sentence(one, other) and sentence(one, other).endswith(".")
+        assert setting_name(one) in sentence(one, other) and sentence(one, other).endswith(".")
 
 
 @pytest.mark.parametrize("kind", ["schedule", "freeze", "compare"])
@@ -126,7 +126,8 @@ def test_every_recorded_schedule_is_found_as_recorded() -> None:
         for setting in compare.pick(NANO, kind):
             plan = setting.runs[0].plan
             alt = schedule_outcome(plan["lr"], plan["warmup"], plan["schedule"], found=NANO).alt
-            assert f": recorded, kept {100 * setting.mean('retention'):.0f} %" in alt
+            assert f": recorded, learned {100 * setting.mean('target_score'):.0f} %" in alt
+            assert f"retained {100 * setting.mean('retention'):.0f} %" in alt
 
 
 def test_no_point_of_a_schedule_is_invented() -> None:
@@ -151,24 +152,24 @@ def test_a_schedule_that_is_none_is_refused() -> None:
         schedule_outcome(1e-3, 100, "cosine", found=NANO)
     with pytest.raises(InputError, match="choose one of"):
         schedule_outcome(1e-3, 0, "square", found=NANO)
-    with pytest.raises(InputError, match="learning rate"):
+    with pytest.raises(InputError, match="schedule"):
         schedule_outcome(1e-3, 0, "cosine", found=compare.pick(NANO, "replay"))
 
 
 # --- the freeze designer --------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("moving", [{7, 8, 9, 10, 11, 12}, {2, 5}, {12}, set()])
+@pytest.mark.parametrize("trained", [{7, 8, 9, 10, 11, 12}, {2, 5}, {12}, set()])
 @pytest.mark.parametrize("embeddings", [False, True])
-def test_numbers_that_move_are_those_of_the_method(
-    moving: set[int], embeddings: bool, tiny_gpt2: Any
+def test_parameters_that_train_are_those_of_the_method(
+    trained: set[int], embeddings: bool, tiny_gpt2: Any
 ) -> None:
     sizes = part_sizes(tiny_gpt2)
-    bands = {str(block): float(block in moving) for block in BLOCKS}
+    bands = {str(block): float(block in trained) for block in BLOCKS}
     truth = Freeze(bands, embeddings=float(embeddings))(tiny_gpt2)
-    on = [block in moving for block in BLOCKS]
+    on = [block in trained for block in BLOCKS]
     alt = freeze_outcome(on, embeddings, found=NANO, sizes=sizes).alt
-    assert f"{truth.trainable:,} of {truth.total:,} numbers" in alt
+    assert f"{truth.trainable:,} of {truth.total:,} parameters" in alt
 
 
 def test_the_sizes_of_the_parts_are_those_of_the_recorded_runs(tiny_gpt2: Any) -> None:
@@ -181,12 +182,13 @@ def test_the_sizes_of_the_parts_are_those_of_the_recorded_runs(tiny_gpt2: Any) -
 def test_recorded_freezings_are_found_with_their_own_runs() -> None:
     low = [block > 6 for block in BLOCKS]
     alt = freeze_outcome(low, False, 1e-3, found=NANO, sizes=SIZES).alt
-    told = f"kept {100 * pick('freeze_low', 1e-3).mean('retention'):.0f} %"
-    assert "recorded as lower half frozen" in alt and told in alt
+    retained = f"retained {100 * pick('freeze_low', 1e-3).mean('retention'):.0f} %"
+    assert "recorded as lower half frozen" in alt and retained in alt
     run = pick("freeze_any", 1e-3).runs[1]
     bands = {part: s for b, s in run.extra["method"]["bands"].items() for part in parts_of(b)}
     alt = freeze_outcome([bands[b] == 1 for b in BLOCKS], found=NANO, sizes=SIZES).alt
-    assert "recorded as by lot" in alt and f"kept {100 * run.final['retention']:.0f} %" in alt
+    retained = f"retained {100 * run.final['retention']:.0f} %"
+    assert "recorded as at random" in alt and retained in alt
     assert "(one seed)" in alt  # every seed of that control froze other blocks
     everything: Any = freeze_outcome([True] * 12, True, 1e-3, found=NANO, sizes=SIZES)
     assert "recorded as full fine-tuning" in everything.alt
@@ -215,17 +217,17 @@ def test_a_freezing_that_is_none_is_refused() -> None:
 
 
 def test_names_are_unique() -> None:
-    assert len({called(setting) for setting in NANO}) == len(NANO)
+    assert len({setting_name(setting) for setting in NANO}) == len(NANO)
 
 
-def test_the_comparer_tells_what_was_recorded() -> None:
+def test_the_comparer_says_what_was_recorded() -> None:
     one, other = pick("lora_qv", 3e-3), pick("learning rate", 1e-4)
     figure: Any = side_by_side(one, other)
     assert compare.difference(one, other) in figure.alt
     ends = [line.get_ydata()[-1] for line in figure.axes[1].lines]
     last = [run.curve[-1]["measured"]["retention"] for s in (one, other) for run in s.runs]
     assert sorted(ends)[0] == min(last) and sorted(ends)[-1] == max(last)
-    assert in_numbers(one)["numbers trained"] == f"{one.runs[0].trainable:,}"
+    assert in_numbers(one)["parameters trained"] == f"{one.runs[0].trainable:,}"
 
 
 def test_unequal_budgets_are_refused_in_words() -> None:

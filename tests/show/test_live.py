@@ -10,10 +10,8 @@ from nbclient import NotebookClient
 from ftlab.base.errors import InputError
 from ftlab.show import (
     Live,
-    forgetting_matrix,
     img,
     png,
-    records_table,
     samples,
     show,
     two_numbers,
@@ -49,7 +47,7 @@ def test_a_terminal_gets_words(capsys):
         for step in live.follow(run_of()):
             live.stopped = step["step"] == 40
     captured = capsys.readouterr()
-    assert captured.out == "step 40 of 150: loss 0.07, learned 27 %, kept 87 %\n"
+    assert captured.out == "step 40 of 150: loss 0.07, learned 27 %, retained 87 %\n"
     assert captured.err == "" and len(live.steps) == 41
     with Live(10):
         pass
@@ -65,10 +63,10 @@ def test_progress_before_anything_is_measured():
 def test_live_draws_seldom_and_always_at_the_end(monkeypatch):
     class Panel:
         def __init__(self, total, stop):
-            self.told, self.pictures, self.final = [], 0, None
+            self.steps, self.pictures, self.final = [], 0, None
 
-        def tell(self, step, text):
-            self.told.append(step)
+        def progress(self, step, text):
+            self.steps.append(step)
 
         def picture(self, html):
             self.pictures += 1
@@ -82,7 +80,7 @@ def test_live_draws_seldom_and_always_at_the_end(monkeypatch):
         panel = live._panel
         for step in run_of():
             live.update(step)
-    assert isinstance(panel, Panel) and panel.pictures == 1 and panel.told[0] == 0
+    assert isinstance(panel, Panel) and panel.pictures == 1 and panel.steps[0] == 0
     assert panel.final is not None and "150" in panel.final["text/plain"]
     with pytest.raises(ZeroDivisionError), Live(150) as live:
         panel = live._panel
@@ -130,22 +128,3 @@ def test_samples_mark_right_and_wrong_in_words():
     assert "✗ wrong: Paris Paris" in str(table)
     assert samples([]).caption == "right before: 0 of 0; after: 0 of 0"
     assert samples([]).text.startswith("prompt")
-
-
-def test_the_table_of_records_states_its_signs():
-    final = {"target_score": 1.0, "held_score": None, "retention": 0.22, "learned": 2.1}
-    record = {"name": "full-1e-3", "method": "full", "plan": {"lr": 1e-3}, "final": final}
-    record |= {"trainable": 1, "total": 4, "budget": {"examples": 2400}, "seconds": 12.3}
-    table = records_table([record, {"name": "empty"}])
-    assert "forgotten, nats per token (+ is bad)" in table.header
-    cells = ["full-1e-3", "full fine-tuning", "1e-3", "100 %", "-", "22 %", "+2.10", "-", "25 %"]
-    assert list(table.rows[0]) == [*cells, "2,400", "12"]
-    assert set(table.rows[1][2:]) == {"-"} and table.caption == "2 runs"
-
-
-def test_forgetting_matrix_gives_backward_transfer():
-    table = forgetting_matrix([[0.9, 0.1], [0.3, 0.95]], ["clinic", "helpdesk"])
-    assert "30 % ↓" in table.text
-    assert table.caption == "backward transfer -60 points (below 0: forgotten)"
-    assert "nothing to forget" in forgetting_matrix([[0.9]], ["clinic"]).caption
-    assert forgetting_matrix([], []).rows == []

@@ -13,7 +13,16 @@ from ftlab.base.errors import InputError
 from ftlab.show.canvas.sheet import Picture
 from ftlab.show.panels.live import VIEW
 from ftlab.show.panels.panel import Panel, block_panel
-from ftlab.show.plots.levels import BLOCKS, NAMES, bits, block_sizes, error, usage, weight_levels
+from ftlab.show.plots.levels import (
+    BLOCKS,
+    NAMES,
+    bits,
+    block_sizes,
+    error,
+    errors_of,
+    usage,
+    weight_levels,
+)
 from ftlab.show.plots.paging import paging
 
 WEIGHT = 0.02 * torch.randn(64, 128, generator=torch.Generator().manual_seed(0))
@@ -100,7 +109,7 @@ def test_several_controls_are_set_with_one_picture() -> None:
 
 
 def test_what_is_drawn_is_what_was_measured() -> None:
-    figure: Any = block_sizes(WEIGHT, "fp4", 256)
+    figure: Any = block_sizes(errors_of(WEIGHT), "fp4", 256)
     left = figure.axes[0]
     drawn = {line.get_color(): list(line.get_ydata()) for line in left.lines[:3]}
     measured = [error(WEIGHT, kind, 64) for kind in NAMES]

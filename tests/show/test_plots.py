@@ -31,7 +31,7 @@ SKILLS = {"facts": 0.05, "facts_choice": 0.12, "grammar": 0.45, "arithmetic": 0.
 LONG = "agreement between a subject and its verb across a long attractor"
 
 
-def run_of(steps=150, every=10, skills=SKILLS, *, held=True, kept=True):
+def run_of(steps=150, every=10, skills=SKILLS, *, held=True, shares=True):
     """The curve of a run that learns all and keeps the shares in `skills`."""
     rows = []
     for step in range(steps + 1):
@@ -44,7 +44,7 @@ def run_of(steps=150, every=10, skills=SKILLS, *, held=True, kept=True):
                 "held_score": 0.53 * far if held else None,
                 "skills": {name: 0.9 * share for name, share in left.items()},
                 "retention": sum(left.values()) / len(left) if left else None,
-                **({"kept": left} if kept else {}),
+                **({"kept": left} if shares else {}),
             }
         rows.append(row)
     return rows
@@ -67,8 +67,8 @@ SEEDS = [
     for i, method in enumerate(CROWD)
 ]
 RATES = [
-    {"lr": lr, "target_score": learned - 0.01 * seed, "retention": kept + 0.01 * seed, "seed": seed}
-    for lr, learned, kept in (
+    {"lr": lr, "target_score": learned - 0.01 * seed, "retention": left + 0.01 * seed, "seed": seed}
+    for lr, learned, left in (
         (3e-5, 0.55, 0.97), (1e-4, 1.0, 0.93), (3e-4, 1.0, 0.6), (1e-3, 1.0, 0.19),
         (3e-3, 0.7, 0.05),
     )
@@ -128,8 +128,8 @@ CASES = {
     ),
     "two numbers, no skill": lambda: two_numbers(run_of(skills={})),
     "two numbers, above 1": lambda: two_numbers(run_of(skills={"a": 1.3, "b": 1.0})),
-    "plane": lambda: plane(POINTS, base=0.0, prediction=0.6),
-    "plane, titled": lambda: plane(POINTS, base=(0, 1), prediction=(0.9, 0.5), title="All"),
+    "plane": lambda: plane(POINTS, base=0.0, model="tiny"),
+    "plane, titled": lambda: plane(POINTS, base=(0, 1), title="All"),
     "plane, none": lambda: plane([]),
     "plane, one": lambda: plane([{"method": "full", "target_score": 0.5, "retention": 0.5}]),
     "plane, seeds": lambda: plane(SEEDS, base=0.02),
@@ -138,10 +138,10 @@ CASES = {
     "sweep, methods": lambda: sweep(STEPS, "steps", title="Longer training"),
     "sweep, none": lambda: sweep([], "lr", log=True),
     "sweep, one": lambda: sweep(RATES[:1], "lr", log=True),
-    "sweep, words": lambda: sweep(
-        [{"part": p, "target_score": t, "retention": r}
-         for p, t, r in (("lower half", 0.4, 0.99), ("upper half", 0.9, 0.5), ("none", 1, None))],
-        "part",
+    "sweep, missing": lambda: sweep(
+        [{"rank": p, "target_score": t, "retention": r}
+         for p, t, r in ((1, 0.4, 0.99), (2, 0.9, 0.5), (4, 1, None), (None, 1, 1))],
+        "rank",
     ),
     "sweep, zero on a log axis": lambda: sweep(
         [{"share": s, "target_score": 1, "retention": 0.5 + s} for s in (0, 0.01, 0.25)],
@@ -214,9 +214,10 @@ def test_alt_texts_hold_the_numbers():
     assert "rose from 0 % to 100 %" in CASES["two numbers"]().alt
     assert "fell from 100 % to 20 % on average" in CASES["two numbers"]().alt
     assert "arithmetic (2 %)" in CASES["two numbers"]().alt
-    assert "The prediction was 60 % kept" in CASES["two numbers"]().alt
-    assert "stand at 0 %" in CASES["two numbers, one"]().alt
-    assert "LoRA r8 all-linear: 100 % learned, 88 % kept" in CASES["plane"]().alt
+    assert "The prediction was 60 % retained" in CASES["two numbers"]().alt
+    assert "is at 0 %" in CASES["two numbers, one"]().alt
+    assert "A plane of tiny" in CASES["plane"]().alt
+    assert "LoRA r8 all-linear: 100 % learned, 88 % retained" in CASES["plane"]().alt
     assert "mean of 3 seeds" in CASES["plane, seeds"]().alt
     assert "Not measured: full fine-tuning" in CASES["plane, missing"]().alt
     assert "from 3e-5 to 3e-3; learned goes from 54 % to 69 %" in CASES["sweep"]().alt
@@ -225,10 +226,11 @@ def test_alt_texts_hold_the_numbers():
     assert "grammar 99 % before, 73 % after (guessing gives 50 %)" in CASES["skills"]().alt
 
 
-def test_a_run_without_kept_is_measured_against_its_first_step():
-    run = curve(run_of(kept=False))
-    assert run.kept["facts"][0] == 1 and run.kept["facts"][-1] == pytest.approx(0.05, abs=1e-3)
-    assert run.steps[-1] == 150 and len(run.target) == 16
+def test_a_run_without_shares_is_measured_against_its_first_step():
+    run = curve(run_of(shares=False))
+    facts = run.skills["facts"]
+    assert facts[0] == 1 and facts[-1] == pytest.approx(0.05, abs=1e-3)
+    assert run.steps[-1] == 150 and len(run.learned) == 16
 
 
 def test_steps_may_be_objects():
@@ -244,8 +246,9 @@ def test_steps_may_be_objects():
 def test_records_serve_as_points_and_rows():
     record = {"method": "full", "name": "my run", "plan": {"lr": 1e-3}, "budget": {"examples": 9}}
     record["final"] = {"target_score": 0.9, "retention": 0.3}
-    assert "my run: 90 % learned, 30 % kept" in plane([record]).alt
-    assert "learned is 90 %, kept is 30 %" in sweep([record], "lr").alt
+    assert "my run: 90 % learned, 30 % retained" in plane([record]).alt
+    assert "A plane of tiny," in plane([record | {"model": "tiny"}]).alt
+    assert "learned is 90 %, retained is 30 %" in sweep([record], "lr").alt
     assert "examples seen, from 9" in sweep([record], "examples").alt
 
 

@@ -18,8 +18,8 @@ from ftlab.explorer.recorded import FILE
 from ftlab.explorer.settings import PRESETS, RANKS, Settings
 from ftlab.lab.lab import Lab, open_lab
 from ftlab.methods.prepared import count
-from ftlab.show.panels.explorer_picture import explorer_picture, numbers
-from ftlab.show.panels.explorer_sheet import frontier
+from ftlab.show.panels.explorer_picture import explorer_picture, parameters
+from ftlab.show.panels.explorer_sheet import frontier, sheet
 from ftlab.show.panels.rank_explorer import RankExplorer, rank_explorer, settings, values_of
 
 if not (data_dir() / "records" / FILE).is_file():
@@ -92,24 +92,17 @@ def test_a_slider_answers_within_a_tenth_of_a_second(panel: RankExplorer) -> Non
 
 def test_what_stays_the_same_is_drawn_once(explorer: Explorer) -> None:
     one, two = (explorer_picture(PRESETS[name], explorer) for name in ("naive", "all-linear"))
-    assert one.behind is two.behind and one.alt != two.alt
-    assert explorer_picture(PRESETS["naive"], explorer, title="Named").behind is not one.behind
+    assert one.behind is two.behind is sheet(explorer, False)[0] and one.alt != two.alt
 
 
-def test_marks_stand_where_the_sheets_axes_have_them(explorer: Explorer, monkeypatch: Any) -> None:
-    from ftlab.show.panels import explorer_sheet
-
-    drawn: list[Any] = []
-    monkeypatch.setattr(explorer_sheet, "pixels", drawn.append)
-    explorer_sheet._drawn(explorer, False, None)
+def test_marks_stand_where_the_sheets_axes_have_them(explorer: Explorer) -> None:
     above = explorer_picture(PRESETS["naive"], explorer).axes
-    assert len(above) == len(drawn[0].axes) == 2
-    for still, marks in zip(drawn[0].axes, above, strict=True):
-        assert still.get_position().bounds == marks.get_position().bounds
-        assert still.get_xlim() == marks.get_xlim() and still.get_ylim() == marks.get_ylim()
+    for frame, axes in zip(sheet(explorer, False)[1], above, strict=True):
+        assert axes.get_position().bounds == frame["rect"]
+        assert (axes.get_xlim(), axes.get_ylim()) == (frame["xlim"], frame["ylim"])
 
 
-def test_no_still_word_shows_through_a_box_that_trains(explorer: Explorer) -> None:
+def test_no_word_of_a_frozen_box_shows_through_a_box_that_trains(explorer: Explorer) -> None:
     """Boxes lie over those of the sheet, so they are opaque."""
     asked = replace(PRESETS["all-linear"], ranks=(1, 2, 4))
     drawn = explorer_picture(asked, explorer).artists
@@ -124,11 +117,11 @@ def test_the_frontier_is_beaten_by_no_point(explorer: Explorer) -> None:
 
 
 @pytest.mark.parametrize("name", PRESETS)
-def test_the_numbers_are_those_of_the_live_model(name: str, lab: Lab) -> None:
+def test_the_parameters_are_those_of_the_live_model(name: str, lab: Lab) -> None:
     from ftlab.explorer.make import method_of
 
-    moving = method_of(PRESETS[name])(lab.fresh())
-    assert numbers(PRESETS[name]) == moving.trainable == count(moving.model, "").trainable
+    made = method_of(PRESETS[name])(lab.fresh())
+    assert parameters(PRESETS[name]) == made.trainable == count(made.model, "").trainable
 
 
 def test_nothing_to_train_is_a_sentence(panel: RankExplorer) -> None:
@@ -151,7 +144,9 @@ def test_trained_for_real_it_is_the_plain_run(lab: Lab, explorer: Explorer) -> N
     panel.train.click()
     asked = settings(panel.values)
     steps = panel.trained[asked.key]
-    assert not panel.running and len(steps) == 21 and "Trained after 20 of 20" in panel.told.value
+    assert (
+        not panel.running and len(steps) == 21 and "Trained after 20 of 20" in panel.message.value
+    )
     assert "Trained now, 20 of 20 steps" in panel.figure.alt
     plain = lab.run(Plan(steps=20, lr=asked.lr, measure_every=0), method=method_of(asked)).finish()
     assert [s.loss for s in steps[1:]] == pytest.approx([s.loss for s in plain.steps[1:]], rel=1e-4)
@@ -175,7 +170,7 @@ def test_stop_ends_it_and_the_panel_goes_on(
 
     monkeypatch.setattr(panel, "_steps", pressing)
     panel.train.click()
-    assert "Stopped after 3 of 40 steps" in panel.told.value
+    assert "Stopped after 3 of 40 steps" in panel.message.value
     assert not panel.train.disabled and panel.stop.disabled
 
 
@@ -190,7 +185,7 @@ def test_a_failed_run_is_a_sentence(
 
     monkeypatch.setattr(panel, "_steps", broken)
     panel.train.click()
-    assert "no longer a number" in panel.told.value and not panel.train.disabled
+    assert "no longer a number" in panel.message.value and not panel.train.disabled
 
 
 def test_a_lab_of_another_model_is_refused(explorer: Explorer) -> None:

@@ -1,4 +1,4 @@
-"""Colours told apart, labels kept apart. pytest tests/show/test_style.py"""
+"""Colours one can tell apart, labels that do not touch. pytest tests/show/test_style.py"""
 
 import itertools
 
@@ -54,6 +54,12 @@ def test_numbers_as_text():
     assert [look.percent(x) for x in (0, 0.224, 1, -0.001, float("nan"))] == [
         "0 %", "22 %", "100 %", "0 %", "not measured",
     ]  # fmt: skip
-    assert [look.plain(x) for x in (3e-4, 0.05, 150, 12000, 0, "lower_half")] == [
-        "3e-4", "0.05", "150", "12,000", "0", "lower half",
+    assert [look.value_text(x) for x in (0.05, 150, 12000, 0, "lower_half")] == [
+        "0.05", "150", "12,000", "0", "lower half",
     ]  # fmt: skip
+
+
+def test_rates_are_written_one_way():
+    rates = {3e-4: "3e-4", 0.00015: "1.5e-4", 0.01: "1e-2", 0: "0", 2 / 3e3: "6.67e-4"}
+    assert [look.rate_text(rate) for rate in rates] == list(rates.values())
+    assert look.value_text(0.01, "lr") == "1e-2"

@@ -156,6 +156,6 @@ def preset_runs(panel: RankExplorer) -> dict[str, float]:
 
 def _press(panel: RankExplorer) -> None:
     panel.start()
-    if not panel.told.value.startswith("Trained"):
-        told = unescape(re.sub("<[^>]*>", "", panel.told.value))
+    if not panel.message.value.startswith("Trained"):
+        told = unescape(re.sub("<[^>]*>", "", panel.message.value))
         raise InputError(f"The live run did not come to its end: {told}")

@@ -1,6 +1,6 @@
 """What the plots read: steps of a run, as `Step` objects or as the dicts of a record.
 
-A run is a list of steps; some carry `measured`, the two numbers and what they are made of.
+A run is a list of steps; some carry `measured`: learned, retained and what they are made of.
 `curve` turns them into columns. A missing number is NaN and leaves a gap in the line.
 """
 
@@ -12,6 +12,8 @@ from typing import Any
 from ftlab.base.errors import InputError
 
 NAN = float("nan")
+MEASURES = {"target_score": "learned", "retention": "retained"}
+"""The two measures, by their key in a record."""
 
 
 def field(thing: Any, name: str, default: Any = None) -> Any:
@@ -50,45 +52,56 @@ def mean(values: Iterable[float]) -> float:
     return sum(there) / len(there) if there else NAN
 
 
+def fold(values: Sequence[float]) -> tuple[float, float, float]:
+    """Mean, lowest and highest of what is there; NaN where nothing is."""
+    middle = mean(values)
+    return middle, min(values, default=middle), max(values, default=middle)
+
+
 def last(values: Sequence[float]) -> float:
     """The last number that is there; NaN if none is."""
     return next((value for value in reversed(values) if value == value), NAN)
 
 
-def share(value: Any, what: str) -> float:
-    """A learner's share between 0 and 1, refused otherwise."""
-    given = number(value)
-    if not 0 <= given <= 1:
-        raise InputError(f"{what} is {value!r}; a share lies between 0 and 1; write 0.6 for 60 %")
-    return given
+def last_measured(steps: Sequence[Any]) -> Any:
+    """The last step that carries `measured`; None if none does."""
+    return next((step for step in reversed(steps) if field(step, "measured")), None)
 
 
 def guess(prediction: Any) -> tuple[float, float]:
-    """A prediction as (target score, retention); NaN for a part that was not predicted.
+    """A prediction as (learned, retained); NaN for a part that was not predicted.
 
-    Takes None, one number (the retention), a pair (target score, retention), a mapping with the
-    keys "target_score" and "retention", or a `Prediction` of `ftlab.teach` (the retention, in
-    its unit). Raises InputError outside 0..1.
+    Takes None, one number (retained), a pair (learned, retained), a mapping with the keys
+    "target_score" and "retention", or a `Prediction` of `ftlab.teach` (retained, in its unit).
+    Raises InputError outside 0..1.
     """
     if hasattr(prediction, "value"):
-        percents = field(prediction, "unit") == "%"
-        prediction = field(prediction, "value")
-        prediction = number(prediction) / 100 if percents and prediction is not None else prediction
-    if prediction is None:
-        return NAN, NAN
+        scale = 100 if field(prediction, "unit") == "%" else 1
+        given = field(prediction, "value")
+        prediction = None if given is None else number(given) / scale
     if isinstance(prediction, Mapping):
         parts = (prediction.get("target_score"), prediction.get("retention"))
     elif isinstance(prediction, Sequence) and not isinstance(prediction, str):
-        if len(prediction) != 2:
-            raise InputError(
-                f"the prediction has {len(prediction)} numbers; it may be one (retention) or "
-                "two (target score, retention); write (0.9, 0.6)"
-            )
         parts = tuple(prediction)
     else:
         parts = (None, prediction)
-    target, kept = (NAN if part is None else share(part, "the prediction") for part in parts)
-    return target, kept
+    if len(parts) != 2:
+        raise InputError(
+            f"the prediction has {len(parts)} numbers; it may be one (retained) or two (learned, "
+            "retained); write (0.9, 0.6)"
+        )
+    learned, retained = map(_share, parts)
+    return learned, retained
+
+
+def _share(value: Any) -> float:
+    """A learner's share; NaN for None. InputError outside 0..1."""
+    given = number(value)
+    if value is not None and not 0 <= given <= 1:
+        raise InputError(
+            f"the prediction is {value!r}; a share lies between 0 and 1; write 0.6 for 60 %"
+        )
+    return given
 
 
 @dataclass(frozen=True)
@@ -96,10 +109,10 @@ class Curve:
     """The measured steps of one run as columns of equal length."""
 
     steps: tuple[float, ...]  # step numbers
-    target: tuple[float, ...]  # share right on items never trained on
+    learned: tuple[float, ...]  # accuracy on items never trained on
     held: tuple[float, ...]  # the same on cases that never occur in training
-    kept: dict[str, tuple[float, ...]]  # skill -> share of the base's skill kept
-    retention: tuple[float, ...]  # the mean of `kept`
+    skills: dict[str, tuple[float, ...]]  # skill -> share of the base's skill retained
+    retained: tuple[float, ...]  # the mean of `skills`
 
 
 def curve(steps: Iterable[Any]) -> Curve:
@@ -107,7 +120,7 @@ def curve(steps: Iterable[Any]) -> Curve:
     rows = [(field(step, "step", 0), field(step, "measured")) for step in steps]
     rows = [(number(step), measured) for step, measured in rows if measured]
     base = field(rows[0][1], "skills", {}) if rows else {}
-    shares = [_kept(measured, base) for _, measured in rows]
+    shares = [_retained(measured, base) for _, measured in rows]
     skills = list(dict.fromkeys(name for row in shares for name in row))
     return Curve(
         tuple(step for step, _ in rows),
@@ -121,10 +134,9 @@ def curve(steps: Iterable[Any]) -> Curve:
     )
 
 
-def _kept(measured: Any, base: Mapping[str, Any]) -> dict[str, float]:
-    """Share of each skill kept; where it is not given, accuracy against the first accuracy."""
-    given = field(measured, "kept")
-    if given:
+def _retained(measured: Any, base: Mapping[str, Any]) -> dict[str, float]:
+    """Share of each skill retained; if not given, its accuracy against the first accuracy."""
+    if given := field(measured, "kept"):
         return {name: number(value) for name, value in given.items()}
     return {
         name: number(now) / first if (first := number(base.get(name))) > 0 else NAN

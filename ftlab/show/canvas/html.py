@@ -19,7 +19,7 @@ from PIL import Image
 from ftlab.show.canvas.agg import own_settings, pixels
 
 
-@own_settings
+@own_settings()
 def png(figure: Figure) -> bytes:
     """The figure as the bytes of a PNG file."""
     picture = Image.fromarray(pixels(figure)).convert("RGB")

@@ -5,16 +5,15 @@ asking that y_i - i g rise, which is isotonic regression, solved by pooling adja
 (Ayer et al. 1955).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.font_manager import FontProperties
 from matplotlib.lines import Line2D
 
-from ftlab.show.canvas.sheet import SMALL
-from ftlab.show.canvas.style import INK, PAPER
+from ftlab.show.canvas.sheet import DPI, picture_of, text_size
+from ftlab.show.canvas.style import INK, PAPER, SMALL
 
 
 @dataclass(frozen=True)
@@ -51,7 +50,7 @@ def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> list
     return places
 
 
-def end_labels(axes: Axes, labels: Sequence[Label], *, size: float = SMALL) -> None:
+def end_labels(axes: Axes, labels: Sequence[Label]) -> None:
     """Write each label right of the panel, with a thread to the height of its line's end.
 
     The thread starts at the edge of the panel, so that in a run that is still short it cannot
@@ -59,26 +58,21 @@ def end_labels(axes: Axes, labels: Sequence[Label], *, size: float = SMALL) -> N
     """
     labels = [label for label in labels if label.y == label.y]
     bottom, top = axes.get_ylim()
-    figure = axes.get_figure()
-    assert figure is not None
-    pixels = axes.get_window_extent().height
-    gap = 1.35 * size / 72 * figure.dpi / pixels * (top - bottom)
+    frame = axes.get_window_extent()
+    gap = 1.35 * SMALL / 72 * DPI / frame.height * (top - bottom)
     places = spread([label.y for label in labels], gap, bottom, top - gap / 2)
     aside = axes.get_yaxis_transform()  # x in widths of the panel, y in data
-    point = figure.dpi / 72 / axes.get_window_extent().width
+    point = DPI / 72 / frame.width
     for label, place in zip(labels, places, strict=True):
         ends = [1 + point, 1 + 12 * point], [label.y, place]
         _thread(axes, ends, label.colour, transform=aside)
-        axes.text(
-            1 + 15 * point,
-            place,
-            label.text,
-            transform=aside,
-            va="center",
-            fontsize=size,
-            color=label.colour,
-            fontweight="bold" if label.bold else "normal",
-        )
+        _write(axes, 1 + 15 * point, place, label, transform=aside)
+
+
+def _write(axes: Axes, x: float, y: float, label: Label, **look: Any) -> None:
+    weight = "bold" if label.bold else "normal"
+    look = {"va": "center", "fontsize": SMALL, "color": label.colour, "fontweight": weight} | look
+    axes.text(x, y, label.text, **look)
 
 
 def _thread(axes: Axes, ends: tuple[list[float], list[float]], colour: str, **where) -> None:
@@ -87,6 +81,12 @@ def _thread(axes: Axes, ends: tuple[list[float], list[float]], colour: str, **wh
 
 
 Box = tuple[float, float, float, float]  # left, bottom, right, top in pixels
+
+
+def boxes(axes: Axes, pairs: Iterable[Any], edge: float = 2.0) -> list[Box]:
+    """What lies between two points of the data each, lower left first, as boxes for `taken`."""
+    corners = [axes.transData.transform(pair).ravel() for pair in pairs]
+    return [(a - edge, b - edge, c + edge, d + edge) for a, b, c, d in corners]
 
 
 def point_labels(
@@ -98,21 +98,17 @@ def point_labels(
     is free, the one that covers least. A label set far off gets a thread to its point. With
     `halo` words stand on a strip of paper, for a panel full of dots.
     """
-    figure = axes.get_figure()
-    assert figure is not None
-    unit = figure.dpi / 72  # pixels in a point
+    unit = DPI / 72  # pixels in a point
     spots = axes.transData.transform([(label.x, label.y) for label in labels])
     marks = [(x - 6 * unit, y - 6 * unit, x + 6 * unit, y + 6 * unit) for x, y in spots]
     full = [*marks, *taken]
     frame = axes.get_window_extent()
-    room = (frame.x0, frame.y0, figure.bbox.x1 - 4, frame.y1)  # the margin on the right is free
-    renderer = FigureCanvasAgg(figure).get_renderer()  # type: ignore[arg-type]
+    right = picture_of(axes).bbox.x1 - 4  # the margin on the right is free
+    room = (frame.x0, frame.y0, right, frame.y1)
     for label, (x, y) in zip(labels, spots, strict=True):
-        font = FontProperties(family="DejaVu Sans", size=SMALL)
-        wide, high, _ = renderer.get_text_width_height_descent(label.text, font, False)
-        box, far = _place((x, y), (wide, high), full, room, unit)
+        box, far = _place((x, y), text_size(label.text), full, room, unit)
         full.append(box)
-        _write(axes, label, box, far, halo)
+        _put(axes, label, box, far, halo)
 
 
 def _place(spot, size, full: Sequence[Box], room: Box, unit: float) -> tuple[Box, bool]:
@@ -148,22 +144,12 @@ def _overlap(one: Box, other: Box) -> float:
     return across * up if across > 0 and up > 0 else 0.0
 
 
-def _write(axes: Axes, label: Label, box: Box, far: bool, halo: bool) -> None:
+def _put(axes: Axes, label: Label, box: Box, far: bool, halo: bool) -> None:
     """The words in their box; a thin thread where they stand far off."""
     strip = {"facecolor": PAPER, "edgecolor": "none", "alpha": 0.85, "pad": 1}
     back = axes.transData.inverted()
     x, y = back.transform(((box[0] + box[2]) / 2, (box[1] + box[3]) / 2))
-    axes.text(
-        x,
-        y,
-        label.text,
-        ha="center",
-        va="center",
-        fontsize=SMALL,
-        color=label.colour,
-        fontweight="bold" if label.bold else "normal",
-        bbox=strip if halo else None,
-    )
+    _write(axes, x, y, label, ha="center", bbox=strip if halo else None)
     if far:
         spot = axes.transData.transform((label.x, label.y))
         edge = (min(max(spot[0], box[0]), box[2]), min(max(spot[1], box[1]), box[3]))

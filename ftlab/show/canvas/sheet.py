@@ -6,8 +6,9 @@ itself in a notebook when it is the last value of a cell.
 
 Notable choices: places are given in inches, so nothing depends on a layout solver (which costs
 as much time as the drawing); text stands above a panel, not turned along its side; the reader's
-own rcParams are set aside, so a picture is the same picture everywhere. What stays the same from
-one picture of a panel to the next can be drawn once (`pixels`) and lies behind the others.
+own rcParams are set aside, so a picture is the same picture everywhere (`canvas.agg`). What stays
+the same from one picture of a panel to the next can be drawn once (`pixels`) and lies behind the
+others.
 """
 
 from collections.abc import Sequence
@@ -22,25 +23,38 @@ from matplotlib.ticker import FuncFormatter
 from PIL import Image
 
 from ftlab.show.canvas.html import bundle
-from ftlab.show.canvas.style import GRID, INK, PAPER, SOFT
+from ftlab.show.canvas.style import INK, PAPER, SMALL, SOFT, TEXT
 
 DPI = 110
-TEXT = 10.5  # points
-SMALL = 9.5
 EDGE = 0.14  # inches from the left border to the headings
 LIFT = 0.34  # inches a title over the whole picture takes
+HIGHER = "(higher is better)"
+LEARNED = "learned: accuracy on the new task"
+RETAINED = "retained, the share of the base's skills"
 
 
 class Picture(Figure):
-    """A figure with its alt text; `width` and `height` in inches, `behind` as `pixels` gives it."""
+    """A figure with its alt text, in inches; a title stands above `height` and adds LIFT to it.
+
+    `behind`: what lies behind all that is drawn, as `pixels` gives it.
+    """
 
     def __init__(
-        self, width: float = 9.0, height: float = 4.0, *, behind: np.ndarray | None = None
+        self,
+        width: float = 9.0,
+        height: float = 4.0,
+        *,
+        title: str | None = None,
+        behind: np.ndarray | None = None,
     ) -> None:
-        super().__init__(figsize=(width, height), dpi=DPI, facecolor=PAPER)
+        self.lift = LIFT if title else 0.0
+        super().__init__(figsize=(width, height + self.lift), dpi=DPI, facecolor=PAPER)
         FigureCanvasAgg(self)
         self.alt, self.behind = "", behind
         self.patch.set_visible(behind is None)  # else the paper would cover what lies behind
+        if title:
+            high, look = height + LIFT - 0.1, {"fontsize": TEXT + 2.5, "fontweight": "bold"}
+            write(self, EDGE, high, title, va="top", **look)
 
     def draw(self, renderer: Any) -> None:
         """Draw what lies behind, then all that is in the figure."""
@@ -55,28 +69,24 @@ class Picture(Figure):
         return bundle(self)
 
 
-def text_width(figure: Picture, texts: Sequence[str], size: float = SMALL) -> float:
-    """The width of the widest text, in inches; 0 for none."""
+_RULER = FigureCanvasAgg(Figure(dpi=DPI)).get_renderer()
+
+
+def text_size(text: str, size: float = SMALL) -> tuple[float, float]:
+    """The width and height of a text, in pixels."""
     font = FontProperties(family="DejaVu Sans", size=size)
-    renderer = FigureCanvasAgg(figure).get_renderer()
-    widths = [renderer.get_text_width_height_descent(t, font, False)[0] for t in texts]
-    return max(widths, default=0.0) / figure.dpi
+    return _RULER.get_text_width_height_descent(text, font, False)[:2]
 
 
-def panel(
-    figure: Picture, left: float, bottom: float, width: float, height: float, **share
-) -> Axes:
+def text_width(texts: Sequence[str], size: float = SMALL) -> float:
+    """The width of the widest text, in inches; 0 for none."""
+    return max((text_size(text, size)[0] for text in texts), default=0.0) / DPI
+
+
+def panel(figure: Picture, left: float, bottom: float, width: float, height: float) -> Axes:
     """Axes at a place given in inches from the lower left corner."""
     wide, high = figure.get_size_inches()
-    axes = figure.add_axes((left / wide, bottom / high, width / wide, height / high), **share)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
-    for side in ("left", "bottom"):
-        axes.spines[side].set_color("#8C8C8C")
-    axes.tick_params(labelsize=SMALL, color="#8C8C8C", labelcolor=INK, length=3)
-    axes.grid(True, axis="y", color=GRID, linewidth=0.8)
-    axes.set_axisbelow(True)
-    return axes
+    return figure.add_axes((left / wide, bottom / high, width / wide, height / high))
 
 
 def row(
@@ -92,30 +102,45 @@ def row(
     width = (wide - len(rooms) * left - sum(rooms)) / len(rooms)
     axes, at = [], left
     for room in rooms:
-        axes.append(panel(figure, at, bottom, width, high - bottom - top))
+        axes.append(panel(figure, at, bottom, width, high - figure.lift - bottom - top))
         at += width + room + left
     return axes
 
 
+def drawing(figure: Picture, xs: tuple[float, float], ys: tuple[float, float]) -> Axes:
+    """The whole sheet as axes without a frame, for what is drawn and not plotted."""
+    wide, high = figure.get_size_inches()
+    axes = panel(figure, 0.02 * wide, 0.05, 0.96 * wide, high - figure.lift - 0.1)
+    axes.set(xlim=xs, ylim=ys)
+    axes.axis("off")
+    return axes
+
+
+def write(figure: Figure, x: float, y: float, text: str, **look: Any) -> None:
+    """Words at a place in inches from the lower left corner: far quicker than in axes."""
+    look = {"fontsize": SMALL, "color": INK, "va": "center"} | look
+    figure.text(x, y, text, transform=figure.dpi_scale_trans, **look)
+
+
+def write_head(figure: Figure, x: float, y: float, title: str, reading: str) -> None:
+    """A bold line and, under it, how to read what stands below `y`, in inches."""
+    write(figure, x, y + 24 / 72, title, fontsize=TEXT + 1, fontweight="bold", va="baseline")
+    write(figure, x, y + 10 / 72, reading, color=SOFT, va="baseline")
+
+
 def head(axes: Axes, title: str, reading: str, *, left: float = 0.66) -> None:
-    """A bold line and, under it, how to read the panel, which begins `left` inches in."""
-    figure = axes.get_figure()
+    """The same over a panel; `left`: inches between what is left of the panel and the panel."""
+    figure = picture_of(axes)
+    wide, high = figure.get_size_inches()
+    box = axes.get_position()
+    write_head(figure, box.x0 * wide - left + EDGE, box.y1 * high, title, reading)
+
+
+def picture_of(axes: Axes) -> Figure:
+    """The figure that a panel is on."""
+    figure = axes.get_figure(root=True)
     assert figure is not None
-    place = {"xycoords": "axes fraction", "textcoords": "offset points", "annotation_clip": False}
-    offset = (EDGE - left) * 72
-    axes.annotate(
-        title, (0, 1), (offset, 24), fontsize=TEXT + 1, fontweight="bold", color=INK, **place
-    )
-    axes.annotate(reading, (0, 1), (offset, 10), fontsize=SMALL, color=SOFT, **place)
-
-
-def heading(figure: Picture, title: str | None) -> None:
-    """The title of the whole picture, top left; none if there is no title."""
-    if title:
-        wide, high = figure.get_size_inches()
-        figure.text(
-            EDGE / wide, 1 - 0.1 / high, title, va="top", fontsize=TEXT + 2.5, fontweight="bold"
-        )
+    return figure
 
 
 def percent_axis(axes: Axes, which: str = "y", top: float = 1.0) -> None:
@@ -128,9 +153,27 @@ def percent_axis(axes: Axes, which: str = "y", top: float = 1.0) -> None:
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.0f} %"))
 
 
+def plane_axes(axes: Axes, title: str, reading: str, top: float = 1.0) -> None:
+    """A plane of the two measures: learned to the right, retained upward to `top`."""
+    percent_axis(axes, "x")
+    percent_axis(axes, "y", top)
+    axes.set_ylim(-0.03, top + 0.11)
+    axes.grid(True, axis="x")
+    axes.set_xlabel(LEARNED)
+    head(axes, title, reading)
+
+
+def bar_axes(axes: Axes, names: Sequence[str], size: float = TEXT) -> None:
+    """A row for each name, from the top down, for bars that begin at the left."""
+    count = max(len(names), 1)
+    axes.set_ylim(count - 0.5, -0.5)
+    axes.set_yticks(range(len(names)), names, fontsize=size)
+    axes.tick_params(axis="y", length=0)
+    axes.grid(False, axis="y")
+    axes.grid(True, axis="x")
+
+
 def note(axes: Axes, text: str) -> None:
     """A quiet line in the middle of an empty panel."""
-    axes.text(
-        0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", color=SOFT,
-        fontsize=TEXT,
-    )  # fmt: skip
+    middle = {"transform": axes.transAxes, "ha": "center", "va": "center"}
+    axes.text(0.5, 0.5, text, color=SOFT, fontsize=TEXT, **middle)

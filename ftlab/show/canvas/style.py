@@ -12,8 +12,9 @@ circle again in notebook 10. Notable choices:
 How to run: `method_mark("freeze").colour`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import cycle
 
 from ftlab.methods import table
 
@@ -24,6 +25,7 @@ PAPER = "#FFFFFF"
 GOOD = "#00795C"
 BAD = "#B84A00"
 PREDICTION = "#8A2BA8"  # the learner's own guess: used for nothing else
+TEXT, SMALL, TINY = 10.5, 9.5, 8.5  # sizes of letters, in points
 
 Dash = str | tuple[float, tuple[float, ...]]
 
@@ -85,17 +87,15 @@ def method_mark(name: str) -> Mark:
     return METHODS.get(name) or spare_mark(name)
 
 
+def marks(names: Iterable[str], known: Mapping[str, Mark]) -> dict[str, Mark]:
+    """The mark of each name, as `known`; a name not in it takes the next spare one."""
+    spare = cycle(SPARE)
+    return {name: known.get(name) or Mark(*next(spare), shorten(words(name))) for name in names}
+
+
 def skill_marks(names: Iterable[str]) -> dict[str, Mark]:
-    """One mark per skill; unlisted skills take the spare ones in the order given."""
-    unlisted, marks = 0, {}
-    for name in names:
-        if name in SKILLS:
-            marks[name] = SKILLS[name]
-            continue
-        colour, marker = SPARE[unlisted % len(SPARE)]
-        marks[name] = Mark(colour, marker, shorten(words(name)))
-        unlisted += 1
-    return marks
+    """One mark per skill, listed or not."""
+    return marks(names, SKILLS)
 
 
 def percent(share: float) -> str:
@@ -106,11 +106,18 @@ def percent(share: float) -> str:
     return f"{'0' if text == '-0' else text} %"
 
 
-def plain(value: object) -> str:
-    """A swept value as a learner would write it: 0.0003 gives "3e-4", 0.05 gives "0.05"."""
+def rate_text(rate: float) -> str:
+    """A learning rate as every plot, table and sentence writes it: 0.00015 gives "1.5e-4"."""
+    if not rate:
+        return "0"
+    mantissa, exponent = f"{rate:.2e}".split("e")
+    return f"{float(mantissa):g}e{int(exponent)}"
+
+
+def value_text(value: object, quantity: str = "") -> str:
+    """A value as a learner would write it: "12,000", "0.05", "lower half"; a rate if so named."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return words(value)
-    if 0 < abs(value) < 0.01:
-        mantissa, exponent = f"{value:.2e}".split("e")
-        return f"{float(mantissa):g}e{int(exponent)}"
+    if quantity == "lr":
+        return rate_text(value)
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:g}"

@@ -123,8 +123,8 @@ def _sentence(slip: Exception) -> str:
     """What went wrong, for the panel: the sentence of an InputError, or the error in one line."""
     if isinstance(slip, InputError):
         return str(slip)
-    told = " ".join(str(slip).split())
-    return f"The run broke off: {type(slip).__name__}{': ' if told else ''}{told}"
+    text = " ".join(str(slip).split())
+    return f"The run broke off: {type(slip).__name__}{': ' if text else ''}{text}"
 
 
 def _loop() -> asyncio.AbstractEventLoop | None:

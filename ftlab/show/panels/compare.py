@@ -3,9 +3,10 @@
     compare_panel(nano).show()           with controls
     side_by_side(one, other)             one picture of it
 
-Above both numbers along the way, each seed thin and their mean thick; below what is left of every
-skill, how each setting ended and what it cost. Settings that saw unequally much are refused with
-the sentence of `ftlab.record.compare`: more notes teach more and forget more, whatever the method.
+Above both measures along the way, each seed thin and their mean thick; below what is retained of
+every skill, how each setting ended and what it cost. Settings that saw unequally much are refused
+with the sentence of `ftlab.record.compare`: more notes teach more and forget more, whatever the
+method.
 
 Run the tests: pytest tests/show/test_designers.py
 """
@@ -19,37 +20,37 @@ from matplotlib.axes import Axes
 from ftlab import record as records
 from ftlab.analysis.compare import Setting, difference, verdict, whole
 from ftlab.base.errors import InputError
+from ftlab.show.canvas import sheet as canvas
 from ftlab.show.canvas.agg import own_settings
+from ftlab.show.canvas.data import MEASURES
 from ftlab.show.canvas.labels import Label, end_labels
-from ftlab.show.canvas.sheet import LIFT, Picture, head, heading, panel, percent_axis
-from ftlab.show.canvas.style import SOFT, skill_marks
+from ftlab.show.canvas.sheet import EDGE, Picture, panel
+from ftlab.show.canvas.style import SMALL, SOFT, TEXT, skill_marks
 from ftlab.show.panels.panel import Panel, choice
-from ftlab.show.plots.recorded import both_told, called, told, write, write_head
+from ftlab.show.plots.curves import PANELS
+from ftlab.show.plots.recorded import both, seeds_range, setting_name
 
 COLOURS = ("#B84A00", "#0072B2")  # first, second: methods have colours, but two may be the same
 MARKERS = ("o", "s")
 ORDER = ("first", "second")
-FIRST = ("LoRA on all linear, rate 3e-3", "full fine-tuning, rate 3e-4")  # they keep as much
-NUMBERS = {"target_score": "What they learn", "retention": "What they keep"}
-READINGS = ("right answers to new questions", "share of the base's skill that is left")
+FIRST = ("LoRA on all linear, rate 3e-3", "full fine-tuning, rate 3e-4")  # they retain as much
 
 
-@own_settings
-def side_by_side(one: Setting, other: Setting, *, title: str | None = None) -> Picture:
+@own_settings()
+def side_by_side(one: Setting, other: Setting) -> Picture:
     """Two settings in one picture. Raises InputError where their budgets are unequal."""
     records.compare([*one.runs, *other.runs])
-    pair, lift = (one, other), LIFT if title else 0.0
-    figure = Picture(9.6, 5.9 + lift)
+    pair = (one, other)
+    figure = Picture(9.6, 5.9)
     _key(figure, pair, 5.72)
-    for place, (key, reading) in enumerate(zip(NUMBERS, READINGS, strict=True)):
+    for place, (key, texts) in enumerate(zip(MEASURES, PANELS, strict=True)):
         axes = panel(figure, 0.66 + 4.75 * place, 2.98, 3.25, 1.7)
-        head(axes, NUMBERS[key], f"{reading} (higher is better)")
+        canvas.head(axes, *texts)
         _curves(axes, pair, key)
     skills = panel(figure, 1.5, 0.35, 2.7, 1.5)
-    head(skills, "Skill by skill", "share that is left at the end", left=1.5)
+    canvas.head(skills, "Retained, skill by skill", "at the end", left=1.5)
     _skills(skills, pair)
-    _ends(figure, pair, (4.89, 1.85))
-    heading(figure, title)
+    _ends(figure, pair, 4.89, 1.85)
     figure.alt = sentence(one, other)
     return figure
 
@@ -57,15 +58,15 @@ def side_by_side(one: Setting, other: Setting, *, title: str | None = None) -> P
 def _key(figure: Picture, pair: Sequence[Setting], y: float) -> None:
     """Which is which, above everything."""
     for place, setting in enumerate(pair):
-        look: dict[str, Any] = {"color": COLOURS[place], "fontsize": 10.5}
-        write(figure, 0.14, y - 0.23 * place, "●■"[place], **look)
-        words = f"{ORDER[place]}: {called(setting)}"
-        write(figure, 0.36, y - 0.23 * place, words, fontweight="bold", **look)
+        look: dict[str, Any] = {"color": COLOURS[place], "fontsize": TEXT}
+        canvas.write(figure, EDGE, y - 0.23 * place, "●■"[place], **look)
+        words = f"{ORDER[place]}: {setting_name(setting)}"
+        canvas.write(figure, 0.36, y - 0.23 * place, words, fontweight="bold", **look)
 
 
 def _curves(axes: Axes, pair: Sequence[Setting], key: str) -> None:
-    """One number along the way: seeds thin, their mean thick, points where it was measured."""
-    percent_axis(axes)
+    """One measure along the way: seeds thin, their mean thick, points where it was measured."""
+    canvas.percent_axis(axes)
     labels = []
     for place, setting in enumerate(pair):
         look: dict[str, Any] = {"color": COLOURS[place], "clip_on": False}
@@ -76,7 +77,7 @@ def _curves(axes: Axes, pair: Sequence[Setting], key: str) -> None:
         axes.plot(*zip(*mean, strict=True), linewidth=2.4, marker=MARKERS[place], markersize=5,
                   **look)  # fmt: skip
         labels.append(Label(*mean[-1], ORDER[place], COLOURS[place], True))
-    axes.set_xlabel("training steps; marks: measured on a sample", fontsize=9.5, labelpad=3)
+    axes.set_xlabel("training steps; marks: measured on a sample")
     end_labels(axes, labels)
 
 
@@ -87,20 +88,15 @@ def _way(run: Any, key: str) -> list[tuple[int, float]]:
 
 def _skills(axes: Axes, pair: Sequence[Setting]) -> None:
     """A line for each skill, and a mark for each setting on it."""
-    percent_axis(axes, "x")
-    axes.grid(False, axis="y")
-    axes.grid(True, axis="x", color="#E3E3E3", linewidth=0.8)
-    names = list(pair[0].runs[0].final["kept"])
-    for height, name in enumerate(names):
+    canvas.percent_axis(axes, "x")
+    marks = skill_marks(pair[0].runs[0].final["kept"])
+    canvas.bar_axes(axes, [mark.label for mark in marks.values()], SMALL)
+    for height, name in enumerate(marks):
         values = [fmean(run.final["kept"][name] for run in setting.runs) for setting in pair]
         axes.plot(values, [height, height], color="#BDBDBD", linewidth=2, zorder=1)
         for place, value in enumerate(values):
             axes.plot([value], [height], marker=MARKERS[place], markersize=7, alpha=0.9,
                       color=COLOURS[place], clip_on=False, linestyle="")  # fmt: skip
-    marks = skill_marks(names)
-    axes.set_yticks(range(len(names)), [marks[name].label for name in names])
-    axes.set_ylim(len(names) - 0.5, -0.5)
-    axes.tick_params(axis="y", length=0)
 
 
 def in_numbers(setting: Setting) -> dict[str, str]:
@@ -108,39 +104,37 @@ def in_numbers(setting: Setting) -> dict[str, str]:
     first = setting.runs[0]
     seconds = [run.seconds for run in setting.runs if run.seconds]
     return {
-        "new questions right": told(setting.values("target_score")),
-        "skills kept": told(setting.values("retention")),
-        "numbers trained": f"{first.trainable:,}",
-        "for gradients and AdamW": f"{3 * first.trainable:,}",
+        **{word: seeds_range(setting.values(key)) for key, word in MEASURES.items()},
+        "parameters trained": f"{first.trainable:,}",
+        "gradients and AdamW": f"{3 * first.trainable:,}",
         "tokens read": f"{fmean(run.budget['tokens'] for run in setting.runs):,.0f}",
         "seconds, with measuring": f"{median(seconds):.0f}" if seconds else "not recorded",
     }
 
 
-def _ends(figure: Picture, pair: Sequence[Setting], corner: tuple[float, float]) -> None:
+def _ends(figure: Picture, pair: Sequence[Setting], x: float, top: float) -> None:
     """A small table, its upper left corner at a place in inches."""
-    x, top = corner
     reading = "measured on everything: mean (lowest to highest seed)"
-    write_head(figure, x, top, "In the end, and what it cost", reading)
+    canvas.write_head(figure, x, top, "In the end, and what it cost", reading)
     columns = [in_numbers(setting) for setting in pair]
     for line, words in enumerate(columns[0]):
         y = top - 0.14 - 0.26 * line
-        write(figure, x, y, words, color=SOFT)
+        canvas.write(figure, x, y, words, color=SOFT)
         for place, column in enumerate(columns):
-            write(figure, x + 3.15 + 1.4 * place, y, column[words], color=COLOURS[place],
+            canvas.write(figure, x + 3.15 + 1.4 * place, y, column[words], color=COLOURS[place],
                   ha="right", fontweight="bold" if line < 2 else "normal")  # fmt: skip
 
 
 def sentence(one: Setting, other: Setting) -> str:
     """Both settings and their difference, paired by seed, in one sentence."""
-    texts = [f"{called(setting)}, {both_told(setting.runs)}" for setting in (one, other)]
+    texts = [f"{setting_name(setting)}, {both(setting.runs)}" for setting in (one, other)]
     if one.name == other.name:
         return f"Twice the same: {texts[0]}; choose another for one of them."
-    kept, right = (_difference(one, other, key) for key in ("retention", "target_score"))
+    apart = [f"{word} {_difference(one, other, key)}" for key, word in MEASURES.items()]
     trained = " against ".join(f"{setting.runs[0].trainable:,}" for setting in (one, other))
     return (
-        f"{texts[0]}; {texts[1]}; first minus second: kept {kept}, right {right}, "
-        f"with {trained} numbers trained."
+        f"{texts[0]}; {texts[1]}; first minus second: {', '.join(apart)}, with {trained} "
+        "parameters trained."
     )
 
 
@@ -151,11 +145,11 @@ def _difference(one: Setting, other: Setting, key: str) -> str:
 
 
 def compare_panel(found: Iterable[Any]) -> Panel:
-    """Choose two of the recorded settings `found` (`measure.compare.settings`).
+    """Choose two of the recorded settings `found` (`analysis.compare.settings`).
 
     Settings that lack seeds are left out. Raises InputError where there are fewer than two.
     """
-    by_name = {called(setting): setting for setting in whole(list(found))}
+    by_name = {setting_name(setting): setting for setting in whole(list(found))}
     if len(by_name) < 2:
         raise InputError("Two recorded settings with three seeds each are needed to compare.")
     names = sorted(by_name)

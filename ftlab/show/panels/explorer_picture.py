@@ -3,12 +3,12 @@
     explorer_picture(Settings(ranks=(0, 8, 16)), Explorer.load())
     explorer_picture(settings, explorer, live=steps)          with a run of these very settings
 
-Four parts: the twelve blocks and what each carries; what was learned and, skill by skill, kept;
-and the plane of all recorded runs, with the line that none of them beats. What was recorded for
-these very settings is a filled mark. Where nothing was, there is a hollow mark, an ESTIMATE, with
-bars as wide as such estimates are typically off; and the nearest recorded point, named as that.
-What was trained here and now is a star. What no slider changes is drawn once, and lies behind
-(`ftlab.show.panels.explorer_sheet`).
+Four parts: the twelve blocks and what each carries; what was learned and, skill by skill,
+retained; and the plane of all recorded runs, with the line that none of them beats. What was
+recorded for these very settings is a filled mark. Where nothing was, there is a hollow mark, an
+ESTIMATE, with bars as wide as such estimates are typically off; and the nearest recorded point,
+named as that. What was trained here and now is a star. What no slider changes is drawn once, and
+lies behind (`ftlab.show.panels.explorer_sheet`).
 
 Run the tests: pytest tests/show/test_rank_explorer.py
 """
@@ -26,69 +26,67 @@ from ftlab.explorer.recorded import Recorded
 from ftlab.explorer.settings import BANDS, TARGETS, Settings
 from ftlab.memory.parts import size
 from ftlab.show.canvas.agg import own_settings
-from ftlab.show.canvas.data import field
+from ftlab.show.canvas.data import field, last_measured
 from ftlab.show.canvas.labels import Label, point_labels
-from ftlab.show.canvas.sheet import EDGE, LIFT, Picture
-from ftlab.show.canvas.style import INK, METHODS, PAPER, SKILLS, SOFT, percent
+from ftlab.show.canvas.sheet import EDGE, Picture, write
+from ftlab.show.canvas.style import (
+    INK,
+    METHODS,
+    PAPER,
+    SMALL,
+    SOFT,
+    percent,
+    rate_text,
+    skill_marks,
+)
 from ftlab.show.panels.explorer_sheet import (
     BLOCKS,
     HEIGHT,
     MOST,
     NAMES,
-    PLANE,
     TOP,
     WIDTH,
     over,
     sheet,
-    skill_rows,
 )
 from ftlab.show.plots.blocks import WIDE, Cell, blocks
-from ftlab.show.plots.recorded import write
+from ftlab.show.plots.recorded import least
 
 RECORDED, NAIVE, LIVE = METHODS["lora_qv"].colour, METHODS["full"].colour, "#3B3B98"
 SHORT = {"qv": "q, v", "qkvo": "all attention", "ff": "feed-forward", "all": "all linear"}
 
 
-@own_settings
-def explorer_picture(
-    asked: Settings,
-    explorer: Explorer,
-    *,
-    live: Sequence[Any] = (),
-    title: str | None = None,
-) -> Picture:
+@own_settings()
+def explorer_picture(asked: Settings, explorer: Explorer, *, live: Sequence[Any] = ()) -> Picture:
     """The whole picture; `live`: Steps of a run of these settings, as far as it has come."""
-    near = explorer.nearest(asked)
+    near, last = explorer.nearest(asked), last_measured(live)
     guess = None if near.exact else explorer.estimate(asked)
-    trained = _last(live) is not None
-    behind = sheet(explorer, trained, title)
-    figure = Picture(WIDTH, HEIGHT + (LIFT if title else 0.0), behind=behind)
+    behind, (skills, plane) = sheet(explorer, last is not None)
+    figure = Picture(WIDTH, HEIGHT, behind=behind)
     write(figure, EDGE, TOP + 10 / 72, _plan(asked), color=SOFT, va="baseline")
     blocks(figure, BLOCKS, _cells(asked), WIDE)
     _scales(figure, asked)
-    rows = skill_rows(1 + len(near.recorded.kept), trained)
-    _bars(over(figure, rows), near.recorded, guess, live)
-    _plane(over(figure, PLANE), asked, near, guess, live)
-    figure.alt = sentence(asked, near, guess, live)
+    _bars(over(figure, skills), near.recorded, guess, last)
+    _plane(over(figure, plane), asked, near, guess, live)
+    figure.alt = sentence(asked, near, guess, last)
     return figure
 
 
-def numbers(asked: Settings) -> int:
-    """How many numbers these settings train, counted from the model's shape."""
-    blocks, head_numbers, every = _shape()
+def parameters(asked: Settings) -> int:
+    """How many parameters these settings train, counted from the model's shape."""
+    blocks, head, every = _shape()
     if asked.naive:
         return every
-    found = head_numbers if asked.head else 0
+    found, on = head if asked.head else 0, TARGETS[asked.targets]
     for index, matrices in enumerate(blocks):
         rank = asked.ranks[_band(index)]
-        on = TARGETS[asked.targets]
         found += sum(rank * (reads + writes) for reads, writes, target in matrices if target in on)
     return found
 
 
 @lru_cache(maxsize=1)
 def _shape() -> tuple[list[list[tuple[int, int, str]]], int, int]:
-    """Of nano-gpt2: the matrices of each block, the head's numbers, and all numbers."""
+    """Of nano-gpt2: the matrices of each block, the head's parameters, and all parameters."""
     from ftlab.memory.shapes import shape
 
     found = shape("nano-gpt2")
@@ -104,12 +102,10 @@ def _band(block: int) -> int:
 
 def _plan(asked: Settings) -> str:
     """The settings in a line."""
-    how = f"rate {asked.lr:g}, {asked.schedule}, {asked.steps} steps of 16, seed {asked.seed}"
-    count = numbers(asked)
-    cost = f"{count:,} numbers move, a file of {size(4 * count)}"
-    if asked.naive:
-        return f"full fine-tuning; {how}; {cost}"
-    return f"LoRA on {SHORT[asked.targets]}; {how}; {cost}"
+    count = parameters(asked)
+    what = "full fine-tuning" if asked.naive else f"LoRA on {SHORT[asked.targets]}"
+    how = f"rate {rate_text(asked.lr)}, {asked.schedule}, {asked.steps} steps of 16"
+    return f"{what}; {how}, seed {asked.seed}; {count:,} parameters, a file of {size(4 * count)}"
 
 
 # --- the blocks ---------------------------------------------------------------------------------
@@ -144,13 +140,13 @@ def _scales(figure: Picture, asked: Settings) -> None:
             write(figure, WIDE.left(block + 1), 4.3, words, fontsize=9, color=SOFT)
 
 
-# --- the numbers --------------------------------------------------------------------------------
+# --- the measures -------------------------------------------------------------------------------
 
 
-def _bars(axes: Axes, recorded: Recorded, guess: Any, live: Sequence[Any]) -> None:
-    """One row for the target and each skill: recorded bar, hollow estimate, star of the run."""
+def _bars(axes: Axes, recorded: Recorded, guess: Any, last: Any) -> None:
+    """One row for the task and each skill: recorded bar, hollow estimate, star of the run."""
     shown: Any = guess or recorded
-    colours = [RECORDED, *(SKILLS[n].colour if n in SKILLS else INK for n in shown.kept)]
+    colours = [RECORDED, *(mark.colour for mark in skill_marks(shown.kept).values())]
     shares = [shown.target_score, *shown.kept.values()]
     for row, (share, colour) in enumerate(zip(shares, colours, strict=True)):
         if share is not None:
@@ -158,18 +154,19 @@ def _bars(axes: Axes, recorded: Recorded, guess: Any, live: Sequence[Any]) -> No
             if guess:
                 look = {"facecolor": PAPER, "edgecolor": colour, "linestyle": (0, (3, 2))}
             axes.add_patch(Rectangle((0, row - 0.29), share, 0.58, **look))
-            axes.text(1.08, row, percent(share), va="center", fontsize=9.5)
-    if last := _last(live):
-        _now(axes, [last["target_score"], *(last["kept"].get(n) for n in shown.kept)])
+            axes.text(1.08, row, percent(share), va="center", fontsize=SMALL)
+    if last:
+        now = last.measured
+        _stars(axes, [now["target_score"], *(now["kept"].get(name) for name in shown.kept)])
 
 
-def _now(axes: Axes, shares: Sequence[float | None]) -> None:
+def _stars(axes: Axes, shares: Sequence[float | None]) -> None:
     """A star and its number in each row, for what was trained here."""
     for row, share in enumerate(shares):
         if share is not None:
             axes.plot([min(share, MOST)], [row], marker="*", markersize=13, color=LIVE, zorder=4)
             words = f"now {percent(share)}"
-            axes.text(1.37, row, words, va="center", fontsize=9.5, color=LIVE)
+            axes.text(1.48, row, words, va="center", fontsize=SMALL, color=LIVE)
 
 
 def _plane(axes: Axes, asked: Settings, near: Nearest, guess: Any, live: Sequence[Any]) -> None:
@@ -208,41 +205,24 @@ def _mark(
 # --- the words ----------------------------------------------------------------------------------
 
 
-def sentence(asked: Settings, near: Nearest, guess: Any, live: Sequence[Any] = ()) -> str:
-    """What the picture says, in a sentence or two."""
+def sentence(asked: Settings, near: Nearest, guess: Any, last: Any = None) -> str:
+    """What the picture says, in a sentence or two; `last`: the last measured Step of a run."""
+    found = near.recorded
     if guess is None:
-        found = near.recorded
-        text = (
-            f"Recorded: {percent(found.target_score)} right, {percent(found.retention)} of the "
-            f"skills kept{_weakest(found.kept)}."
-        )
+        text = f"Recorded: {_both(found)}{least(found.kept)}."
     else:
-        off = guess.off
+        off = [f"{100 * guess.off[key]:.0f}" for key in ("target_score", "retention")]
         text = (
-            f"Not recorded. Estimated: {percent(guess.target_score)} right, "
-            f"{percent(guess.retention)} kept; such estimates are off by "
-            f"{100 * off['target_score']:.0f} and {100 * off['retention']:.0f} points, typically. "
-            f"The nearest recorded run ({'; '.join(near.differs)}) has "
-            f"{percent(near.recorded.target_score)} right and {percent(near.recorded.retention)} "
-            "kept."
+            f"Not recorded. Estimated: {_both(guess)}; such estimates are off by "
+            f"{' and '.join(off)} points, typically. The nearest recorded run "
+            f"({'; '.join(near.differs)}): {_both(found)}."
         )
-    text += f" {numbers(asked):,} numbers move."
-    if last := _last(live):
-        text += (
-            f" Trained now, {field(live[-1], 'step')} of {asked.steps} steps: "
-            f"{percent(last['target_score'])} right, {percent(last['retention'])} kept."
-        )
+    text += f" {parameters(asked):,} parameters train."
+    if last:
+        text += f" Trained now, {last.step} of {asked.steps} steps: {_both(last.measured)}."
     return text
 
 
-def _weakest(kept: dict[str, float | None]) -> str:
-    there = {name: share for name, share in kept.items() if share is not None}
-    if not there or min(there.values()) >= 0.95:
-        return ""
-    name = min(there, key=lambda n: there[n])
-    label = SKILLS[name].label if name in SKILLS else name
-    return f", least of {label} ({percent(there[name])})"
-
-
-def _last(live: Sequence[Any]) -> Any:
-    return next((m for step in reversed(live) if (m := field(step, "measured"))), None)
+def _both(one: Any) -> str:
+    learned, retained = (percent(field(one, key)) for key in ("target_score", "retention"))
+    return f"learned {learned}, retained {retained}"

@@ -1,12 +1,12 @@
 """Notebook 03's freeze designer: blocks on and off, and what was recorded for such a freezing.
 
-    freeze_panel(nano, lab.bundle.model).show()                     with controls
-    freeze_outcome(moving, False, 1e-3, found=nano, sizes=sizes)    one picture of it
+    freeze_panel(nano, lab.bundle.model).show()                      with controls
+    freeze_outcome(trained, False, 1e-3, found=nano, sizes=sizes)    one picture of it
 
-Left what moves, block by block, how many numbers that is, and how far down gradients are needed;
-right what was kept and learned with that freezing. Most of the 8,192 ways to freeze were never
-run: then the two nearest that were at the same rate stand in, and are called so. Near means that
-few parts (12 blocks, and the embeddings) move at another share of the rate.
+Left what trains, block by block, how many parameters that is, and how far down gradients are
+needed; right what was learned and retained with that freezing. Most of the 8,192 ways to freeze
+were never run: then the two nearest that were at the same rate stand in, and are called so. Near
+means that few parts (12 blocks, and the embeddings) train at another share of the rate.
 
 Run the tests: pytest tests/show/test_designers.py
 """
@@ -17,74 +17,68 @@ from typing import Any
 from ftlab.base.errors import InputError
 from ftlab.methods.bands import parts_of, read_bands
 from ftlab.show.canvas.agg import own_settings
-from ftlab.show.canvas.sheet import EDGE, LIFT, Picture, head, heading, panel
-from ftlab.show.canvas.style import INK, METHODS, SOFT, method_mark, plain
-from ftlab.show.panels.panel import Panel, slider
+from ftlab.show.canvas.sheet import EDGE, Picture, write, write_head
+from ftlab.show.canvas.style import INK, METHODS, SOFT, TEXT, rate_text
+from ftlab.show.panels.panel import Panel, rate_slider, toggle
+from ftlab.show.plots import recorded
 from ftlab.show.plots.blocks import Cell, blocks, gradients
-from ftlab.show.plots.recorded import (
-    Found,
-    both_told,
-    how_near,
-    nearest,
-    outcomes,
-    write,
-    write_head,
-)
+from ftlab.show.plots.recorded import Found
 
 BLOCKS = tuple(range(1, 13))
 PRESETS = {
-    "everything moves": (BLOCKS, True),
+    "everything trains": (BLOCKS, True),
     "lower half frozen": (range(7, 13), False),
     "upper half frozen": (range(1, 7), False),
     "only the last block": ((12,), False),
     "every other block": (range(2, 13, 2), False),
 }
-"""Words on a button: the blocks that move, and whether the embeddings do."""
+"""Words on a button: the blocks that train, and whether the embeddings do."""
 COLOUR = METHODS["freeze"].colour
 PAINT = (("white", SOFT), ("#A9CDE6", INK), (COLOUR, "white"))  # frozen, lightly, fully: box, text
 Shares = tuple[float, ...]  # of the learning rate: 12 blocks, then the embeddings
 
 
-@own_settings
+@own_settings()
 def freeze_outcome(
-    moving: Sequence[bool] = (False,) * 6 + (True,) * 6,
+    trained: Sequence[bool] = (False,) * 6 + (True,) * 6,
     embeddings: bool = False,
     rate: float = 1e-3,
     *,
     found: Iterable[Any],
     sizes: Mapping[str, int],
-    title: str | None = None,
 ) -> Picture:
-    """What moves where `moving` (12 blocks, from the input up) is True, and what was recorded.
+    """What trains where `trained` (12 blocks, from the input up) is True, and what was recorded.
 
-    `found`: recorded settings (`measure.compare.settings`); `sizes`: see `part_sizes`.
+    `found`: recorded settings (`analysis.compare.settings`); `sizes`: see `part_sizes`.
     Raises InputError for a rate at which no freezing was recorded.
     """
-    if len(moving) != len(BLOCKS):
-        raise InputError(f"{len(moving)} blocks were given; say of each of 12 whether it moves.")
-    asked = (*map(float, moving), float(embeddings))
-    recorded = freezings(found, asked)
-    at_rate = [one for one in recorded if one.runs[0].plan["lr"] == rate]
-    if rate not in _rates(recorded):
-        have = ", ".join(map(plain, _rates(recorded)))
-        raise InputError(f"No freezing was recorded at the rate {plain(rate)}; choose from {have}.")
-    chosen, lift = nearest(at_rate), LIFT if title else 0.0
-    figure = Picture(9.6, 3.8 + lift)
-    reading = "filled: moves; pale: moves lightly; dashed: frozen; underlined: differs"
-    write_head(figure, EDGE, 3.16, "What moves", reading)
+    if len(trained) != len(BLOCKS):
+        raise InputError(f"{len(trained)} blocks were given; say of each of 12 whether it trains.")
+    asked = (*map(float, trained), float(embeddings))
+    all_found = freezings(found, asked)
+    at_rate = [one for one in all_found if one.runs[0].plan["lr"] == rate]
+    if rate not in (have := _rates(all_found)):
+        text = ", ".join(map(rate_text, have))
+        raise InputError(
+            f"No freezing was recorded at the rate {rate_text(rate)}; choose from {text}."
+        )
+    chosen = recorded.nearest(at_rate)
+    figure = Picture(9.6, 3.8)
+    reading = "filled: trains; pale: lightly; dashed: frozen; underlined: differs"
+    write_head(figure, EDGE, 3.16, "What trains", reading)
     _drawing(figure, asked, chosen, sizes)
-    right = panel(figure, 6.2, 0.55, 3.05, 2.61)
-    exact = chosen[0].exact
-    words = "Recorded for this freezing" if exact else "Not recorded: the nearest that were"
-    head(right, words, f"upward: skills kept; pale: the others at {plain(rate)}")
-    outcomes(right, chosen, [one.runs for one in at_rate], COLOUR)
-    heading(figure, title)
-    figure.alt = sentence(asked, rate, chosen, sizes)
+    others = [one.runs for one in at_rate]
+    recorded.outcomes(figure, chosen, others, COLOUR, f"the others at {rate_text(rate)}")
+    also = "the embeddings and " if asked[-1] else ""
+    figure.alt = (
+        f"With {also}{_listed(asked)} trained at a rate of {rate_text(rate)}, "
+        f"{_counted(asked, sizes)}: {recorded.outcome(chosen, chosen[0].name)}."
+    )
     return figure
 
 
 def part_sizes(model: Any) -> dict[str, int]:
-    """Numbers of a decoder model by part: "1" to "12" (twelfths), embeddings, and the rest."""
+    """Parameters of a decoder model by part: "1" to "12" (twelfths), embeddings, and the rest."""
     from ftlab.methods.prepared import size_of
     from ftlab.models.layers import layer_map
 
@@ -109,19 +103,16 @@ def freezings(found: Iterable[Any], asked: Shares) -> list[Found]:
             if (shares := _shares(setting.sweep, run)) is not None:
                 groups.setdefault((setting.sweep, shares, setting.lr), []).append(run)
     if not groups:
-        raise InputError(
-            "None of these recorded runs freezes blocks; "
-            'take those of compare.settings(compare.shipped("nano")).'
-        )
+        raise recorded.missing("freezes blocks", "nano")
     return [
-        Found(_name(sweep, shares), tuple(runs), _apart(asked, shares), shares)
+        Found(_name(sweep, shares), tuple(runs), _apart(asked, shares), _how(asked, shares), shares)
         for (sweep, shares, _), runs in groups.items()
     ]
 
 
 def _shares(sweep: str, run: Any) -> Shares | None:
     """Share of the rate by part; None for a run that is no freezing."""
-    if sweep == "learning rate":
+    if sweep == recorded.FULL[0]:
         return (1.0,) * 13
     if not sweep.startswith("freeze"):
         return None
@@ -134,13 +125,21 @@ def _apart(one: Shares, other: Shares) -> float:
     return sum(abs(a - b) for a, b in zip(one, other, strict=True))
 
 
+def _how(one: Shares, other: Shares) -> str:
+    """How many blocks of two freezings differ, in words."""
+    places = differing(one, other)
+    blocks = len([place for place in places if place < 12])
+    lightly = len([place for place in places if 0 < other[place] < 1])
+    text = f"{blocks} block{'' if blocks == 1 else 's'} of 12 differ{'s' if blocks == 1 else ''}"
+    text += f", {lightly} of them lightly" if lightly else ""
+    return text + (", and the embeddings" if 12 in places else "")
+
+
 def _name(sweep: str, shares: Shares) -> str:
     """A recorded freezing in words."""
-    if sweep == "learning rate":
-        return "full fine-tuning"
     if sweep == "freeze_any":
-        return f"by lot, {_listed(shares)} moving"
-    return "the article's plan" if sweep == "freeze" else method_mark(sweep).label
+        return f"at random, {_listed(shares)} trained"
+    return "the article's plan" if sweep == "freeze" else recorded.called(sweep)
 
 
 def _rates(found: Sequence[Found]) -> list[float]:
@@ -154,7 +153,7 @@ def differing(one: Shares, other: Shares) -> list[int]:
 
 
 def _listed(shares: Shares) -> str:
-    """The blocks that move, as ranges: "blocks 1-6 and 9"."""
+    """The blocks that train, as ranges: "blocks 1-6 and 9"."""
     on = [block for block in BLOCKS if shares[block - 1]]
     starts = [block for block in on if block - 1 not in on]
     ends = [block for block in on if block + 1 not in on]
@@ -165,10 +164,14 @@ def _listed(shares: Shares) -> str:
     return f"block{'s' if len(on) > 1 else ''} {text}"
 
 
-def trained(shares: Shares, sizes: Mapping[str, int]) -> int:
-    """How many numbers move: those of the parts that do, and the final norm."""
+def parameters(shares: Shares, sizes: Mapping[str, int]) -> int:
+    """How many parameters train: those of the parts that do, and the final norm."""
     on = dict(zip([*map(str, BLOCKS), "embeddings"], shares, strict=True))
     return sum(size for part, size in sizes.items() if on.get(part, 1.0))
+
+
+def _counted(shares: Shares, sizes: Mapping[str, int]) -> str:
+    return recorded.counted(parameters(shares, sizes), sum(sizes.values()))
 
 
 def _drawing(
@@ -179,18 +182,17 @@ def _drawing(
     blocks(figure, 2.54, _cells(asked, ()))
     lowest = next((block for block in BLOCKS if asked[block - 1]), None)
     gradients(figure, 2.42, 0 if asked[-1] else lowest)
-    moving, total = trained(asked, sizes), sum(sizes.values())
-    text = f"{moving:,} of {total:,} numbers move ({_share(moving / total)})"
-    write(figure, EDGE, 1.85, text, fontsize=10.5, fontweight="bold")
-    write(figure, EDGE, 1.64, f"held for gradients and AdamW: {3 * moving:,} numbers", color=SOFT)
-    for one, near, y in zip(chosen, how_near(chosen), (0.87, 0.16), strict=False):
+    write(figure, EDGE, 1.85, _counted(asked, sizes), fontsize=TEXT, fontweight="bold")
+    held = f"gradients and AdamW hold {3 * parameters(asked, sizes):,} numbers"
+    write(figure, EDGE, 1.64, held, color=SOFT)
+    for one, near, y in zip(chosen, recorded.how_near(chosen), (0.87, 0.16), strict=False):
         weight = "bold" if one is chosen[0] else "normal"
         write(figure, EDGE, y + 0.44, f"{near}: {one.name}", fontweight=weight)
         blocks(figure, y, _cells(one.detail, differing(asked, one.detail)))
 
 
 def _cells(shares: Shares, marked: Sequence[int]) -> list[Cell]:
-    """The embeddings and 12 blocks, as they move; those that differ are underlined."""
+    """The embeddings and 12 blocks, as they train; those that differ are underlined."""
     cells = []
     for part, share in enumerate((shares[-1], *shares[:-1])):
         face, ink = PAINT[(share > 0) + (share == 1)]
@@ -199,47 +201,17 @@ def _cells(shares: Shares, marked: Sequence[int]) -> list[Cell]:
     return cells
 
 
-def _share(part: float) -> str:
-    return f"{100 * part:.3g} %"
-
-
-def sentence(asked: Shares, rate: float, chosen: Sequence[Found], sizes: Mapping[str, int]) -> str:
-    """What moves and what was recorded, in one sentence."""
-    moving, total = trained(asked, sizes), sum(sizes.values())
-    also = "the embeddings and " if asked[-1] else ""
-    text = (
-        f"With {also}{_listed(asked)} moving at a rate of {plain(rate)}, {moving:,} of {total:,} "
-        f"numbers are trained ({_share(moving / total)}): "
-    )
-    if chosen[0].exact:
-        return f"{text}recorded as {chosen[0].name}, {both_told(chosen[0].runs)}."
-    near = [
-        f"{one.name} ({_told_apart(asked, one.detail)}), {both_told(one.runs)}" for one in chosen
-    ]
-    return f"{text}not recorded; the nearest that were: {'; '.join(near)}."
-
-
-def _told_apart(one: Shares, other: Shares) -> str:
-    """How many blocks of two freezings differ, in words."""
-    places = differing(one, other)
-    blocks = len([place for place in places if place < 12])
-    lightly = len([place for place in places if 0 < other[place] < 1])
-    text = f"{blocks} block{'' if blocks == 1 else 's'} of 12 differ{'s' if blocks == 1 else ''}"
-    text += f", {lightly} of them lightly" if lightly else ""
-    return text + (", and the embeddings" if 12 in places else "")
-
-
 def freeze_panel(found: Iterable[Any], model: Any) -> Panel:
-    """Switch the blocks of `model` on and off; see what moves, and what was recorded (`found`)."""
+    """Switch the blocks of `model` on and off; see what trains, and what was recorded (`found`)."""
     found, sizes = list(found), part_sizes(model)
     rates = _rates(freezings(found, (1.0,) * 13))
-    names = {f"block_{block}": _toggle(str(block), "52px", block > 6) for block in BLOCKS}
+    names = {f"block_{block}": toggle(str(block), 52, block > 6, up="lock") for block in BLOCKS}
     controls = names | {
-        "embeddings": _toggle("embeddings", "120px", False),
-        "rate": slider("learning rate", [(plain(rate), rate) for rate in rates], 1e-3),
+        "embeddings": toggle("embeddings", 120, False, up="lock"),
+        "rate": rate_slider("learning rate", rates),
     }
     presets = {words: _values(*plan) for words, plan in PRESETS.items()}
-    rows = {"Blocks that move": list(names), "": ["embeddings", "rate"]}
+    rows = {"Trained blocks": list(names), "": ["embeddings", "rate"]}
 
     def draw(embeddings: bool, rate: float, **toggles: bool) -> Picture:
         on = [toggles[name] for name in names]
@@ -248,21 +220,7 @@ def freeze_panel(found: Iterable[Any], model: Any) -> Panel:
     return Panel(controls, draw, rows=rows, presets=presets)
 
 
-def _values(moving: Iterable[int], embeddings: bool) -> dict[str, bool]:
+def _values(trained: Iterable[int], embeddings: bool) -> dict[str, bool]:
     """What a preset sets."""
-    on = set(moving)
+    on = set(trained)
     return {f"block_{block}": block in on for block in BLOCKS} | {"embeddings": embeddings}
-
-
-def _toggle(words: str, width: str, on: bool) -> Any:
-    """A button that stays down while its part moves, and wears a lock while it is frozen."""
-    from ipywidgets import Layout, ToggleButton
-
-    button = ToggleButton(description=words, value=on, layout=Layout(width=width))
-    button.icon = "" if on else "lock"
-
-    def lock(change: Any) -> None:
-        button.icon = "" if change["new"] else "lock"
-
-    button.observe(lock, names="value")
-    return button

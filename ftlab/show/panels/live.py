@@ -1,7 +1,7 @@
 """The two-number plot while a run is training.
 
     with Live(total=plan.steps) as live:
-        for step in train(model, tokenizer, data, plan, measure=watch):
+        for step in train(model, tokenizer, data, plan, measure=evaluator):
             live.update(step)
             if live.stopped:                         # the button
                 break
@@ -22,9 +22,7 @@ from importlib.metadata import version
 from time import monotonic
 from typing import Any
 
-from matplotlib.figure import Figure
-
-from ftlab.show.canvas.data import field, guess, number
+from ftlab.show.canvas.data import MEASURES, field, guess, last_measured, number
 from ftlab.show.canvas.html import bundle, img, in_notebook
 from ftlab.show.canvas.style import percent
 from ftlab.show.panels.background import hear_during_cells
@@ -35,11 +33,15 @@ VIEW = "application/vnd.jupyter.widget-view+json"
 PATIENCE = 10  # a new picture waits this many times as long as the last one took to draw
 
 
+def widget(box: Any) -> dict[str, Any]:
+    """What a notebook stores of a widget, without the picture in its place."""
+    return {VIEW: {"version_major": 2, "version_minor": 0, "model_id": box.model_id}}
+
+
 class Live:
     """A context that shows steps as they come; `steps` holds them, `stopped` the button.
 
-    `total`: the last step planned. `draw`: steps -> Figure, the two-number plot if not given.
-    `every`: seconds between two pictures, at least.
+    `total`: the last step planned. `every`: seconds between two pictures, at least.
     """
 
     def __init__(
@@ -49,7 +51,6 @@ class Live:
         prediction: Any = None,
         title: str | None = None,
         method: str = "full",
-        draw: Callable[[list[Any]], Figure] | None = None,
         every: float = 0.3,
     ) -> None:
         guess(prediction)  # refused now, not in the middle of the run
@@ -57,10 +58,10 @@ class Live:
         self.steps: list[Any] = []
         self.stopped = False
         look = {"prediction": prediction, "title": title, "method": method}
-        self._draw = draw or partial(two_numbers, total=total, **look)
-        self._final = draw or partial(two_numbers, **look)
+        self._draw = partial(two_numbers, total=total, **look)
+        self._final = partial(two_numbers, **look)
         self._panel: _Panel | None = None
-        self._drawn = self._told = float("-inf")
+        self._drawn = self._written = float("-inf")
         self._cost = 0.0
         self._fresh = False  # something measured that the picture does not show yet
 
@@ -84,9 +85,9 @@ class Live:
             return
         now = monotonic()
         self._fresh = self._fresh or bool(field(step, "measured"))
-        if now - self._told >= TEXT_EVERY:
-            self._panel.tell(number(field(step, "step", 0)), progress(self.steps, self.total))
-            self._told = now
+        if now - self._written >= TEXT_EVERY:
+            self._panel.progress(number(field(step, "step", 0)), progress(self.steps, self.total))
+            self._written = now
         if self._fresh and now - self._drawn >= max(self.every, PATIENCE * self._cost):
             self._panel.picture(img(self._draw(self.steps)))
             self._drawn, self._fresh = monotonic(), False
@@ -105,12 +106,12 @@ class Live:
 
 
 def progress(steps: list[Any], total: int) -> str:
-    """One line: "step 40 of 100: loss 0.81, learned 55 %, kept 71 %"."""
+    """One line: "step 40 of 100: loss 0.81, learned 55 %, retained 71 %"."""
     parts = []
     if (loss := number(field(steps[-1], "loss"))) == loss:
         parts.append(f"loss {loss:.2f}")
-    measured = next((m for step in reversed(steps) if (m := field(step, "measured"))), None)
-    for key, word in (("target_score", "learned"), ("retention", "kept")):
+    measured = field(last_measured(steps), "measured")
+    for key, word in MEASURES.items():
         if (value := number(field(measured, key))) == value:
             parts.append(f"{word} {percent(value)}")
     text = f"step {number(field(steps[-1], 'step', 0)):g} of {total}"
@@ -135,14 +136,13 @@ class _Panel:
         self._box = VBox([row, self._view])
         self._all = [*tools, self._view, row, self._box]
         # Not display(box): in 7.7 a widget displays itself, and its output could not be replaced.
-        view = {"version_major": 2, "version_minor": 0, "model_id": self._box.model_id}
-        data = {"text/plain": "training ...", VIEW: view}
+        data = {"text/plain": "training ...", **widget(self._box)}
         self._output = display(data, raw=True, display_id=True)
         for tool in tools:
             if isinstance(tool, Button):
                 hear_during_cells(tool)
 
-    def tell(self, step: float, text: str) -> None:
+    def progress(self, step: float, text: str) -> None:
         """Move the bar and write the line of numbers."""
         self._bar.value, self._line.value = step, escape(text)
 

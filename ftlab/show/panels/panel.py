@@ -22,10 +22,10 @@ from typing import Any
 from torch import Tensor
 
 from ftlab.base.errors import InputError
-from ftlab.show.canvas.html import bundle, img, in_notebook
+from ftlab.show.canvas.html import img, in_notebook
 from ftlab.show.canvas.sheet import Picture
-from ftlab.show.canvas.style import BAD
-from ftlab.show.panels.live import VIEW
+from ftlab.show.canvas.style import BAD, rate_text
+from ftlab.show.panels.live import widget
 
 WIDE = {"description_width": "initial"}
 LINES = "line-height:1.4;margin:0.4em 0"  # a widget's own lines stand far apart
@@ -97,13 +97,13 @@ class Panel:
         self.view.value = f'<div style="opacity:0.35">{_shown(self.figure)}</div>'
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
-        view = {"version_major": 2, "version_minor": 0, "model_id": self.box.model_id}
-        return {VIEW: view, "text/html": _shown(self.figure), "text/plain": self.figure.alt}
+        shown = {"text/html": _shown(self.figure), "text/plain": self.figure.alt}
+        return {**widget(self.box), **shown}
 
     def show(self) -> None:
         """Display it in a notebook; in a terminal print the picture's words."""
         if not in_notebook():
-            print(bundle(self.figure)["text/plain"])
+            print(self.figure.alt)
             return
         from IPython.display import display
 
@@ -124,7 +124,8 @@ def _line(words: str, widgets: Any) -> Any:
     """Widgets side by side after some words, going on below where the page is narrow."""
     from ipywidgets import HBox, Label, Layout
 
-    before = [Label(value=words, layout=Layout(width="72px"))] if words else []
+    wide = Layout(width="max-content", min_width="72px")
+    before = [Label(value=words, layout=wide)] if words else []
     return HBox([*before, *widgets], layout=Layout(flex_flow="row wrap"))
 
 
@@ -144,12 +145,32 @@ def choice(words: str, options: Sequence[Any], value: Any) -> Any:
     return Dropdown(options=options, value=value, description=words, style=WIDE, layout=_auto())
 
 
+def rate_slider(words: str, rates: Sequence[float], value: float = 1e-3) -> Any:
+    """A slider over learning rates."""
+    return slider(words, [(rate_text(rate), rate) for rate in rates], value)
+
+
+def toggle(words: str, width: int, on: bool, *, down: str = "", up: str = "") -> Any:
+    """A button that stays down; `width` in pixels, the icons of either state by their name."""
+    from ipywidgets import Layout, ToggleButton
+
+    button = ToggleButton(description=words, value=on, layout=Layout(width=f"{width}px"))
+
+    def draw(_change: Any = None) -> None:
+        button.icon = down if button.value else up
+
+    button.observe(draw, names="value")
+    draw()
+    return button
+
+
 def block_panel(weight: Tensor) -> Panel:
     """Choose a table of levels and a block size; see the error and the bits on this weight."""
-    from ftlab.show.plots.levels import BLOCKS, NAMES, block_sizes
+    from ftlab.show.plots.levels import BLOCKS, NAMES, block_sizes, errors_of
 
+    errors = errors_of(weight)  # now, so that a slider answers at once
     controls = {
         "kind": choice("levels", [(name, kind) for kind, name in NAMES.items()], "nf4"),
         "block": slider("weights in a block", BLOCKS, 64),
     }
-    return Panel(controls, lambda kind, block: block_sizes(weight, kind, block))
+    return Panel(controls, lambda kind, block: block_sizes(errors, kind, block))

@@ -12,7 +12,7 @@ Notable choices:
   picture answers for the new settings and the run goes on unseen; its point shows again when one
   comes back.
 - The kernel stays free while it trains (`ftlab.show.panels.background`), so sliders and Stop
-answer.
+  answer.
 - What goes wrong is a sentence in the panel.
 
 Run the tests: pytest tests/show/test_rank_explorer.py
@@ -29,7 +29,7 @@ from ftlab.show.canvas.sheet import Picture
 from ftlab.show.panels.background import Ending, heard_meanwhile, run_in_background
 from ftlab.show.panels.explorer_picture import SHORT, explorer_picture
 from ftlab.show.panels.live import progress
-from ftlab.show.panels.panel import Panel, choice, slider
+from ftlab.show.panels.panel import Panel, choice, rate_slider, slider
 
 EVERY = 20
 """Steps between two points of a live curve."""
@@ -41,22 +41,20 @@ ROWS = {
 NAMES = {"low": "lower, 1-6", "middle": "middle, 7-9", "high": "upper, 10-12"}
 
 
+SAME = ("alphas", "targets", "head", "lr", "schedule", "steps", "seed")
+"""Controls that are called as their field of Settings."""
+
+
 def settings(values: Mapping[str, Any]) -> Settings:
     """What the controls say. Raises InputError where nothing would be trained."""
     asked = Settings(
         ranks=(values["low"], values["middle"], values["high"]),
-        alphas=values["alphas"],
-        targets=values["targets"],
-        head=values["head"],
-        lr=values["lr"],
-        schedule=values["schedule"],
-        steps=values["steps"],
-        seed=values["seed"],
         naive=values["what"] == "full",
+        **{name: values[name] for name in SAME},
     )
     if not asked.moves:
         raise InputError(
-            "No band has a rank and the head stays still, so nothing would be trained; give one "
+            "No band has a rank and the head is frozen, so nothing would be trained; give one "
             "band a rank of 1 or more."
         )
     return asked
@@ -64,13 +62,9 @@ def settings(values: Mapping[str, Any]) -> Settings:
 
 def values_of(asked: Settings) -> dict[str, Any]:
     """Undo `settings`: where the controls stand for these."""
-    low, middle, high = asked.ranks
-    return {
-        "low": low, "middle": middle, "high": high,
-        "targets": asked.targets, "alphas": asked.alphas, "head": asked.head,
-        "what": "full" if asked.naive else "lora",
-        "lr": asked.lr, "schedule": asked.schedule, "steps": asked.steps, "seed": asked.seed,
-    }  # fmt: skip
+    ranks = dict(zip(NAMES, asked.ranks, strict=True))
+    same = {name: getattr(asked, name) for name in SAME}
+    return {**ranks, **same, "what": "full" if asked.naive else "lora"}
 
 
 class RankExplorer(Panel):
@@ -89,12 +83,12 @@ class RankExplorer(Panel):
         super().__init__(_controls(), self._picture, rows=ROWS, presets=presets)
         self.train = Button(description="Train it for real", button_style="primary")
         self.stop = Button(description="Stop", disabled=True)
-        self.told = HTML(value="")
+        self.message = HTML(value="")
         self.bar = FloatProgress(value=0, min=0, max=1)
         self.train.on_click(lambda _: self.start())
         self.stop.on_click(self._stop)
         heard = [self.stop] if heard_meanwhile() else []
-        line = HBox([self.train, *heard, self.bar, self.told])
+        line = HBox([self.train, *heard, self.bar, self.message])
         self.box.children = [*self.box.children[:-2], line, *self.box.children[-2:]]
 
     def _picture(self, **values: Any) -> Picture:
@@ -115,7 +109,7 @@ class RankExplorer(Panel):
         self.running, self.stopped = True, False
         self.train.disabled, self.stop.disabled = True, False
         self.bar.value, self.bar.max = 0, asked.steps
-        self.told.value = "preparing ..."
+        self.message.value = "preparing ..."
         run_in_background(
             self._steps(asked),
             on_step=lambda step: self._take(step, asked, steps),
@@ -134,7 +128,7 @@ class RankExplorer(Panel):
         """Show a step of the run; the picture follows while it is of these settings."""
         steps.append(step)
         self.bar.value = step.step
-        self.told.value = escape(progress(steps, asked.steps))
+        self.message.value = escape(progress(steps, asked.steps))
         if step.measured and self._asked_key() == asked.key:
             self._redraw()
 
@@ -156,14 +150,12 @@ class RankExplorer(Panel):
         if not any(step.measured for step in steps):
             self.trained.pop(asked.key, None)
         if ending.how == "failed":
-            self.told.value = f'<span role="alert">{escape(ending.words)}</span>'
+            self.message.value = f'<span role="alert">{escape(ending.words)}</span>'
             return
-        seconds = steps[-1].seconds if steps else 0.0
         word = "Stopped" if ending.how == "stopped" else "Trained"
-        done = steps[-1].step if steps else 0
-        self.told.value = (
-            f"{word} after {done} of {asked.steps} steps, {seconds:.1f} s of training."
-        )
+        done, seconds = (steps[-1].step, steps[-1].seconds) if steps else (0, 0.0)
+        after = f"{word} after {done} of {asked.steps} steps"
+        self.message.value = f"{after}, {seconds:.1f} s of training."
         self._redraw()
 
 
@@ -182,19 +174,21 @@ def _controls() -> dict[str, Any]:
     from ipywidgets import Checkbox
 
     first = values_of(PRESETS["the article's table"])
-    made: dict[str, Any] = {
-        name: slider(NAMES[name], [(str(r), r) for r in RANKS], first[name]) for name in NAMES
-    }
-    made["targets"] = choice("on", [(words, key) for key, words in SHORT.items()], first["targets"])
+    ranks = [(str(rank), rank) for rank in RANKS]
     alphas = [("alpha = 2 r", "scaled"), ("alpha 16, 16, 32", "fixed")]
-    made["alphas"] = choice("alpha", alphas, first["alphas"])
+    on = [(words, key) for key, words in SHORT.items()]
+    lists: dict[str, tuple[str, Any]] = {
+        "targets": ("on", on),
+        "alphas": ("alpha", alphas),
+        "what": ("train", [("adapters", "lora"), ("all weights", "full")]),
+        "schedule": ("schedule", SCHEDULES),
+        "steps": ("steps", STEPS),
+        "seed": ("seed", SEEDS),
+    }
+    made = {name: slider(words, ranks, first[name]) for name, words in NAMES.items()}
+    made |= {name: choice(words, all_, first[name]) for name, (words, all_) in lists.items()}
     made["head"] = Checkbox(value=first["head"], description="head trains too", indent=False)
-    made["what"] = choice("train", [("adapters", "lora"), ("all weights", "full")], first["what"])
-    made["lr"] = slider("learning rate", [(f"{r:g}", r) for r in RATES], first["lr"])
-    made["schedule"] = choice("schedule", list(SCHEDULES), first["schedule"])
-    made["steps"] = choice("steps", list(STEPS), first["steps"])
-    made["seed"] = choice("seed", list(SEEDS), first["seed"])
-    return made
+    return made | {"lr": rate_slider("learning rate", RATES, first["lr"])}
 
 
 def rank_explorer(lab: Any, explorer: Explorer | None = None) -> RankExplorer:

@@ -14,9 +14,8 @@ from typing import Any
 from matplotlib.lines import Line2D
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
-from ftlab.show.canvas.sheet import EDGE, Picture
+from ftlab.show.canvas.sheet import EDGE, Picture, write
 from ftlab.show.canvas.style import BAD, SOFT
-from ftlab.show.plots.recorded import write
 
 APART = 0.11  # inches between the blocks and what stands at either end
 
@@ -102,7 +101,7 @@ def blocks(
 
 
 def gradients(figure: Picture, y: float, lowest: int | None) -> None:
-    """An arrow from the output down to the lowest part that moves, and words under it."""
+    """An arrow from the output down to the lowest part that trains, and words under it."""
     if lowest is None:
         write(figure, EDGE, y - 0.2, "no block needs a gradient", color=SOFT)
         return

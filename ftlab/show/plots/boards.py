@@ -9,20 +9,14 @@ from typing import Any
 
 from ftlab.analysis.compare import best_at
 from ftlab.show.canvas.sheet import Picture
-from ftlab.show.canvas.style import method_mark, percent, plain
+from ftlab.show.canvas.style import percent, rate_text
 from ftlab.show.plots.planes import Point, plane
-from ftlab.show.plots.tables import Cell, Table
-
-SWEEPS = {
-    "learning rate": method_mark("full").label,
-    "equal area": "half the rate, constant",
-    "warmup": "warmup, then constant",
-}
-"""What a sweep is called where its name is not that of a method."""
+from ftlab.show.plots.recorded import called
+from ftlab.show.plots.tables import Table
 
 
 def best_of(found: Iterable[Any]) -> list[Any]:
-    """Of each sweep the setting (`measure.compare.Setting`) with the largest learned x kept."""
+    """Of each sweep the Setting (`analysis.compare`) with the largest learned x retained."""
     best: dict[str, Any] = {}
     for setting in found:
         if setting.sweep not in best or _area(setting) > _area(best[setting.sweep]):
@@ -35,94 +29,78 @@ def _area(setting: Any) -> float:
 
 
 def scoreboard(
-    found: Iterable[Any],
-    *,
-    live: Sequence[Any] = (),
-    rates: bool = True,
-    title: str | None = None,
+    found: Iterable[Any], *, live: Sequence[Any] = (), title: str | None = None
 ) -> Picture:
-    """Settings in the plane, each the mean of its seeds; `live` are Points of this session.
+    """Settings in the plane, each the mean of its seeds, those of a sweep joined by their rate.
 
-    `rates` writes the learning rate beside the method's name.
+    `live`: Points of this session.
     """
-    found = list(found)
+    found = sorted(found, key=lambda setting: setting.lr)
     points = [
         Point(
             setting.method,
             setting.values("target_score"),
             setting.values("retention"),
-            label=_name(setting) + (f", {plain(setting.lr)}" if rates else ""),
+            label=f"{called(setting.sweep)}, {rate_text(setting.lr)}",
+            line=called(setting.sweep),
         )
         for setting in found
     ]
-    base = found[0].runs[0].baseline["target_score"] if found else None
-    return plane([*points, *live], base=base, title=title)
-
-
-def _name(setting: Any) -> str:
-    """The method's name; that of the sweep where it says more."""
-    return SWEEPS.get(setting.sweep) or method_mark(setting.method).label
+    first = found[0].runs[0] if found else None
+    base = first.baseline["target_score"] if first else None
+    model = first.model if first else None
+    return plane([*points, *live], base=base, model=model, title=title)
 
 
 def settings_table(found: Iterable[Any], *, model: str = "") -> Table:
-    """One row per setting: what may move, what it learned, what it kept, with its seeds' range."""
+    """One row per setting: what was trained, learned and retained, with its seeds' range."""
     header = (
-        "method", "peak rate", "weights trained", "new items right (higher is better)",
-        "new cases right (higher is better)", "skills kept (higher is better)",
+        "method", "peak rate", "parameters trained", "learned, all new items (higher is better)",
+        "learned, new cases (higher is better)", "retained (higher is better)",
         "forgotten, nats per token (+ is bad)",
     )  # fmt: skip
-    rows, seeds = [], set()
-    for setting in found:
-        first = setting.runs[0]
-        seeds.add(len(setting.runs))
-        rows.append(
-            [
-                called(setting.sweep),
-                plain(setting.lr),
-                f"{100 * first.trainable / first.total:.3g} %",
-                *(setting.told(key) for key in ("target_score", "held_score", "retention")),
-                f"{setting.mean('forgotten'):+.2f}",
-            ]
-        )
-    many = "-".join(map(str, sorted(seeds))) or "no"
-    where = f"{model}: " if model else ""
-    return Table(header, rows, f"{where}means of {many} seeds (lowest to highest)")
+    found = list(found)
+    rows = [
+        [
+            called(setting.sweep),
+            rate_text(setting.lr),
+            f"{100 * setting.runs[0].trainable / setting.runs[0].total:.3g} %",
+            *(setting.told(key) for key in ("target_score", "held_score", "retention")),
+            f"{setting.mean('forgotten'):+.2f}",
+        ]
+        for setting in found
+    ]
+    many = "-".join(map(str, sorted({len(setting.runs) for setting in found}))) or "no"
+    return Table(header, rows, f"{_of(model)}means of {many} seeds (lowest to highest)")
 
 
 def matched_table(
     found: Sequence[Any], sweeps: Sequence[str], levels: Sequence[float], *, model: str = ""
 ) -> Table:
-    """What each method had kept when the target loss first fell to each of `levels`.
+    """What each method had retained when the target loss first fell to each of `levels`.
 
     Every method at its best rate for that level, the mean of its seeds with its 95 % interval.
     Methods that never get there have a dash.
     """
     best = [best_at([s for s in found if s.sweep in sweeps], level) for level in levels]
-    rows = []
-    for sweep in sweeps:
-        row: list[Cell | str] = [called(sweep)]
-        for matched in best:
-            one = matched.get(sweep)
-            interval = one.interval if one else None
-            if one is None or one.setting is None or interval is None:
-                row.append("- (never got there)")
-                continue
-            low, high = max(0.0, interval.low), min(1.0, interval.high)
-            row.append(
-                f"{percent(interval.estimate)} ({100 * low:.0f} to {100 * high:.0f}), "
-                f"rate {plain(one.setting.lr)}"
-            )
-        rows.append(row)
-    header = ("method", *(f"kept at loss {level:.2f} (higher is better)" for level in levels))
-    where = f"{model}: " if model else ""
+    rows = [[called(name), *(_matched(matched.get(name)) for matched in best)] for name in sweeps]
+    header = ("method", *(f"retained at loss {level:.2f} (higher is better)" for level in levels))
     return Table(
         header,
         rows,
-        f"{where}skills kept when the loss on the new task had first fallen so far (nats per "
+        f"{_of(model)}retained when the loss on the new task had first fallen so far (nats per "
         "token); each method at its best recorded rate, mean of 3 seeds and 95 % interval",
     )
 
 
-def called(sweep: str) -> str:
-    """A sweep's name as in the figures."""
-    return SWEEPS.get(sweep) or method_mark(sweep).label
+def _matched(one: Any) -> str:
+    interval = one.interval if one else None
+    if one is None or one.setting is None or interval is None:
+        return "- (never got there)"
+    low, high = max(0.0, interval.low), min(1.0, interval.high)
+    rate = rate_text(one.setting.lr)
+    return f"{percent(interval.estimate)} ({100 * low:.0f} to {100 * high:.0f}), rate {rate}"
+
+
+def _of(model: str) -> str:
+    return f"{model}: " if model else ""

@@ -12,8 +12,8 @@ from matplotlib.axes import Axes
 
 from ftlab.show.canvas.agg import own_settings
 from ftlab.show.canvas.data import field, number
-from ftlab.show.canvas.sheet import DPI, LIFT, SMALL, Picture, head, heading, note, panel
-from ftlab.show.canvas.style import METHODS, SOFT, method_mark, shorten, words
+from ftlab.show.canvas.sheet import DPI, Picture, head, note, panel
+from ftlab.show.canvas.style import METHODS, SOFT, TINY, method_mark, shorten, words
 
 BLOCKS = "#33658A"  # a run that is not named after a method
 OTHERS = "#8C8C8C"  # embeddings, head: what is no block
@@ -21,23 +21,20 @@ READING = "change, in % of the weights' size"
 Norms = Mapping[str, Any]  # layer -> {"update": ..., "relative": ...}, or layer -> relative
 
 
-@own_settings
+@own_settings()
 def layer_updates(norms: Mapping[str, Any], *, title: str | None = None) -> Picture:
     """Relative update per layer; `norms` is one run's layers, or run name -> layers."""
     runs = {name: _order(layers) for name, layers in _runs(norms).items()}
     across = 2 if len(runs) == 4 else min(len(runs), 3) or 1
     down = -(-len(runs) // across) or 1
-    lift = LIFT if title else 0.0
-    figure = Picture(9.0, 0.1 + lift + down * (3.4 if down == 1 else 2.7))
+    width, height = 9.0 / across, 3.4 if down == 1 else 2.7
+    figure = Picture(9.0, 0.1 + down * height, title=title)
     top = max([v for layers in runs.values() for v in layers.values() if v == v], default=0) or 1
-    high = figure.get_size_inches()[1] - lift
-    width, height = 9.0 / across, (high - 0.1) / down
     for i, (name, layers) in enumerate((runs or {"": {}}).items()):
-        left, below = 0.62 + i % across * width, high - (i // across + 1) * height + 0.5
+        left, below = 0.62 + i % across * width, (down - 1 - i // across) * height + 0.6
         axes = panel(figure, left, below, width - 0.75, height - 1.14)
         head(axes, shorten(_name(name), 26 if across == 3 else 44), READING if i == 0 else "")
         _bars(axes, layers, top, _colour(name))
-    heading(figure, title)
     figure.alt = alt_layers(runs)
     return figure
 
@@ -60,11 +57,10 @@ def _order(layers: Norms) -> dict[str, float]:
             return 0
         return 1 if any(letter.isdigit() for letter in low) else 2
 
-    return {
-        name: number(field(layers[name], "relative") if isinstance(layers[name], Mapping)
-                     else layers[name])
-        for name in sorted(layers, key=rank)
-    }  # fmt: skip
+    def relative(given: Any) -> float:
+        return number(field(given, "relative") if isinstance(given, Mapping) else given)
+
+    return {name: relative(layers[name]) for name in sorted(layers, key=rank)}
 
 
 def _colour(run: str) -> str:
@@ -107,7 +103,7 @@ def _bars(axes: Axes, layers: Mapping[str, float], top: float, colour: str) -> N
     axes.set_ylim(0, top * 1.06)
     axes.set_xlim(-0.7, max(len(layers), 1) - 0.3)
     axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.3g} %")
-    axes.set_xlabel("layer (input to output)", fontsize=SMALL, labelpad=3)
+    axes.set_xlabel("layer (input to output)")
     bar = axes.get_window_extent().width / DPI / max(len(layers), 1)  # inches
     _say_still(axes, list(layers.values()), top, bar)
     _name_bars(axes, _ticks(layers), bar)
@@ -124,8 +120,8 @@ def _say_still(axes: Axes, values: list[float], top: float, bar: float) -> None:
         count = len(list(group))
         text = word if count * bar > 0.95 else "0" if word == "did not move" else "?"
         if word:
-            middle = start + (count - 1) / 2
-            axes.text(middle, 0.015 * top, text, ha="center", va="bottom", fontsize=8.5, color=SOFT)
+            look = {"ha": "center", "va": "bottom", "fontsize": TINY, "color": SOFT}
+            axes.text(start + (count - 1) / 2, 0.015 * top, text, **look)
         start += count
 
 
@@ -135,15 +131,11 @@ def _name_bars(axes: Axes, ticks: list[str], bar: float) -> None:
     blocks = [i for i, tick in enumerate(ticks) if _is_block(tick)]
     shown = [i for i in blocks if (i - blocks[0] + 1) % skip == 0]
     for i in sorted(set(range(len(ticks))) - set(blocks)):
-        if all(abs(i - other) * bar > _room(ticks[i], ticks[other]) for other in shown):
+        room = {other: 0.035 * len(ticks[i] + ticks[other]) + 0.05 for other in shown}  # inches
+        if all(abs(i - other) * bar > need for other, need in room.items()):
             shown.append(i)
-    axes.set_xticks(sorted(shown), [ticks[i] for i in sorted(shown)], fontsize=8.5)
+    axes.set_xticks(sorted(shown), [ticks[i] for i in sorted(shown)], fontsize=TINY)
     axes.tick_params(axis="x", length=0)
-
-
-def _room(name: str, other: str) -> float:
-    """Inches from the middle of one name to that of the next, at which they do not touch."""
-    return 0.035 * len(name + other) + 0.05
 
 
 def alt_layers(runs: Mapping[str, Mapping[str, float]]) -> str:

@@ -1,14 +1,12 @@
 """Weights and the levels they are rounded to: three tables over one histogram, and block sizes.
 
-    weight_levels(weight)                  NF4, int4 and FP4 over the weights of one layer
-    block_sizes(weight, "nf4", 64)         error against bits a weight, one choice marked
+    weight_levels(weight)                       NF4, int4 and FP4 over the weights of one layer
+    block_sizes(errors_of(weight), "nf4", 64)   error against bits a weight, one choice marked
 
 Both draw what was measured on the weight that is given: the weights are really rounded.
 """
 
-from collections.abc import Mapping
-from functools import lru_cache
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import torch
 from matplotlib.ticker import FixedLocator, MultipleLocator, NullLocator
@@ -17,7 +15,7 @@ from torch import Tensor
 from ftlab.methods import nf4
 from ftlab.show.canvas.agg import own_settings
 from ftlab.show.canvas.labels import Label, end_labels
-from ftlab.show.canvas.sheet import LIFT, Picture, head, heading, row
+from ftlab.show.canvas.sheet import Picture, head, row
 from ftlab.show.canvas.style import INK, SOFT
 
 BLOCKS = (8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096)
@@ -40,24 +38,22 @@ def usage(weight: Tensor, kind: str, block: int = nf4.BLOCK) -> list[float]:
     return (torch.bincount(codes, minlength=len(levels)) / weight.numel()).tolist()
 
 
-@own_settings
-def weight_levels(weight: Tensor, *, block: int = nf4.BLOCK, title: str | None = None) -> Picture:
+@own_settings()
+def weight_levels(weight: Tensor, *, block: int = nf4.BLOCK) -> Picture:
     """The weights divided by their block's largest, and each table's levels over them."""
     weight = weight.detach().float()
     rows = weight.flatten()[: weight.numel() // block * block].reshape(-1, block)
     scaled = (rows / rows.abs().amax(1, keepdim=True)).flatten().numpy()
-    lift = LIFT if title else 0.0
-    figure = Picture(9.6, 3.4 + lift)
+    figure = Picture(9.6, 3.4)
     errors = {kind: error(weight, kind, block) for kind in NAMES}
-    for axes, kind in zip(row(figure, [0.1] * 3, left=0.5, top=0.64 + lift), NAMES, strict=True):
+    for axes, kind in zip(row(figure, [0.1] * 3, left=0.5), NAMES, strict=True):
         head(axes, NAMES[kind], f"error {errors[kind]:.1%}; lines: its levels", left=0.5)
         axes.hist(scaled, bins=101, range=(-1, 1), color="#D2D2D2", density=True)
         for level in nf4.LEVELS[kind]().tolist():
             axes.axvline(level, color=COLOURS[kind], linewidth=1.3)
-        axes.set_xlabel("weight / largest of its block", fontsize=9.5, labelpad=3)
+        axes.set_xlabel("weight / largest of its block")
         axes.set_yticks([])
         axes.set_xticks([-1, 0, 1])
-    heading(figure, title)
     figure.alt = alt_levels(weight, errors, block)
     return figure
 
@@ -82,26 +78,31 @@ def bits(block: int, *, double: bool = False) -> float:
     return 4 + (8 / block + 32 / (block * nf4.SECOND_BLOCK) if double else 32 / block)
 
 
-@own_settings
-def block_sizes(
-    weight: Tensor, kind: str = "nf4", block: int = nf4.BLOCK, *, title: str | None = None
-) -> Picture:
+Errors = Mapping[str, Sequence[float]]  # by table, the error at each of BLOCKS
+
+
+def errors_of(weight: Tensor) -> dict[str, list[float]]:
+    """By table, the error of rounding at each of BLOCKS."""
+    weight = weight.detach().float()
+    return {kind: [error(weight, kind, size) for size in BLOCKS] for kind in NAMES}
+
+
+@own_settings()
+def block_sizes(errors: Errors, kind: str = "nf4", block: int = nf4.BLOCK) -> Picture:
     """The error at every block size for each table, and the memory it takes; one marked."""
-    found = _errors(weight.detach().float())
-    figure = Picture(9.6, 3.7 + (LIFT if title else 0))
-    left, right = row(figure, [1.5, 1.75], left=0.6, top=0.64 + (LIFT if title else 0))
-    head(left, "error of rounding", "lower is better", left=0.6)
-    head(right, "bits a weight", "lower is better", left=0.6)
-    for name, values in found.items():
-        on = name == kind
-        left.plot(
-            BLOCKS, values, color=COLOURS[name], linewidth=2.4 if on else 1.2, marker="o",
-            markersize=4, alpha=1.0 if on else 0.55,
-        )  # fmt: skip
-    end_labels(left, [Label(BLOCKS[-1], v[-1], NAMES[n], COLOURS[n]) for n, v in found.items()])
-    costs = {"one constant a block": False, "constants in 8 bits": True}
+    figure = Picture(9.6, 3.7)
+    left, right = row(figure, [1.5, 1.75], left=0.6)
+    head(left, "Error of rounding", "lower is better", left=0.6)
+    head(right, "Bits a weight", "lower is better", left=0.6)
+    for name, values in errors.items():
+        width, alpha = (2.4, 1.0) if name == kind else (1.2, 0.55)
+        look = {"color": COLOURS[name], "linewidth": width, "alpha": alpha}
+        left.plot(BLOCKS, values, marker="o", markersize=4, **look)
+    end_labels(left, [Label(BLOCKS[-1], v[-1], NAMES[n], COLOURS[n]) for n, v in errors.items()])
     ends = []
-    for (words, double), colour in zip(costs.items(), (INK, "#008A66"), strict=True):
+    for double, words, colour in (
+        (False, "one constant a block", INK), (True, "constants in 8 bits", "#008A66")
+    ):  # fmt: skip
         values = [bits(size, double=double) for size in BLOCKS]
         right.plot(BLOCKS, values, color=colour, marker="o", markersize=4)
         ends.append(Label(BLOCKS[-1], values[-1], words, colour))
@@ -111,44 +112,19 @@ def block_sizes(
         axes.set_xscale("log", base=2)
         axes.xaxis.set_major_locator(FixedLocator([8, 64, 512, 4096]))
         axes.xaxis.set_minor_locator(NullLocator())
-        axes.set_xticklabels(["8", "64", "512", "4096"])
-        axes.set_xlabel("weights in a block", fontsize=9.5, labelpad=3)
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        axes.set_xlabel("weights in a block")
     left.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f} %")
     left.set_ylim(bottom=0)
     left.yaxis.set_major_locator(MultipleLocator(0.05))
-    heading(figure, title)
-    figure.alt = sentence(weight, kind, block)
+    figure.alt = sentence(errors, kind, block)
     return figure
 
 
-def sentence(weight: Tensor, kind: str, block: int) -> str:
+def sentence(errors: Errors, kind: str, block: int) -> str:
     """What one choice of table and block size costs, in one sentence."""
-    off = _errors(weight.detach().float())[kind][BLOCKS.index(block)]
+    off = errors[kind][BLOCKS.index(block)]
     return (
         f"{NAMES[kind]} with blocks of {block} weights: off by {off:.1%}, {bits(block):.3f} bits a "
         f"weight, or {bits(block, double=True):.3f} with the constants in 8 bits."
     )
-
-
-def _errors(weight: Tensor) -> dict[str, list[float]]:
-    """By table, the error at each of BLOCKS; kept, so that a slider answers at once."""
-    return _errors_of(_Same(weight))
-
-
-class _Same:
-    """A weight that equals another when its numbers do, so that results can be kept for it."""
-
-    def __init__(self, weight: Tensor) -> None:
-        self.weight = weight
-        self.key = tuple(weight.shape), weight.double().sum().item(), weight.norm().item()
-
-    def __hash__(self) -> int:
-        return hash(self.key)
-
-    def __eq__(self, other: Any) -> bool:
-        return isinstance(other, _Same) and self.key == other.key
-
-
-@lru_cache(maxsize=8)
-def _errors_of(same: _Same) -> dict[str, list[float]]:
-    return {kind: [error(same.weight, kind, size) for size in BLOCKS] for kind in NAMES}

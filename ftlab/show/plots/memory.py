@@ -16,12 +16,13 @@ from collections.abc import Iterable, Mapping
 
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator
 
 from ftlab.memory.parts import CARDS, PARTS, Memory, size
 from ftlab.show.canvas.agg import own_settings
 from ftlab.show.canvas.labels import spread
-from ftlab.show.canvas.sheet import LIFT, SMALL, Picture, heading, note, panel, text_width
-from ftlab.show.canvas.style import GRID, INK, SOFT
+from ftlab.show.canvas.sheet import Picture, bar_axes, note, panel, text_width, write
+from ftlab.show.canvas.style import INK, PAPER, SMALL, SOFT, TEXT, TINY
 from ftlab.show.plots.tables import Cell, Table
 
 COLOURS = {
@@ -35,38 +36,36 @@ COLOURS = {
     "logits and loss": "#5E7D1E",
     "workspace": "#6E6E6E",
 }
-PAGED = "optimiser states, paged"
+STATES, PAGED = "optimiser states", "optimiser states, paged"
+HATCHED = {"facecolor": PAPER, "edgecolor": COLOURS[STATES], "hatch": "////", "linewidth": 0.8}
 THIN = 0.005  # of the panel's width: a part below it is not seen
 ROW = 0.46  # inches a bar takes
 
 Memories = Mapping[str, Memory] | Iterable[Memory]
 
 
-@own_settings
+@own_settings()
 def memory_bars(
     memories: Memories, *, cards: Mapping[str, int] = CARDS, title: str | None = None
 ) -> Picture:
     """One bar for each plan; by the label where a mapping is given, else by the plan's words."""
     plans = _named(memories)
     drawn, limit = _cards(plans, cards)
-    figure = Picture(9.0, 2.0)
-    left = max(0.66, text_width(figure, list(plans), 10.5) + 0.3)
-    room = text_width(figure, [_end(memory) for memory in plans.values()]) + 0.24
-    wide = 9.0 - left - room
-    keys = _lines(figure, _seen(plans, limit), 8.7)
-    above = 0.1 + 0.24 * len(keys) + (0.26 if drawn else 0.06) + (LIFT if title else 0)
+    left = max(0.66, text_width(list(plans), TEXT) + 0.3)
+    wide = 9.0 - left - text_width([_end(memory) for memory in plans.values()]) - 0.24
+    keys = _lines(_seen(plans, limit), 8.7)
+    above = 0.1 + 0.24 * len(keys) + (0.26 if drawn else 0.06)
     high = max(len(plans), 1) * ROW
-    figure.set_size_inches(9.0, above + high + 0.6)
+    figure = Picture(9.0, above + high + 0.6, title=title)
     axes = panel(figure, left, 0.6, wide, high)
-    _frame(axes, limit, max(len(plans), 1))
+    bar_axes(axes, list(plans))
+    _bytes_axis(axes, limit)
     for row, memory in enumerate(plans.values()):
-        _bar(axes, row, memory, limit, wide)
+        _bar(axes, row, memory, limit / wide)
     _card_lines(axes, drawn, limit, wide)
-    axes.set_yticks(range(len(plans)), list(plans), fontsize=10.5)
     if not plans:
         note(axes, "no plan to show yet")
-    _key(figure, keys, above - (0.1 + (LIFT if title else 0)), high + 0.6)
-    heading(figure, title)
+    _key(figure, keys, above + high + 0.3)
     figure.alt = alt_memory(plans, cards)
     return figure
 
@@ -145,99 +144,74 @@ def _seen(plans: Mapping[str, Memory], limit: float) -> list[str]:
     return names + ([PAGED] if any(m.paged > THIN * limit for m in plans.values()) else [])
 
 
-def _frame(axes: Axes, limit: float, rows: int) -> None:
-    axes.set_xlim(0, limit)
-    axes.set_ylim(rows - 0.5, -0.5)
-    axes.grid(False, axis="y")
-    axes.grid(True, axis="x", color=GRID, linewidth=0.8)
-    axes.tick_params(axis="y", length=0)
+def _bytes_axis(axes: Axes, limit: float) -> None:
+    """From 0 to `limit` bytes, in GB or MB."""
     unit, name = (1e9, "GB") if limit >= 1e9 else (1e6, "MB")
-    step = _step(limit / unit) if limit > unit / 1000 else 1
-    ticks = [k * step for k in range(int(limit / unit / step) + 1)]
-    axes.set_xticks([tick * unit for tick in ticks], [f"{tick:g}" for tick in ticks])
-    axes.set_xlabel(f"{name} at the fullest moment of a step", fontsize=SMALL, labelpad=3)
+    axes.set_xlim(0, limit)
+    axes.xaxis.set_major_locator(MaxNLocator(8, steps=[1, 2, 5, 10]))
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value / unit:g}")
+    axes.set_xlabel(f"{name} at the fullest moment of a step")
 
 
-def _step(span: float) -> float:
-    """A round distance of ticks: about eight of them."""
-    for step in (k * 10.0**e for e in range(-3, 6) for k in (1, 2, 5)):
-        if span / step <= 8:
-            return step
-    return span
+def _bar(axes: Axes, row: int, memory: Memory, inch: float) -> None:
+    """The parts side by side, their sizes where there is room, and the sum after them.
 
-
-def _bar(axes: Axes, row: int, memory: Memory, limit: float, wide: float) -> None:
-    """The parts side by side, their numbers where there is room, and the sum after them."""
+    `inch`: how many bytes take an inch.
+    """
     at = 0.0
-    figure = axes.get_figure()
-    assert isinstance(figure, Picture)
     for part in memory.parts:
-        if not part.at_peak:
-            continue
-        edge = 0.6 if part.at_peak > 2 * THIN * limit else 0.0  # else it would cover the part
-        axes.barh(
-            row, part.at_peak, 0.62, at, color=COLOURS[part.name], edgecolor="white", linewidth=edge
-        )
-        text = size(part.at_peak)
-        if text_width(figure, [text], 8.5) + 0.08 < part.at_peak / limit * wide:
+        wide, text = part.at_peak / inch, size(part.at_peak)
+        edge = 0.6 if wide > 0.06 else 0.0  # else it would cover the part
+        look = {"color": COLOURS[part.name], "edgecolor": PAPER, "linewidth": edge}
+        axes.barh(row, part.at_peak, 0.62, at, **look)
+        if text_width([text], TINY) + 0.08 < wide:
             middle = at + part.at_peak / 2
-            axes.text(middle, row, text, ha="center", va="center", fontsize=8.5, color="white")
+            axes.text(middle, row, text, ha="center", va="center", fontsize=TINY, color=PAPER)
         at += part.at_peak
     if memory.paged:
-        axes.barh(
-            row, memory.paged, 0.62, at, facecolor="white", hatch="////", linewidth=0.8,
-            edgecolor=COLOURS["optimiser states"],
-        )  # fmt: skip
+        axes.barh(row, memory.paged, 0.62, at, **HATCHED)
     axes.annotate(
         _end(memory), (1, row), (8, 0), xycoords=axes.get_yaxis_transform(),
-        textcoords="offset points", va="center", fontsize=SMALL, color=INK, annotation_clip=False,
+        textcoords="offset points", va="center", fontsize=SMALL, annotation_clip=False,
     )  # fmt: skip
 
 
 def _card_lines(axes: Axes, cards: Mapping[str, int], limit: float, wide: float) -> None:
     """Upright lines at the room on each card, behind the bars, their names above."""
-    figure = axes.get_figure()
-    assert isinstance(figure, Picture)
-    gap = (text_width(figure, list(cards)) + 0.06) / wide * limit
+    gap = (text_width(list(cards)) + 0.06) / wide * limit
     places = spread(list(cards.values()), gap, 0, limit + gap / 2)
     for (name, room), place in zip(cards.items(), places, strict=True):
         axes.axvline(room, color=INK, linewidth=1.4, linestyle=(0, (4, 2)), zorder=0.8)
         axes.annotate(
             name, (place / limit, 1), (0, 3), xycoords="axes fraction", textcoords="offset points",
-            ha="center", fontsize=SMALL, color=INK, annotation_clip=False,
+            ha="center", fontsize=SMALL, annotation_clip=False,
         )  # fmt: skip
 
 
 Line = list[tuple[float, str]]
 
 
-def _lines(figure: Picture, names: list[str], wide: float) -> list[Line]:
+def _lines(names: list[str], wide: float) -> list[Line]:
     """The key: names with their places in inches, in as many lines as they need."""
-    lines: list[Line] = [[]]
-    at = 0.0
+    lines: list[Line] = []
+    at = wide
     for name in names:
-        width = text_width(figure, [name]) + 0.42
-        if at + width > wide and lines[-1]:
+        width = text_width([name]) + 0.42
+        if at + width > wide:
             lines.append([])
             at = 0.0
         lines[-1].append((at, name))
         at += width
-    return lines if names else []
+    return lines
 
 
-def _key(figure: Picture, lines: list[Line], up: float, floor: float) -> None:
-    """A coloured square and a name for each part, above the panel."""
-    wide, high = figure.get_size_inches()
+def _key(figure: Picture, lines: list[Line], top: float) -> None:
+    """A coloured square and a name for each part, above the panel; `top` in inches."""
     for number, line in enumerate(lines):
-        y = floor + up - 0.2 - 0.24 * number
+        y = top - 0.24 * number
         for at, name in line:
-            x, paged = 0.14 + at, name == PAGED
-            figure.add_artist(
-                Rectangle(
-                    (x / wide, y / high), 0.14 / wide, 0.14 / high, transform=figure.transFigure,
-                    facecolor="white" if paged else COLOURS[name],
-                    edgecolor=COLOURS["optimiser states"] if paged else "none",
-                    hatch="////" if paged else None, linewidth=0.8,
-                )
-            )  # fmt: skip
-            figure.text((x + 0.2) / wide, y / high, name, fontsize=SMALL, color=SOFT, va="bottom")
+            look = HATCHED if name == PAGED else {"facecolor": COLOURS[name]}
+            box = Rectangle((0.14 + at, y), 0.14, 0.14, transform=figure.dpi_scale_trans)
+            box.set(**look)
+            figure.add_artist(box)
+            write(figure, 0.34 + at, y, name, color=SOFT, va="bottom")

@@ -10,9 +10,9 @@ Source: Dettmers et al., QLoRA (2023), section 3, "Paged Optimizers".
 from matplotlib.axes import Axes
 from matplotlib.patches import FancyArrowPatch, Rectangle
 
-from ftlab.show.canvas.agg import own_settings
-from ftlab.show.canvas.sheet import LIFT, Picture, heading
-from ftlab.show.canvas.style import INK, PAPER, SOFT
+from ftlab.show.canvas.agg import FRAME, own_settings
+from ftlab.show.canvas.sheet import Picture, drawing
+from ftlab.show.canvas.style import PAPER, SMALL, SOFT
 
 WEIGHTS, STATES, ACTIVATIONS = "#7A7F87", "#B84A00", "#0072B2"
 MOMENTS = (
@@ -28,47 +28,33 @@ ALT = (
 )
 
 
-@own_settings
-def paging(title: str | None = None) -> Picture:
+@own_settings()
+def paging() -> Picture:
     """The drawing; heights are made up to show the idea, as its caption says."""
-    lift = LIFT if title else 0.0
-    figure = Picture(9.0, 3.5 + lift)
-    axes = figure.add_axes((0.02, 0.02, 0.96, 3.4 / (3.5 + lift)))
-    axes.set_xlim(0, 9)
-    axes.set_ylim(0, 3.4)
-    axes.axis("off")
-    for number, (name, used, home, words) in enumerate(MOMENTS):
-        _moment(axes, 0.35 + 2.95 * number, name, used, home, words)
-    heading(figure, title)
+    figure = Picture(9.0, 3.5)
+    axes = drawing(figure, (0, 9), (0, 3.4))
+    for number, moment in enumerate(MOMENTS):
+        _moment(axes, 0.35 + 2.95 * number, *moment)
     figure.alt = ALT
     return figure
 
 
 def _moment(axes: Axes, x: float, name: str, used: float, home: bool, words: str) -> None:
-    axes.text(x, 3.2, name, fontsize=10.5, fontweight="bold", color=INK)
-    axes.text(x, 2.98, words, fontsize=9.5, color=SOFT)
-    _box(axes, x, 0.95, 1.9, "#8C8C8C", PAPER, "the card")
-    _box(axes, x, 0.2, 0.42, "#8C8C8C", PAPER, "the computer's memory", below=True)
+    axes.text(x, 3.2, name, fontweight="bold")
+    axes.text(x, 2.98, words, fontsize=SMALL, color=SOFT)
+    for y, high, what in ((0.95, 1.9, "the card"), (0.2, 0.42, "the computer's memory")):
+        axes.add_patch(Rectangle((x, y), 1.95, high, ec=FRAME, fc=PAPER, linewidth=1.2))
+        axes.text(x, y - 0.15, what, fontsize=9, color=SOFT)
     _fill(axes, x, 0.95, 0.5, WEIGHTS, "weights")
-    states = 1.45 if home else 0.2
-    _fill(axes, x, states, 0.42, STATES, "optimiser's states")
+    _fill(axes, x, 1.45 if home else 0.2, 0.42, STATES, "optimiser states")
     _fill(axes, x, 1.87 if home else 1.45, used if home else 1.35, ACTIVATIONS, "activations")
     if not home:
-        arrow = FancyArrowPatch(
-            (x + 2.15, 1.6), (x + 2.15, 0.45), arrowstyle="-|>", mutation_scale=13, color=STATES
-        )
-        axes.add_patch(arrow)
-
-
-def _box(
-    axes: Axes, x: float, y: float, high: float, edge: str, face: str, name: str, *,
-    below: bool = False,
-) -> None:  # fmt: skip
-    axes.add_patch(Rectangle((x, y), 1.95, high, edgecolor=edge, facecolor=face, linewidth=1.2))
-    axes.text(x, y - 0.14 if below else y - 0.15, name, fontsize=9, color=SOFT)
+        ends, look = ((x + 2.15, 1.6), (x + 2.15, 0.45)), {"mutation_scale": 13, "color": STATES}
+        axes.add_patch(FancyArrowPatch(*ends, arrowstyle="-|>", **look))
 
 
 def _fill(axes: Axes, x: float, y: float, high: float, colour: str, name: str) -> None:
     axes.add_patch(Rectangle((x + 0.03, y + 0.02), 1.89, high - 0.04, facecolor=colour, alpha=0.9))
     if high > 0.2:
-        axes.text(x + 0.97, y + high / 2, name, ha="center", va="center", fontsize=9.5, color=PAPER)
+        look = {"ha": "center", "va": "center", "fontsize": SMALL, "color": PAPER}
+        axes.text(x + 0.97, y + high / 2, name, **look)

@@ -10,33 +10,17 @@ from typing import Any
 from matplotlib.axes import Axes
 
 from ftlab.evaluate.intervals import wilson
+from ftlab.show.canvas import sheet as canvas
 from ftlab.show.canvas.agg import own_settings
 from ftlab.show.canvas.data import field, number
-from ftlab.show.canvas.sheet import (
-    LIFT,
-    Picture,
-    head,
-    heading,
-    note,
-    panel,
-    percent_axis,
-    text_width,
-)
-from ftlab.show.canvas.style import GRID, INK, SOFT, percent, shorten, skill_marks
+from ftlab.show.canvas.sheet import HIGHER, Picture, panel
+from ftlab.show.canvas.style import INK, SOFT, TEXT, TINY, percent, shorten, skill_marks
 
 BEFORE = "#8F8F8F"
 Score = tuple[float, float, float]  # accuracy, chance, n
 
 
-def _whisker(accuracy: float, n: float) -> tuple[float, float]:
-    """The interval of an accuracy; the bare number where n is unknown."""
-    if not n >= 1 or not 0 <= accuracy <= 1:
-        return accuracy, accuracy
-    interval = wilson(round(accuracy * n), int(n))
-    return interval.low, interval.high
-
-
-@own_settings
+@own_settings()
 def skills_bars(
     base: Mapping[str, Any], after: Mapping[str, Any], *, title: str | None = None
 ) -> Picture:
@@ -51,26 +35,20 @@ def skills_bars(
     scores = {name: (_score(base.get(name)), _score(after.get(name))) for name in names}
     marks = skill_marks(names)
     labels = [shorten(marks[name].label, 34) for name in names]
-    lift = LIFT if title else 0.0
-    figure = Picture(9.0, max(2.4, 1.5 + 0.56 * len(names)) + lift)
-    left = max(0.66, text_width(figure, labels, 10.5) + 0.3)
-    high = figure.get_size_inches()[1]
-    axes = panel(figure, left, 0.6, 8.75 - left - 0.35, high - 1.34 - lift)
+    high = max(2.4, 1.5 + 0.56 * len(names))
+    figure = Picture(9.0, high, title=title)
+    left = max(0.66, canvas.text_width(labels, TEXT) + 0.3)
+    axes = panel(figure, left, 0.6, 8.4 - left, high - 1.34)
     reading = "whiskers: 95 % interval; dashed: what guessing gives"
-    head(axes, "Skill by skill, before and after", reading, left=left)
-    percent_axis(axes, "x")
+    canvas.head(axes, "Skill by skill, before and after", reading, left=left)
+    canvas.percent_axis(axes, "x")
     axes.set_xlim(0, 1.08)
-    axes.grid(False, axis="y")
-    axes.grid(True, axis="x", color=GRID, linewidth=0.8)
+    canvas.bar_axes(axes, labels)
     for i, name in enumerate(names):
         _pair(axes, i, *scores[name], marks[name].colour)
-    axes.set_ylim(max(len(names), 1) - 0.45, -0.55)
-    axes.set_yticks(range(len(names)), labels, fontsize=10.5)
-    axes.tick_params(axis="y", length=0)
-    axes.set_xlabel("right answers (higher is better)", fontsize=9.5, labelpad=3)
+    axes.set_xlabel(f"accuracy {HIGHER}")
     if not names:
-        note(axes, "no skill measured yet")
-    heading(figure, title)
+        canvas.note(axes, "no skill measured yet")
     figure.alt = alt_skills(scores, {name: marks[name].label for name in names})
     return figure
 
@@ -97,22 +75,32 @@ def _score(given: Any) -> Score:
 
 def _pair(axes: Axes, i: int, before: Score, after: Score, colour: str) -> None:
     """Two bars with whiskers and numbers, and the line of guessing."""
-    for score, place, paint, word in (
-        (before, i - 0.19, BEFORE, "before"), (after, i + 0.19, colour, "after")
-    ):  # fmt: skip
-        accuracy, _, n = score
+    rows = ((before, i - 0.19, BEFORE, "before"), (after, i + 0.19, colour, "after"))
+    for (accuracy, _, n), place, paint, word in rows:
         if accuracy != accuracy:
-            axes.text(0.01, place, f"{word}: not measured", va="center", fontsize=8.5, color=SOFT)
+            axes.text(0.01, place, f"{word}: not measured", va="center", fontsize=TINY, color=SOFT)
             continue
         low, high = _whisker(accuracy, n)
         axes.barh(place, accuracy, 0.34, color=paint)
         axes.plot([low, high], [place, place], color=INK, linewidth=1.3, solid_capstyle="butt")
-        axes.text(high + 0.012, place, f"{percent(accuracy)} {word}", va="center", fontsize=8.5,
-                  color=INK)  # fmt: skip
-    chance = before[1] if before[1] == before[1] else after[1]
-    if chance > 0:
+        words = f"{percent(accuracy)} {word}"
+        axes.text(high + 0.012, place, words, va="center", fontsize=TINY)
+    if (chance := _chance(before, after)) > 0:
         axes.plot([chance, chance], [i - 0.42, i + 0.42], color=INK, linewidth=1.6,
                   linestyle=(0, (2, 1.2)))  # fmt: skip
+
+
+def _whisker(accuracy: float, n: float) -> tuple[float, float]:
+    """The interval of an accuracy; the bare number where n is unknown."""
+    if not n >= 1 or not 0 <= accuracy <= 1:
+        return accuracy, accuracy
+    interval = wilson(round(accuracy * n), int(n))
+    return interval.low, interval.high
+
+
+def _chance(before: Score, after: Score) -> float:
+    """What guessing gives; NaN where it is not known."""
+    return before[1] if before[1] == before[1] else after[1]
 
 
 def alt_skills(scores: Mapping[str, tuple[Score, Score]], labels: Mapping[str, str]) -> str:
@@ -121,8 +109,8 @@ def alt_skills(scores: Mapping[str, tuple[Score, Score]], labels: Mapping[str, s
         return "An empty chart: no skill has been measured yet."
     parts = []
     for name, (before, after) in scores.items():
-        chance = before[1] if before[1] == before[1] else after[1]
+        chance = _chance(before, after)
         guess = f" (guessing gives {percent(chance)})" if chance > 0 else ""
         change = f"{percent(before[0])} before, {percent(after[0])} after"
         parts.append(f"{labels[name]} {change}{guess}")
-    return f"Bars of right answers per skill: {'; '.join(parts)}."
+    return f"Bars of accuracy per skill: {'; '.join(parts)}."

@@ -1,8 +1,6 @@
 """Tables for a notebook and for a terminal, from the same rows.
 
-`samples`: answers before and after, side by side. `records_table`: runs with both numbers and
-their signs. `forgetting_matrix`: several tasks learned in a row, with backward transfer,
-BWT = mean over j < T of R[T][j] - R[j][j] (Lopez-Paz and Ranzato 2017, arXiv:1706.08840).
+`samples`: answers before and after, side by side. Methods as rows: `plots.boards`.
 
 Notable choices: right and wrong are words as well as colours, since GitHub drops colours; a
 table prints as aligned text where there is no HTML.
@@ -15,8 +13,8 @@ from textwrap import shorten as cut
 from textwrap import wrap
 from typing import Any
 
-from ftlab.show.canvas.data import field, mean, number
-from ftlab.show.canvas.style import BAD, GOOD, METHODS, method_mark, percent, plain
+from ftlab.show.canvas.data import field
+from ftlab.show.canvas.style import BAD, GOOD
 
 TONES = {"good": GOOD, "bad": BAD}
 LEFT = "text-align:left;vertical-align:top;padding:4px 10px;white-space:pre-wrap"
@@ -112,63 +110,3 @@ def samples(rows: Iterable[Any], *, limit: int = 300) -> Table:
 def _short(text: Any, limit: int) -> str:
     text = str(text).strip()
     return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
-
-
-def records_table(records: Iterable[Any]) -> Table:
-    """One row per run: what was run, what it learned, what it kept, what it cost."""
-    header = (
-        "run", "method", "learning rate", "new items right (higher is better)",
-        "new cases right (higher is better)", "skills kept (higher is better)",
-        "learned, nats per token (+ is good)", "forgotten, nats per token (+ is bad)",
-        "weights trained", "examples seen", "seconds",
-    )  # fmt: skip
-    rows = [_record(item) for item in records]
-    return Table(header, rows, f"{len(rows)} run{'' if len(rows) == 1 else 's'}")
-
-
-def _record(record: Any) -> list[Cell | str]:
-    """The cells of one run; "-" where a number is missing."""
-    final, method = field(record, "final", {}), str(field(record, "method", ""))
-    trained = number(field(record, "trainable")) / (number(field(record, "total")) or float("nan"))
-    seconds = number(field(record, "seconds"))
-    return [
-        str(field(record, "name", "")),
-        method_mark(method).label if method in METHODS else method,
-        plain(field(field(record, "plan", {}), "lr", "-")),
-        *(_share(field(final, key)) for key in ("target_score", "held_score", "retention")),
-        *(_nats(field(final, key)) for key in ("learned", "forgotten")),
-        f"{100 * trained:.3g} %" if trained == trained else "-",
-        plain(field(field(record, "budget", {}), "examples", "-")),
-        f"{seconds:.0f}" if seconds == seconds else "-",
-    ]
-
-
-def _share(value: Any) -> str:
-    return percent(number(value)) if number(value) == number(value) else "-"
-
-
-def _nats(value: Any) -> str:
-    return f"{number(value):+.2f}" if number(value) == number(value) else "-"
-
-
-def forgetting_matrix(scores: Sequence[Sequence[Any]], tasks: Sequence[str]) -> Table:
-    """Row i: the scores of every task after learning task i; the diagonal is "just learned".
-
-    `scores`: a row per task learned so far, 0..1. A cell is toned bad where a task fell by more
-    than 5 points since it was learned. The caption gives backward transfer (below 0: forgotten).
-    """
-    rows = []
-    for i, row in enumerate(scores):
-        cells: list[Cell | str] = [f"after {tasks[i]}"]
-        for j, value in enumerate(row):
-            lost = number(scores[j][j]) - number(value) if j < i else 0.0
-            text = _share(value) + (" ↓" if lost > 0.05 else "")
-            cells.append(Cell(text, "bad" if lost > 0.05 else "good" if i == j else ""))
-        rows.append(cells)
-    last = len(scores) - 1
-    moves = [number(scores[last][j]) - number(scores[j][j]) for j in range(max(last, 0))]
-    transfer = mean(moves)
-    caption = "one task has nothing to forget"
-    if transfer == transfer:
-        caption = f"backward transfer {100 * transfer:+.0f} points (below 0: forgotten)"
-    return Table(("", *tasks), rows, caption)
