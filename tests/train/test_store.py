@@ -17,6 +17,7 @@ import torch
 
 import ftlab
 from ftlab.base.errors import InputError, OutOfMemory
+from ftlab.evaluate.evaluator import Sizes
 from ftlab.lab.lab import Lab, Run, open_lab
 from ftlab.methods.attention_lora import AttentionLoRA
 from ftlab.methods.freeze import Freeze
@@ -28,7 +29,8 @@ from ftlab.train.engine import Engine
 
 ROOT = Path(__file__).resolve().parents[2]
 PLAN = Plan(steps=4, batch_size=4, measure_every=2)
-FEW: dict[str, Any] = {"target_items": 4, "per_skill": 2, "documents": 2}
+FEW: Sizes = {"target_items": 4, "per_skill": 2, "documents": 2}
+THREE: Sizes = {"target_items": 4, "per_skill": 2, "documents": 3}
 
 
 def small(domain: str, model: str) -> Lab:
@@ -140,7 +142,7 @@ def test_what_decides_a_number_makes_another_run(
         lab.run(PLAN, method=LoRA({"7-12": 2}, name="mine")),
         lab.run(PLAN, method=lambda model: LoRA({"7-12": 2}, name="mine")(model)),
         lab.run(PLAN, method=lambda model: LoRA({"7-12": 2}, scale=4.0, name="mine")(model)),
-        Lab(lab.bundle, lab.domain, lab.suite, **{**FEW, "documents": 3}).run(PLAN),
+        Lab(lab.bundle, lab.domain, lab.suite, **THREE).run(PLAN),
     ]
     for run in runs:
         run.finish()
