@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         world,
     )
     from ftlab.base import machine
+    from ftlab.lab.fast import Fast, race
     from ftlab.lab.lab import Lab, Run, open_lab
     from ftlab.plan import Plan
     from ftlab.show.panels.live import Live

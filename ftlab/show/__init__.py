@@ -7,6 +7,7 @@ from ftlab.base.lazy import lazy
 if TYPE_CHECKING:
     from ftlab.show.canvas.html import img, png, show
     from ftlab.show.canvas.sheet import Picture
+    from ftlab.show.canvas.style import plain
     from ftlab.show.panels.attention import attention_panel
     from ftlab.show.panels.compare import compare_panel
     from ftlab.show.panels.freeze import freeze_panel
