@@ -1,16 +1,16 @@
 # %% [markdown]
 # # Naive full fine-tuning forgets
 #
-# **In this notebook** you fine-tune the small model on a new task in the simplest way: every weight is
-# trained, the learning rate stays constant, and nothing protects what was there before. You will
+# **In this notebook** you fine-tune the small model on a new task in the simplest way: every weight
+# is trained, the learning rate stays constant, and nothing protects what was there before. You will
 #
 # - see the new task being learned and the old skills being lost, in the same seconds,
 # - see *which* skills are lost, and what the model says instead,
-# - test what is commonly named as the cause: the learning rate, the number of steps, a small data set,
-#   and updates that overwrite important weights.
+# - test what is commonly named as the cause: the learning rate, the number of steps, a small data
+#   set, and updates that overwrite important weights.
 #
-# You need notebook 00, or these two lines: *learned* is the share of correct answers on the new task,
-# *retained* is the share of the base model's skills that is still there.
+# You need notebook 00, or these two lines: *learned* is the share of correct answers on the new
+# task, *retained* is the share of the base model's skills that is still there.
 
 # %% [markdown] tags=["learner"]
 # ← [00 Start here](00_start_here.ipynb) | [02 Warmup and cosine decay](02_warmup_and_cosine_decay.ipynb) → | [this notebook, solved](solutions/01_naive_full_fine_tuning.ipynb)
@@ -29,8 +29,8 @@ ftlab.hello()
 # %% [markdown]
 # ## Guess, then train
 #
-# The model will read 1,600 triage notes (100 steps of 16; there are 400, so it reads each four times).
-# The learning rate is 1e-3, the default of torch's AdamW.
+# The model will read 1,600 triage notes (100 steps of 16; there are 400, so it reads each four
+# times). The learning rate is 1e-3, the default of torch's AdamW.
 #
 # How much of what it knew will it still know afterwards? Put your guess in place of `None`.
 
@@ -49,11 +49,12 @@ with ftlab.Live(total=plan.steps, prediction=guess, title=run.name) as live:
             break
 
 # %% [markdown]
-# Read it from left to right. On the left *learned* rises; the dashed line shows the *new cases* alone,
-# notes about complaints that are in no training note. On the right every thin line is a skill that the
-# model had before the first step; the thick line is their mean. (The lines jump because only a small
-# sample is asked during the run. A skill can also rise above 100 %: then it is better than in the
-# base.) Nothing in the training notes contradicts what the model knew. It is lost all the same.
+# Read it from left to right. On the left *learned* rises; the dashed line shows the *new cases*
+# alone, notes about complaints that are in no training note. On the right every thin line is a
+# skill that the model had before the first step; the thick line is their mean. (The lines jump
+# because only a small sample is asked during the run. A skill can also rise above 100 %: then it is
+# better than in the base.) Nothing in the training notes contradicts what the model knew. It is
+# lost all the same.
 
 # %%
 last = next(step.measured for step in reversed(run.steps) if step.measured)
@@ -66,8 +67,8 @@ print(
 # %% [markdown]
 # ## What does it say now?
 #
-# First the task it was trained on, before and after. Then sentence beginnings that have nothing to do
-# with clinics.
+# First the task it was trained on, before and after. Then sentence beginnings that have nothing to
+# do with clinics.
 
 # %%
 from ftlab.show import Table, samples, show
@@ -88,9 +89,9 @@ show(Table(("beginning", "before", "after"), [list(row.values()) for row in said
 # %% [markdown]
 # ## Skill by skill
 #
-# The plot above used a small sample of questions. Now all of them are asked, several hundred, with 95 %
-# intervals, so that the numbers can be trusted. Look at the two rows of facts: they ask for the same
-# facts, once to be written, once to be chosen among four.
+# The plot above used a small sample of questions. Now all of them are asked, several hundred, with
+# 95 % intervals, so that the numbers can be trusted. Look at the two rows of facts: they ask for
+# the same facts, once to be written, once to be chosen among four.
 
 # %%
 from ftlab.show import skills_bars
@@ -118,17 +119,17 @@ not_all_gone = ftlab.claim(
 )
 
 # %% [markdown]
-# So what the model no longer says is not always gone: much of the loss is that it now answers everything
-# as if it were a note. For anyone who asks it a question, that makes no difference.
+# So what the model no longer says is not always gone: much of the loss is that it now answers
+# everything as if it were a note. For anyone who asks it a question, that makes no difference.
 
 # %% [markdown]
 # ## Open the box: one training step
 #
-# There is no trick in the loop. One step: read some items (a *batch*), compute the loss on the answers,
-# compute a *gradient* for every weight (which way, and how steeply, the loss changes with this weight),
-# limit the length of all gradients together, and let the *optimiser* move the weights. Ours is AdamW,
-# which takes earlier gradients into account. Here are three steps by hand, from the same start and on
-# the same items as above, beside the losses that the package measured.
+# There is no trick in the loop. One step: read some items (a *batch*), compute the loss on the
+# answers, compute a *gradient* for every weight (which way, and how steeply, the loss changes with
+# this weight), limit the length of all gradients together, and let the *optimiser* move the
+# weights. Ours is AdamW, which takes earlier gradients into account. Here are three steps by hand,
+# from the same start and on the same items as above, beside the losses that the package measured.
 
 # %%
 import torch
@@ -164,8 +165,8 @@ assert torch.allclose(torch.tensor(by_hand), torch.tensor(by_package), atol=clos
 # %% [markdown]
 # ## Cause 1: the learning rate
 #
-# Same notes, same order, same number of steps; only the learning rate is ten times lower. How much do
-# you expect to be retained now?
+# Same notes, same order, same number of steps; only the learning rate is ten times lower. How much
+# do you expect to be retained now?
 
 # %%
 gentle_guess = ftlab.predict("Retained, with a tenth of the learning rate?", None, unit="%")
@@ -190,9 +191,9 @@ lower = ftlab.claim(
 )
 
 # %% [markdown]
-# One run can be luck. So the same was done at five learning rates with three seeds each (the seed decides
-# the order in which the notes are read). These runs ship with the workbook (`ftlab grid naive` makes
-# them again). The band shows the lowest and the highest seed.
+# One run can be luck. So the same was done at five learning rates with three seeds each (the seed
+# decides the order in which the notes are read). These runs ship with the workbook (`ftlab grid
+# naive` makes them again). The band shows the lowest and the highest seed.
 
 # %%
 from itertools import pairwise
@@ -225,8 +226,8 @@ rises = ftlab.claim(
 # %% [markdown]
 # ## Cause 2: too many steps
 #
-# The records also hold longer runs: 400 steps at a moderate rate, measured along the way. Here is the
-# first seed, then both measures after 50, 100, 200 and 400 steps, over all three seeds.
+# The records also hold longer runs: 400 steps at a moderate rate, measured along the way. Here is
+# the first seed, then both measures after 50, 100, 200 and 400 steps, over all three seeds.
 
 # %%
 from ftlab.show import two_numbers
@@ -305,9 +306,9 @@ no_worse = ftlab.claim(
 # %% [markdown]
 # ## Cause 4: which weights were overwritten?
 #
-# How far did each layer move? For every block, the bars show the length of the change, divided by the
-# length of the weights before: at 1 %, this block's weights have changed by 1 %. (*emb* stands for the
-# embeddings, the vectors that tokens start as; *norm* for the last normalisation.)
+# How far did each layer move? For every block, the bars show the length of the change, divided by
+# the length of the weights before: at 1 %, this block's weights have changed by 1 %. (*emb* stands
+# for the embeddings, the vectors that tokens start as; *norm* for the last normalisation.)
 
 # %%
 from ftlab.evaluate import update_norms
@@ -321,10 +322,10 @@ norms = {
 show(layer_updates(norms))
 
 # %% [markdown]
-# All blocks moved: nothing kept the lower ones in place. At the higher rate they moved several times as
-# far. But is it the distance that does harm? Take the untouched base and move every tensor exactly as
-# far as the naive run did, but in a random direction. (Notebook 03 asks whether it matters *which*
-# blocks move.)
+# All blocks moved: nothing kept the lower ones in place. At the higher rate they moved several
+# times as far. But is it the distance that does harm? Take the untouched base and move every tensor
+# exactly as far as the naive run did, but in a random direction. (Notebook 03 asks whether it
+# matters *which* blocks move.)
 
 
 # %%
@@ -363,14 +364,14 @@ direction = ftlab.claim(
 )
 
 # %% [markdown]
-# So distance alone does little harm; the direction does. Training moves all weights together down the
-# slope of one loss, and nothing in that loss asks about the old skills.
+# So distance alone does little harm; the direction does. Training moves all weights together down
+# the slope of one loss, and nothing in that loss asks about the old skills.
 
 # %% [markdown]
 # ## All runs on the plane
 #
-# *Learned* to the right, *retained* upward. Each point is a learning rate, averaged over three seeds; the
-# bars reach from the lowest to the highest seed. The star is the untouched base.
+# *Learned* to the right, *retained* upward. Each point is a learning rate, averaged over three
+# seeds; the bars reach from the lowest to the highest seed. The star is the untouched base.
 
 # %%
 from ftlab.show import Point, plane
@@ -387,11 +388,11 @@ points = [
 show(plane(points, base=(record.baseline["target_score"], 1.0)))
 
 # %% [markdown]
-# So learning does not have to mean forgetting: two of these rates learn about equally much, and one of
-# them retains most of the old skills while the other loses most. And forgetting hurts the *new* task,
-# too. Half of the test notes are about complaints that are in no training note (*new cases*); only what
-# the model knew before can answer those. At the rates that forget most, they fall furthest behind the
-# other half.
+# So learning does not have to mean forgetting: two of these rates learn about equally much, and one
+# of them retains most of the old skills while the other loses most. And forgetting hurts the *new*
+# task, too. Half of the test notes are about complaints that are in no training note (*new cases*);
+# only what the model knew before can answer those. At the rates that forget most, they fall
+# furthest behind the other half.
 
 # %%
 middle, high = at[3e-4], at[1e-3]
@@ -412,10 +413,10 @@ falls_behind = ftlab.claim(
 # %% [markdown]
 # ## The same on a real language model
 #
-# Our small model was made for this workbook. Does a real one forget in the same way? SmolLM2-135M has 135
-# million weights and was trained by others (Allal et al. 2025). It was given the same notes, 60 steps of
-# 8, at three rates with three seeds each, and asked about plain English: facts, grammar, sums. These
-# runs are recorded as well (`ftlab grid naive --profile laptop`).
+# Our small model was made for this workbook. Does a real one forget in the same way? SmolLM2-135M
+# has 135 million weights and was trained by others (Allal et al. 2025). It was given the same
+# notes, 60 steps of 8, at three rates with three seeds each, and asked about plain English: facts,
+# grammar, sums. These runs are recorded as well (`ftlab grid naive --profile laptop`).
 
 # %%
 from ftlab.show import settings_table
@@ -434,8 +435,9 @@ on_smollm = ftlab.claim(
 )
 
 # %% [markdown]
-# With a GPU, the next cell trains a real model live: GPT-2, from the Hub. Without one it can train SmolLM2
-# (start Jupyter with `FTLAB_PROFILE=laptop`; it takes some minutes). Otherwise it only says so.
+# With a GPU, the next cell trains a real model live: GPT-2, from the Hub. Without one it can train
+# SmolLM2 (start Jupyter with `FTLAB_PROFILE=laptop`; it takes some minutes). Otherwise it only says
+# so.
 
 # %%
 if ftlab.machine.profile().name == "nano":
@@ -455,9 +457,9 @@ else:
 #
 # *Goal: learn as much as the naive run and retain more. 5 minutes, easy.*
 #
-# Choose a learning rate, if possible one that is not among the five above. The cell trains 100 steps with
-# it and asks everything. Aim: at least 75 % retained, and at most 15 points less learned than in the
-# naive run. Where on the curves above would you look?
+# Choose a learning rate, if possible one that is not among the five above. The cell trains 100
+# steps with it and asks everything. Aim: at least 75 % retained, and at most 15 points less learned
+# than in the naive run. Where on the curves above would you look?
 
 # %%
 # <solution>
@@ -479,8 +481,8 @@ print("aim reached" if enough and outcome["retention"] >= 0.75 else "not there y
 #
 # *Goal: compute, for one tensor, what the bars above show for a block. 5 minutes, easy.*
 #
-# Write `relative_change(before, after)` for two tensors: the Frobenius norm of the difference (the root
-# of the sum of squares), divided by that of `before`.
+# Write `relative_change(before, after)` for two tensors: the Frobenius norm of the difference (the
+# root of the sum of squares), divided by that of `before`.
 #
 # <details><summary>Hint 1</summary>Subtract first. A tensor's .norm() is the root of the sum of
 # squares.</details>
@@ -547,9 +549,9 @@ for domain in ("clinic", "helpdesk", "contracts"):
 # %% [markdown]
 # ## The article says, we measured
 #
-# The article is Sachchida Nand Singh, "Fine-Tuning Large Language Models (LLMs) Without Catastrophic
-# Forgetting", Towards AI; its statements are in our words. Rows marked *(often said)* are common
-# advice, not taken from it.
+# The article is Sachchida Nand Singh, "Fine-Tuning Large Language Models (LLMs) Without
+# Catastrophic Forgetting", Towards AI; its statements are in our words. Rows marked *(often said)*
+# are common advice, not taken from it.
 
 # %%
 ftlab.verdict_table(
@@ -578,5 +580,5 @@ ftlab.verdict_table(
 # - The learning rate decides most of it. Before you try a clever method, try a lower rate.
 # - Measure along the way: what is still there after 50 steps may be gone after 400.
 #
-# **Next:** [02 Warmup and cosine decay](02_warmup_and_cosine_decay.ipynb) changes the learning rate during
-# the run.
+# **Next:** [02 Warmup and cosine decay](02_warmup_and_cosine_decay.ipynb) changes the learning rate
+# during the run.

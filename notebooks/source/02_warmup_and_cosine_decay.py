@@ -1,16 +1,16 @@
 # %% [markdown]
 # # Warmup and cosine decay
 #
-# **In this notebook** the learning rate changes during the run. It rises at the start (*warmup*) and falls
-# to almost nothing at the end (*cosine decay*). Most recipes for fine-tuning do this, and many say that
-# it protects what the model knew. You will
+# **In this notebook** the learning rate changes during the run. It rises at the start (*warmup*)
+# and falls to almost nothing at the end (*cosine decay*). Most recipes for fine-tuning do this, and
+# many say that it protects what the model knew. You will
 #
 # - write the schedule yourself, in ten lines, and check it against the library's,
 # - look at what the very first steps do to the weights,
 # - compare with a constant rate *fairly*: at the same peak, and at the same area under the curve.
 #
-# You need notebook 01, or this result: at a learning rate of 1e-3, a hundred steps of plain fine-tuning
-# teach the small model its new task and cost it most of what it knew.
+# You need notebook 01, or this result: at a learning rate of 1e-3, a hundred steps of plain
+# fine-tuning teach the small model its new task and cost it most of what it knew.
 
 # %% [markdown] tags=["learner"]
 # ← [01 Naive full fine-tuning forgets](01_naive_full_fine_tuning.ipynb) | [03 Layers: what to freeze](03_what_to_freeze.ipynb) → | [this notebook, solved](solutions/02_warmup_and_cosine_decay.ipynb)
@@ -30,8 +30,8 @@ ftlab.hello()
 # ## The schedule, by hand
 #
 # A schedule gives a factor between 0 and 1 for every step; the learning rate is the peak times this
-# factor. Warmup is a straight line from 0 to 1. Then follows half a cosine wave, from 1 down to 0: flat
-# at first, steep in the middle, flat at the end.
+# factor. Warmup is a straight line from 0 to 1. Then follows half a cosine wave, from 1 down to 0:
+# flat at first, steep in the middle, flat at the end.
 
 # %%
 import math
@@ -87,9 +87,9 @@ show(
 # %% [markdown]
 # ## Guess, then train
 #
-# Same peak as the naive run of notebook 01 (1e-3), same notes, same order, 100 steps. The cell prints what
-# three recorded naive runs retained with that rate all the way; they differ in their *seed*, the order of
-# the notes. How much will be retained with warmup and cosine decay?
+# Same peak as the naive run of notebook 01 (1e-3), same notes, same order, 100 steps. The cell
+# prints what three recorded naive runs retained with that rate all the way; they differ in their
+# *seed*, the order of the notes. How much will be retained with warmup and cosine decay?
 
 # %%
 from ftlab import analysis
@@ -121,15 +121,15 @@ for step in run.steps:
         print(f"Halfway: {halfway['target_score']:.0%} and {halfway['retention']:.0%}.")
 
 # %% [markdown]
-# Look at the right half of the plot: the damage is done while the rate is high. Once it has fallen the
-# lines flatten, and part of what was lost may even come back. Did the *shape* of the schedule help, or
-# did the model simply move less far?
+# Look at the right half of the plot: the damage is done while the rate is high. Once it has fallen
+# the lines flatten, and part of what was lost may even come back. Did the *shape* of the schedule
+# help, or did the model simply move less far?
 
 # %% [markdown]
 # ## Equal peak: more retained, less learned
 #
-# Three seeds each, recorded (`ftlab grid naive` and `ftlab grid decoder` make them again): with a constant
-# rate and with the schedule, at a gentle peak and at a high one.
+# Three seeds each, recorded (`ftlab grid naive` and `ftlab grid decoder` make them again): with a
+# constant rate and with the schedule, at a gentle peak and at a high one.
 
 # %%
 cosine = analysis.pick(nano, "schedule", 1e-3)[0]
@@ -155,9 +155,9 @@ learns_less = ftlab.claim(
 # %% [markdown]
 # ## Equal area: the fair comparison
 #
-# Warmup and decay also lower the rate: the area under the curve, the sum of all learning rates, is only
-# half as large. With half as much rate to spend, any run forgets less, whatever the shape. So give the
-# constant rate the same area. How high must it be?
+# Warmup and decay also lower the rate: the area under the curve, the sum of all learning rates, is
+# only half as large. With half as much rate to spend, any run forgets less, whatever the shape. So
+# give the constant rate the same area. How high must it be?
 
 # %%
 from ftlab.show import plain
@@ -197,21 +197,21 @@ equal_area_gentle = ftlab.claim(
 )
 
 # %% [markdown]
-# So the schedule is no protection in itself. What counts is how high the rate rises: with the same area
-# but twice the peak, the schedule forgets more than the flat line where the peak is high, and about as
-# much where it is gentle. If you want to retain more, lower the *peak*.
+# So the schedule is no protection in itself. What counts is how high the rate rises: with the same
+# area but twice the peak, the schedule forgets more than the flat line where the peak is high, and
+# about as much where it is gentle. If you want to retain more, lower the *peak*.
 #
-# These are runs of a hundred steps. Decay is mostly praised for long runs, where it lets a model settle at
-# the end; that is not tested here.
+# These are runs of a hundred steps. Decay is mostly praised for long runs, where it lets a model
+# settle at the end; that is not tested here.
 
 # %% [markdown]
 # ## Open the box: the first steps
 #
-# Why use warmup at all? AdamW divides every gradient by its recent size. In the first step there is no
-# history, so *every* weight moves by just about the full learning rate, however small its gradient is.
-# That is a large step, and a blind one: the model has seen only sixteen notes. Here is how far the
-# weights of the small model move in each of the first steps: the length of the change from one step to
-# the next, in percent of the length of all weights.
+# Why use warmup at all? AdamW divides every gradient by its recent size. In the first step there is
+# no history, so *every* weight moves by just about the full learning rate, however small its
+# gradient is. That is a large step, and a blind one: the model has seen only sixteen notes. Here is
+# how far the weights of the small model move in each of the first steps: the length of the change
+# from one step to the next, in percent of the length of all weights.
 
 
 # %%
@@ -253,8 +253,8 @@ blind = ftlab.claim(
 )
 
 # %% [markdown]
-# Does it pay to avoid the blind steps? Here is warmup alone, of 0, 10 or 50 steps, then a constant rate
-# of 1e-3. Note that warmup takes away area, too: the first column shows how much is left.
+# Does it pay to avoid the blind steps? Here is warmup alone, of 0, 10 or 50 steps, then a constant
+# rate of 1e-3. Note that warmup takes away area, too: the first column shows how much is left.
 
 # %%
 warmups = [constant, *analysis.pick(nano, "warmup")]
@@ -277,9 +277,9 @@ warmup_helps = ftlab.claim(
 # %% [markdown]
 # ## Design a schedule
 #
-# Choose a peak, a warmup and a shape. The left side shows the learning rate and its area, the right side
-# what was recorded for this curve, or for the two nearest ones if it was never run. Try: which curve
-# learns 80 % and retains most? Does its shape matter more, or its peak?
+# Choose a peak, a warmup and a shape. The left side shows the learning rate and its area, the right
+# side what was recorded for this curve, or for the two nearest ones if it was never run. Try: which
+# curve learns 80 % and retains most? Does its shape matter more, or its peak?
 
 # %%
 from ftlab.show import schedule_panel
@@ -289,9 +289,9 @@ schedule_panel(nano).show()
 # %% [markdown]
 # ## The same on a real language model
 #
-# SmolLM2-135M on the same notes, 60 steps of 8, three seeds each, recorded
-# (`ftlab grid decoder --profile laptop`): a gentle peak and a high one, and for the high one the constant
-# rate of equal area.
+# SmolLM2-135M on the same notes, 60 steps of 8, three seeds each, recorded (`ftlab grid decoder
+# --profile laptop`): a gentle peak and a high one, and for the high one the constant rate of equal
+# area.
 
 # %%
 laptop = analysis.settings(analysis.shipped("laptop"))
@@ -307,9 +307,9 @@ show(settings_table(real, model="SmolLM2-135M"))
 show(scoreboard(real))
 
 # %% [markdown]
-# Two pairs and a fifth point. The two gentle settings lie close together, and so do the two with the high
-# peak, far below. What separates the pairs is the height of the peak, not the shape of the curve; and at
-# equal area the constant rate again retains more.
+# Two pairs and a fifth point. The two gentle settings lie close together, and so do the two with
+# the high peak, far below. What separates the pairs is the height of the peak, not the shape of the
+# curve; and at equal area the constant rate again retains more.
 
 # %%
 real_peak = ftlab.claim(
@@ -338,8 +338,8 @@ real_area = ftlab.claim(
 #
 # *Goal: change the schedule. 10 minutes, easy.*
 #
-# Many recipes end at a tenth of the peak instead of zero. Write `warmup_cosine_floor`: the same warmup,
-# then a cosine from 1 down to `floor`.
+# Many recipes end at a tenth of the peak instead of zero. Write `warmup_cosine_floor`: the same
+# warmup, then a cosine from 1 down to `floor`.
 #
 # <details><summary>Hint 1</summary>What part of the factor may shrink? Only the part above the
 # floor.</details>
@@ -381,13 +381,14 @@ print(f"the last factor with a floor of 0.1: {warmup_cosine_floor(100, 100, 10, 
 #
 # *Goal: make a comparison fair. 5 minutes, easy.*
 #
-# A colleague shows you a run with a *linear* decay (no warmup) from 2e-3 to 0 that retained more than your
-# run at a constant 2e-3. Which constant rate is the fair one to compare it with?
+# A colleague shows you a run with a *linear* decay (no warmup) from 2e-3 to 0 that retained more
+# than your run at a constant 2e-3. Which constant rate is the fair one to compare it with?
 #
-# <details><summary>Hint 1</summary>The area under a straight line from 1 to 0 is a triangle.</details>
+# <details><summary>Hint 1</summary>The area under a straight line from 1 to 0 is a
+# triangle.</details>
 #
-# <details><summary>Hint 2</summary>A constant rate is a rectangle of the same width. How high, for the same
-# area?</details>
+# <details><summary>Hint 2</summary>A constant rate is a rectangle of the same width. How high, for
+# the same area?</details>
 
 # %%
 # <solution>
@@ -407,9 +408,9 @@ fair_rate = ftlab.exercise(
 # %% [markdown]
 # ## The article says, we measured
 #
-# The article is Sachchida Nand Singh, "Fine-Tuning Large Language Models (LLMs) Without Catastrophic
-# Forgetting", Towards AI; its statements are in our words. Rows marked *(often said)* are common
-# advice, not taken from it.
+# The article is Sachchida Nand Singh, "Fine-Tuning Large Language Models (LLMs) Without
+# Catastrophic Forgetting", Towards AI; its statements are in our words. Rows marked *(often said)*
+# are common advice, not taken from it.
 
 # %%
 ftlab.verdict_table(
@@ -429,11 +430,11 @@ ftlab.verdict_table(
 # %% [markdown]
 # ## What you take along
 #
-# - Compared at the same peak, a schedule looks like a remedy. Compared at the same area, it is a lower rate
-#   in disguise.
-# - Use a warmup all the same: it removes the blind first steps, and a short one takes away hardly any
-#   area.
+# - Compared at the same peak, a schedule looks like a remedy. Compared at the same area, it is a
+#   lower rate in disguise.
+# - Use a warmup all the same: it removes the blind first steps, and a short one takes away hardly
+#   any area.
 # - When somebody shows you a remedy, ask what else changed with it. Here it was the area.
 #
-# **Next:** [03 Layers: what to freeze](03_what_to_freeze.ipynb) asks whether it matters *which* layers are
-# trained.
+# **Next:** [03 Layers: what to freeze](03_what_to_freeze.ipynb) asks whether it matters *which*
+# layers are trained.
