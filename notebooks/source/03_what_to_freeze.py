@@ -481,13 +481,13 @@ print(f"with the first 9 blocks frozen, {freeze_lower(lab.fresh(), 9):,} weights
 # to train more. Six of its blocks are not trained at all, and three at a tenth of the
 # rate.</details>
 #
-# <details><summary>Hint 2</summary>Freeze only the lowest blocks, and give those in the middle a
-# share between 0.1 and
-# 1. If too little is retained, lower that share first.</details>
+# <details><summary>Hint 2</summary>Freeze only the lowest blocks, give those in the middle a share
+# between 0.1 and 1, and try a higher rate. If too little is retained, lower the share or the
+# rate.</details>
 
 # %%
 # <solution>
-my_bands, my_rate = {"1-3": 0.0, "4-9": 0.3, "10-12": 1.0}, 1e-3
+my_bands, my_rate = {"1-3": 0.0, "4-9": 0.3, "10-12": 1.0}, 2e-3
 # </solution>
 # <stub>
 # my_bands, my_rate = None, None  # such as {"1-6": 0, "7-12": 1}, 3e-3
