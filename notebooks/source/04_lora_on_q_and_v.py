@@ -333,8 +333,8 @@ show(matched_table(nano, KINDS, (0.6, 0.4, LEVEL), model="nano-gpt2"))
 qv, everywhere = matched["lora_qv"], matched["lora_all"]
 full, forward = matched["learning rate"], matched["lora_ff"]
 placement = ftlab.claim(
-    "With equally many parameters, at matched learning, LoRA on all linear layers retains more than "
-    "on Q and V, and so does LoRA on the feed-forward layers alone",
+    "With equally many parameters, at matched learning, LoRA on all linear layers retains more "
+    "than on Q and V, and so does LoRA on the feed-forward layers alone",
     all(analysis.verdict(one.kept, qv.kept) == "holds" for one in (everywhere, forward)),
     f"retained {everywhere.interval.estimate:.0%} and {forward.interval.estimate:.0%} against "
     f"{qv.interval.estimate:.0%}",
@@ -378,7 +378,8 @@ for rank, setting in by_rank:
 rank_matters = ftlab.claim(
     "A higher rank forgets more at the same rate (3 seeds)",
     analysis.more(by_rank[0][1], by_rank[-1][1]),
-    f"retained {by_rank[0][1].told('retention')} at rank 2, {by_rank[-1][1].told('retention')} at 64",
+    f"retained {by_rank[0][1].told('retention')} at rank 2, "
+    f"{by_rank[-1][1].told('retention')} at 64",
 )
 
 # %% [markdown]
@@ -495,8 +496,8 @@ show(scoreboard([*analysis.pick(laptop, "learning rate"), real_band, real_even, 
 real = analysis.best_at([s for s in laptop if s.sweep in REAL], real_level)
 real_shares = {kind: f"{one.interval.estimate:.0%}" for kind, one in real.items()}
 real_place = ftlab.claim(
-    "SmolLM2, matched learning: as many parameters, spread over all linear layers, retain more than "
-    "on Q and V by band (3 seeds)",
+    "SmolLM2, matched learning: as many parameters, spread over all linear layers, retain more "
+    "than on Q and V by band (3 seeds)",
     analysis.verdict(real["lora_even"].kept, real["lora_band"].kept) == "holds",
     f"retained {real_shares['lora_even']} against {real_shares['lora_band']}",
 )
