@@ -316,8 +316,8 @@ real_peak = ftlab.claim(
     "SmolLM2: at the same peak, three seeds do not show that warmup + cosine retains more",
     not analysis.more(real_cosine, real_constant)
     and not analysis.more(real_gentle_cosine, real_gentle),
-    f"SmolLM2, cosine minus constant: retained {analysis.difference(real_cosine, real_constant)}; at "
-    f"the gentle peak {analysis.difference(real_gentle_cosine, real_gentle)}",
+    f"SmolLM2, cosine minus constant: retained {analysis.difference(real_cosine, real_constant)}; "
+    f"at the gentle peak {analysis.difference(real_gentle_cosine, real_gentle)}",
 )
 real_height = ftlab.claim(
     "SmolLM2: a constant rate of a tenth of the peak retains more than the schedule (3 seeds)",

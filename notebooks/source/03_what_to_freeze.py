@@ -335,7 +335,8 @@ bargain = ftlab.claim(
         for m in matched
         for kind in KINDS[1:]
     ),
-    f"retained {at_levels('freeze')} (plan), {at_levels('learning rate')} (full) at the three levels",
+    f"retained {at_levels('freeze')} (plan), {at_levels('learning rate')} (full) "
+    "at the three levels",
 )
 no_place = ftlab.claim(
     "At matched learning, each at its best rate, it is not decided which half to freeze (3 seeds)",
@@ -343,7 +344,8 @@ no_place = ftlab.claim(
         analysis.verdict(m["freeze_low"].kept, m["freeze_top"].kept) == "not decided"
         for m in matched
     ),
-    f"retained {at_levels('freeze_low')} (lower half) against {at_levels('freeze_top')} (upper half)",
+    f"retained {at_levels('freeze_low')} (lower half) "
+    f"against {at_levels('freeze_top')} (upper half)",
 )
 
 # %% [markdown]
