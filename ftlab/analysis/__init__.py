@@ -9,10 +9,13 @@ if TYPE_CHECKING:
     from ftlab.analysis.compare import (
         Setting,
         best_at,
+        close,
         common_level,
         difference,
         mean_interval,
+        more,
         pick,
+        retained_of,
         settings,
         shipped,
         spearman,

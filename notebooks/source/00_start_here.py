@@ -1,21 +1,31 @@
 # %% [markdown]
 # # Start here
 #
-# A language model that learns something new may lose what it knew. This is called
-# *catastrophic forgetting*, and this workbook lets you watch it happen, measure it, and then
-# prevent it, one remedy at a time.
+# <!-- seen: the two measures, and what the base model knows -->
 #
-# **In this notebook** you meet the model that you will train, find out what it knows, and learn
-# to read the two numbers that stand on every page after this one:
+# A language model that learns something new can lose what it knew. This is called *catastrophic
+# forgetting*. In this workbook you see it happen, measure it, and then prevent it, one remedy at a
+# time.
 #
-# 1. **learned**: how many answers of the new task are right, and
-# 2. **kept**: how much of what the model could do before it can still do.
+# **In this notebook** you meet the model that you will train, find out what it knows, and learn the
+# two measures that every later notebook uses:
 #
-# You need Python. You do not need to know what a transformer looks like inside. Nothing here
-# needs a network or a GPU.
+# 1. **learned**: the share of the new task's questions that the model answers correctly,
+# 2. **retained**: the share of its old skills that is still there.
 #
-# Much advice on the matter goes round. The other notebooks call it *the article*, put its
-# sentences to the test, and end with a table: what it says, what we measured, the verdict.
+# You need some Python. You do not need to know what is inside a transformer. Nothing here needs a
+# network or a GPU.
+#
+# One popular article gives rules for fine-tuning without forgetting: Sachchida Nand Singh,
+# "Fine-Tuning Large Language Models (LLMs) Without Catastrophic Forgetting", Towards AI. We call it
+# *the article* and test each rule. Every later notebook ends with a table: what the article says, in
+# our words; what we measured; the verdict.
+
+# %% [markdown] tags=["learner"]
+# [01 Naive full fine-tuning forgets](01_naive_full_fine_tuning.ipynb) → | [this notebook, solved](solutions/00_start_here.ipynb)
+
+# %% [markdown] tags=["solution"]
+# [01 Naive full fine-tuning forgets](01_naive_full_fine_tuning.ipynb) → | solved; [the one to work in](../00_start_here.ipynb)
 
 # %%
 try:
@@ -28,8 +38,8 @@ ftlab.hello()
 # %% [markdown]
 # ## Is this machine ready?
 #
-# The next cell looks at this computer: versions, memory, the number format its processor really
-# computes in, and how long each notebook will take here.
+# The next cell checks this computer: versions, memory, the precision it computes in, and how long
+# each notebook will take here.
 
 # %%
 print(ftlab.preflight())
@@ -37,30 +47,30 @@ print(ftlab.preflight())
 # %% [markdown]
 # ## The model
 #
-# You will train `nano-gpt2`, built like GPT-2. A text is cut into *tokens* (pieces, often whole
-# words), every token becomes a row of numbers, and *blocks* rework these rows one after another:
-# 12 blocks, as in the smallest real GPT-2, but rows of only 128 numbers, where that has 768. The
-# numbers it computes with are its *weights*; training changes them. It grew up on a small world
-# of its own: a few hundred facts, some grammar, sums of single digits, little stories. It fits
-# into a few megabytes, so a training run takes seconds, and we know exactly what it was taught.
-# That is what makes forgetting measurable: every skill can be asked for.
+# You will train `nano-gpt2`, built like GPT-2. A text is split into *tokens* (often whole words), and
+# every token becomes a vector. *Blocks* then rework these vectors one after another: 12 blocks, as in
+# the smallest real GPT-2, but with vectors of only 128 values, where that has 768. The values it
+# computes with are its *weights*; training changes them.
 #
-# `open_lab` puts three things on the bench: the model, a task that it will be taught later
-# (`clinic`), and a *suite* of questions about what it already knows.
+# The model was trained on a small world of its own: a few hundred facts, some grammar, sums of single
+# digits, little stories. It takes up a few megabytes, so a training run takes seconds. And we know
+# exactly what it was taught, so we can test every skill. That makes forgetting measurable.
+#
+# `open_lab` sets up three things: the model, a task that it will learn later (`clinic`), and a *suite*
+# of questions about what it already knows.
 
 # %%
-from ftlab.show import show, skills_bars
-
 lab = ftlab.open_lab("clinic", model="nano-gpt2")
-print(f"{lab.bundle.name}: {sum(p.numel() for p in lab.bundle.model.parameters()):,} weights")
-print(f"skills that can be asked for: {', '.join(lab.suite.skills)}")
+base = lab.bundle.model
+print(f"{lab.bundle.name}: {sum(p.numel() for p in base.parameters()):,} weights")
+print(f"skills that can be tested: {', '.join(lab.suite.skills)}")
 
 # %% [markdown]
-# Let it speak. We give the beginning of a sentence, the model writes on: always the token that
-# it finds likeliest.
+# Let it write. We give the beginning of a sentence and the model continues it, always with the most
+# probable token.
 
 # %%
-from ftlab.evaluate.target import generate
+from ftlab.evaluate import generate
 
 beginnings = [
     "The capital of Norway is",
@@ -69,9 +79,8 @@ beginnings = [
     "3 + 4 =",
     "Ben has the kite. Eve has the drum. What does Eve have? The",
 ]
-for beginning, ending in zip(
-    beginnings, generate(lab.evaluator.base, lab.tokenizer, beginnings, 6), strict=True
-):
+endings = generate(base, lab.tokenizer, beginnings, 6)
+for beginning, ending in zip(beginnings, endings, strict=True):
     print(f"{beginning} |{ending}")
 
 # %% [markdown]
@@ -79,22 +88,22 @@ for beginning, ending in zip(
 #
 # Five samples are an impression, not a measurement. The suite asks several hundred questions.
 #
-# | skill | a question | right if |
+# | skill | a question | correct if |
 # |---|---|---|
 # | facts (fill in) | *The government of Nepal sits in ...* | the model writes exactly the answer |
-# | facts (choose) | the same, with four answers to choose from | it finds the right one likeliest |
-# | grammar | *The keys near the door are old* / *is old* | it finds the right sentence likelier |
+# | facts (choose) | the same, with four answers to choose from | the right answer is the most probable |
+# | grammar | *The keys near the door are old* / *is old* | the correct sentence is more probable |
 # | arithmetic | *6 + 5 = ...* | it writes exactly the answer |
 # | recall | *Ben has the kite. ... What does Ben have?* | it copies the right thing |
 #
-# None of these sentences stood in the text that the model learned from: each fact is asked in a
-# wording that was never used for it, each sum in an order that never occurred.
+# None of these sentences was in the training text: each fact is asked in words that were never used
+# for it, each sum in an order that never occurred.
 #
-# **Guess first.** A guess that is written down cannot change once the answer is known. Put a
-# number in place of `None`, or leave it: nothing waits for you.
+# **Guess first.** A guess that you wrote down cannot change once you know the answer. Put a number in
+# place of `None`, or leave it: the notebook runs either way.
 
 # %%
-guess = ftlab.predict("How many of 100 facts will the model complete rightly?", None, unit="%")
+guess = ftlab.predict("How many of 100 facts will the model complete correctly?", None, unit="%")
 
 # %%
 baseline = lab.baseline
@@ -102,79 +111,79 @@ print(guess.compare(100 * baseline["skills"]["facts"]))
 for skill, accuracy in baseline["skills"].items():
     low, high = baseline["intervals"]["skills"][skill]
     count = baseline["n"]["skills"][skill]
-    print(f"{skill:13} {accuracy:6.1%} right of {count} (95 % interval {low:.1%} to {high:.1%})")
+    print(f"{skill:13} {accuracy:6.1%} correct of {count} (95 % interval {low:.1%} to {high:.1%})")
 
 # %% [markdown]
-# The *interval* says how sure we can be. These questions are a sample of all that could be asked.
-# Draw such samples again and again, make the interval each time, and 95 in 100 of the intervals
-# hold the score over all questions. Two scores whose intervals overlap widely should not be told
-# apart.
+# The *interval* says how sure we can be. These questions are a sample of all that could be asked. If we
+# drew such samples again and again and computed the interval each time, 95 in 100 intervals would
+# contain the score over all questions. If the intervals of two scores overlap widely, do not read
+# anything into the difference.
 
 # %% [markdown]
 # ## What it does not know yet
 #
-# The task is `clinic`: read a triage note (who comes with what, and how bad it is), answer with
-# the urgency and the department. (The notes are invented. This is no medical advice.) The model knows every word in them; it has read
-# sentences such as *chest pain is a matter for cardiology*. It has never seen this *form*.
+# The new task is `clinic`: read a triage note (who comes with what, and how bad it is) and answer with
+# the urgency and the department. (The notes are invented. This is not medical advice.) The model knows
+# every word in them, and it has read sentences such as *chest pain is a matter for cardiology*. But it
+# has never seen notes of this *form*.
 
 # %%
 rows = [dict(row) for row in lab.domain.test][:3]
-answers = generate(lab.evaluator.base, lab.tokenizer, [row["prompt"] for row in rows], 12)
+answers = generate(base, lab.tokenizer, [row["prompt"] for row in rows], 12)
 for row, answer in zip(rows, answers, strict=True):
     print(row["prompt"])
     print(f"  wanted: {row['answer']}")
     print(f"  got:    {answer.splitlines()[0] if answer.strip() else '(nothing)'}\n")
-print(
-    f"right answers before any training: {baseline['target_score']:.0%} of {len(lab.domain.test)}"
-)
+total = len(lab.domain.test)
+print(f"correct before any training: {baseline['target_score']:.0%} of {total} test notes")
 held = sum(row["held"] for row in lab.domain.test)
-print(f"test notes about a complaint that no training note mentions: {held}")
+print(f"test notes about a complaint that is in no training note: {held}")
 
 # %% [markdown]
-# So there are two scores. *New items* are all test notes; none of them was trained on. *New cases*
-# are the half that is about complaints which the training notes never mention. To get those right
-# a model must learn the form *and* still know the general fact. Watch that number (`held_score` in
-# the code): it is where forgetting hurts the new task itself.
+# So there are two scores. *New items* are all test notes; none of them is trained on. *New cases* are
+# the half whose complaint is in no training note. To answer those, a model must learn the form *and*
+# still know the general fact. Keep an eye on this score (`held_score` in the code): this is where
+# forgetting hurts the new task itself.
 
 # %% [markdown]
 # ## Open the box: the loss
 #
-# A language model gives every possible next token a probability. The *loss* is how surprised it
-# was by the token that really came: minus the logarithm of that probability, averaged over the
-# tokens, in *nats*. 0 means never surprised. Here it is in five lines.
+# A language model gives every possible next token a probability. The *loss* says how surprised it was
+# by the token that really came: minus the logarithm of that probability, averaged over the tokens, in
+# *nats*. 0 means never surprised. Here it is in five lines.
 
 # %%
 import torch
 
 text = lab.suite.documents[0]
-# the tokens as numbers; before the first stands the token that ends a text: here one begins
+# token ids; the first is the token that ends a text, since here a new text begins
 ids = torch.tensor([[lab.tokenizer.eos_token_id, *lab.tokenizer(text)["input_ids"]]])
-ids = ids.to(lab.evaluator.base.device)
+ids = ids.to(base.device)
 with torch.no_grad():
-    logits = lab.evaluator.base(ids).logits  # (1, tokens, vocabulary), one score for every next token
+    logits = base(ids).logits  # (1, tokens, vocabulary): a score for every possible next token
 log_probabilities = logits.log_softmax(-1)  # scores to logarithms of probabilities
 
-# the odds at place t are about the token at place t + 1: shift by one
-came = ids[0, 1:]
+# the prediction at position t is for the token at position t + 1: shift by one
+came = ids[0, 1:]  # the tokens that really came
 surprise = -log_probabilities[0, :-1].gather(1, came[:, None])[:, 0]
 print(text)
 print(f"loss by hand: {surprise.mean():.6f} nats per token")
 
 with torch.no_grad():
-    by_library = lab.evaluator.base(ids, labels=ids).loss.item()
+    by_library = base(ids, labels=ids).loss.item()
 assert abs(surprise.mean().item() - by_library) < 1e-5
 print(f"loss by transformers: {by_library:.6f}: the same")
 
 # %% [markdown]
-# That shift by one looks like a detail. In a well-known public benchmark it was missing for
-# seven months: the forgetting column compared every token with the odds at its *own* place.
-# When it was mended (huggingface/peft, pull request 3419, July 2026), full fine-tuning and LoRA
-# changed places in the table. So see for yourself what the slip does.
+# That shift by one looks like a detail. A well-known public benchmark lacked it for seven months: its
+# forgetting column compared every token with the prediction at the token's *own* position. After the
+# fix (huggingface/peft, pull request 3419, July 2026), full fine-tuning and LoRA changed places in its
+# table. This is what the mistake does:
 
 # %%
 unshifted = -log_probabilities[0].gather(1, ids[0][:, None])[:, 0].mean().item()
 print(f"with the shift:    {by_library:.2f} nats per token")
-print(f"without the shift: {unshifted:.2f} nats per token, a number about nothing")
+print(f"without the shift: {unshifted:.2f} nats per token, which means nothing")
 slip_shows = ftlab.claim(
     "Forgetting the shift makes a good model look bad",
     unshifted > by_library + 1,
@@ -182,20 +191,27 @@ slip_shows = ftlab.claim(
 )
 
 # %% [markdown]
-# ## Exercise 1: how much is kept?
+# ## Exercise 1: how much is retained?
 #
-# *Goal: write the number that every plot shows. 5 minutes, easy.*
+# *Goal: compute the measure that every plot shows. 5 minutes, easy.*
 #
-# A model that guesses among four answers is right in 25 % of cases without knowing anything. So
-# what counts is how far above guessing a score lies, now and before. Write
-# `kept(now, base, chance)`: 1 if nothing was lost, 0 if the model does no better than guessing
-# (or worse).
+# With four answers to choose from, guessing alone is right in 25 % of cases. So what counts is how far
+# above guessing a score is: now, and before the training. Write `retained(now, base, chance)`, the
+# share of a skill that is left:
+#
+# - 1 if nothing was lost,
+# - 0 if the model does no better than guessing, or worse,
+# - more than 1 if the skill has improved. Do not cut it off there.
+#
+# <details><summary>Hint 1</summary>How far above chance is the score now? How far was it before?
+# Divide.</details>
+#
+# <details><summary>Hint 2</summary>max(0.0, ...) keeps the result from falling below 0.</details>
 
 # %%
-from ftlab.evaluate.retention import retained as kept_by_ftlab
 
 
-def kept(now, base, chance):
+def retained(now, base, chance):
     # <solution>
     return max(0.0, (now - chance) / (base - chance))
     # </solution>
@@ -204,53 +220,50 @@ def kept(now, base, chance):
     # </stub>
 
 
-kept = ftlab.exercise(
-    kept,
-    reference=kept_by_ftlab,
+retained = ftlab.exercise(
+    retained,
+    reference=ftlab.evaluate.retained,
     checks=[
         ("nothing lost gives 1", lambda f: (f(0.9, 0.9, 0.25), 1.0)),
         ("no better than guessing gives 0", lambda f: (f(0.25, 0.9, 0.25), 0.0)),
         ("worse than guessing is still 0", lambda f: (f(0.1, 0.9, 0.25), 0.0)),
+        ("better than before gives more than 1", lambda f: (f(1.0, 0.75, 0.25), 1.5)),
     ],
     cases=[(0.5, 1.0, 0.0), (0.6, 0.95, 0.5), (0.97, 0.95, 0.25)],
-    hints=[
-        "How far above chance is the score now? How far was it before? Divide.",
-        "max(0.0, ...) keeps the result from falling below 0.",
-    ],
 )
 
 # %% [markdown]
-# **Retention**, the second of the two numbers, is the mean of `kept` over the skills.
+# The second measure, **retained**, is the mean of this share over all skills. (In the recorded runs it
+# is called `retention`, and *learned* is called `target_score`.)
 
 # %% [markdown]
 # ## How to read the plots
 #
-# Here is a real run, recorded earlier and shipped with the workbook: 100 training *steps* on
-# `clinic`. In a step the model reads 16 notes, and every weight is moved a little so that the
-# answers would surprise it less; the *learning rate* says how far. Here it is high.
+# Here is a real run, recorded earlier and shipped with the workbook: 100 training *steps* on `clinic`.
+# In each step the model reads 16 notes, and every weight is moved a little so that the right answers
+# would surprise it less. The *learning rate* says how far they move. Here it is high.
 #
-# On the left what was learned: all new items (thick) and the new cases among them (dashed). On the
-# right what was kept: a thin line for every skill, and their mean (thick). Lines that rise are
-# good, lines that fall are bad. In the next notebook you make this picture yourself.
+# The left side shows what was learned: all new items (thick) and the new cases among them (dashed). The
+# right side shows what was retained: a thin line for every skill, and their mean (thick). Lines that
+# rise are good, lines that fall are bad. In the next notebook you make this picture yourself.
 
 # %%
-from ftlab import record as records
-from ftlab.base.paths import data_dir
-from ftlab.show import Point, plane, two_numbers
+from ftlab.analysis import shipped
+from ftlab.show import Point, plane, rate_text, show, two_numbers
 
-recorded = records.load_all(data_dir() / "records" / "nano")
+recorded = shipped("nano")
 runs = [r for r in recorded if r.domain == "clinic" and r.extra["sweep"] == "learning rate"]
 high = next(r for r in runs if r.plan["lr"] == 1e-3 and r.plan["seed"] == 0)
-show(two_numbers(high.curve, title="A recorded run, learning rate 0.001"))
-print("On the way a small sample is asked, so the lines jump. In the end everything is asked:")
-print(f"this run gets {high.final['target_score']:.0%} of the test notes right", end=" ")
-print(f"and keeps {high.final['retention']:.0%} of its skills.")
+show(two_numbers(high.curve, title="A recorded run, learning rate 1e-3"))
+print("During the run a small sample of questions is asked, so the lines jump.")
+print(f"At the end all are asked: learned {high.final['target_score']:.0%},", end=" ")
+print(f"retained {high.final['retention']:.0%}.")
 
 # %% [markdown]
-# The **plane** shows many runs at once: to the right is *learned*, upward is *kept*. The upper
-# right corner is where we want to be. Each point here is a learning rate, averaged over three
-# runs; the thin bars reach from the lowest to the highest of them. Look for two rates that learn
-# about equally much: do they keep equally much?
+# The **plane** shows many runs at once: *learned* to the right, *retained* upward. The upper right corner
+# is where we want to be. Each point is a learning rate, averaged over three runs; the thin bars reach
+# from the lowest to the highest of the three. Find two rates that learn about equally much: do they
+# also retain equally much?
 
 # %%
 rates = sorted({r.plan["lr"] for r in runs})
@@ -259,25 +272,32 @@ points = [
         "full",
         [r.final["target_score"] for r in runs if r.plan["lr"] == rate],
         [r.final["retention"] for r in runs if r.plan["lr"] == rate],
-        label=f"rate {rate:g}",
+        label=f"rate {rate_text(rate)}",
     )
     for rate in rates
 ]
 show(plane(points, base=(baseline["target_score"], 1.0)))
 for point in points:
-    right, left = (sum(values) / len(values) for values in (point.target, point.retention))
-    print(f"{point.label:12} {right:3.0%} learned, {left:3.0%} kept")
+    learned, left = (sum(values) / len(values) for values in (point.target, point.retention))
+    print(f"{point.label:12} learned {learned:3.0%}, retained {left:3.0%}")
 
 # %% [markdown]
 # ## Exercise 2: read a run
 #
-# *Goal: take the two numbers apart. 5 minutes, easy.*
+# *Goal: read a run skill by skill. 5 minutes, easy.*
 #
-# Which skill did the recorded run lose most of? Compute it from the record: `before` and `after`
-# are dicts, name of a skill to accuracy, and `chances` is one, name to what guessing gives. Use
-# your `kept`. (The picture below the cell lets you check.)
+# Of which skill did the recorded run retain least? Compute it from the record: `before` and `after` are
+# dicts from the name of a skill to its accuracy, and `chances` is a dict from the name to what guessing
+# gives. Use your `retained`. (The picture below the cell lets you check.)
+#
+# <details><summary>Hint 1</summary>Make a dict: for every skill in `before`, its share
+# `retained`.</details>
+#
+# <details><summary>Hint 2</summary>min(shares, key=shares.get) finds the name with the smallest
+# share.</details>
 
 # %%
+from ftlab.show import skills_bars
 from ftlab.teach import answers
 
 chances = {probe.skill: probe.chance for probe in lab.suite.probes}
@@ -285,9 +305,9 @@ gentle = next(r for r in runs if r.plan["lr"] == 1e-4 and r.plan["seed"] == 0)
 
 
 def most_lost(before, after):
-    """The name of the skill of which the smallest share was kept."""
+    """The name of the skill of which the smallest share was retained."""
     # <solution>
-    shares = {name: kept(after[name], before[name], chances[name]) for name in before}
+    shares = {name: retained(after[name], before[name], chances[name]) for name in before}
     return min(shares, key=shares.get)
     # </solution>
     # <stub>
@@ -302,10 +322,6 @@ most_lost = ftlab.exercise(
         ("it names a skill", lambda f: f(high.baseline["skills"], high.final["skills"]) in chances)
     ],
     cases=[(run.baseline["skills"], run.final["skills"]) for run in (gentle, high)],
-    hints=[
-        "Make a dict: for every skill in `before`, what `kept` says of it.",
-        "min(shares, key=shares.get) finds the name with the smallest share.",
-    ],
 )
 print("lost most:", most_lost(high.baseline["skills"], high.final["skills"]))
 show(skills_bars(high.baseline, high.final))
@@ -313,10 +329,10 @@ show(skills_bars(high.baseline, high.final))
 # %% [markdown]
 # ## If your machine may vanish: store your runs
 #
-# A borrowed machine, such as Colab's, can be taken away in the middle of a run. Give a folder that
-# stays, and every run from then on is stored there. A cell that is run again then finds its run,
-# says so, and shows the same curve without training again; a run that was broken off goes on where
-# it was. On Colab the folder is on your Drive:
+# A borrowed machine, such as Colab's, can be taken away in the middle of a run. If you name a folder
+# that stays, every run from then on is stored there. When you run a cell again, it finds its run, says
+# so, and shows the same curve without training again. A run that was interrupted continues where it
+# stopped. On Colab the folder is on your Drive:
 #
 # ```python
 # from google.colab import drive
@@ -324,9 +340,9 @@ show(skills_bars(high.baseline, high.final))
 # ftlab.store_runs("/content/drive/MyDrive/ftlab")
 # ```
 #
-# Every notebook has a memory of its own, so this belongs under the first cell of each notebook in
-# which you train. A stored run takes as much room as the weights that it trained (while it trains,
-# three times that). Here nothing is stored unless you put a folder in place of `None`:
+# Each notebook is on its own, so do this below the first cell of every notebook in which you train. A
+# stored run takes as much space as the weights that it trained (three times that while it trains). Here
+# nothing is stored unless you put a folder in place of `None`:
 
 # %%
 store_in = None  # such as "/content/drive/MyDrive/ftlab"
@@ -335,9 +351,9 @@ ftlab.store_runs(store_in)
 # %% [markdown]
 # ## What you take along
 #
-# - A base model's skills can be measured before you touch it. Do that first, always.
-# - Two numbers belong together: what a run learns and what it keeps. One alone says little.
-# - A measure deserves a test of its own: one missing shift turned a published table round.
+# - Measure a base model's skills before you train it. Always do that first.
+# - Two measures belong together: learned and retained. One alone says little.
+# - Test your measure, too: one missing shift turned a published table around.
 #
-# **Next:** [01 Naive full fine-tuning forgets](01_naive_full_fine_tuning.ipynb), where you
-# train this model and watch the second number fall.
+# **Next:** [01 Naive full fine-tuning forgets](01_naive_full_fine_tuning.ipynb), where you train this
+# model and see what it retains.

@@ -1,22 +1,31 @@
 # %% [markdown]
 # # QLoRA: a base in four bits
 #
-# **In this notebook** the base model is rounded, every weight to one of sixteen values, and LoRA is
-# trained on what is left of it. That is *QLoRA*. It made it possible to fine-tune a model of many
-# billion weights on one graphics card. You will
+# <!-- seen: a base in four bits, what that alone costs, and what fits on a card -->
 #
-# - build the sixteen values from nothing but the bell curve, and find the very table that the
+# **In this notebook** the base model is rounded, every weight to one of sixteen values, and LoRA is
+# trained on top of it. That is *QLoRA*. It made it possible to fine-tune a model of many billion
+# weights on one graphics card. You will
+#
+# - derive the sixteen values from the normal distribution, and find exactly the table that the
 #   library `bitsandbytes` uses,
-# - measure what the rounding *alone* costs, before anything is trained,
+# - measure what the rounding *alone* costs, before any training,
 # - train adapters on the rounded base, and compare with LoRA on the plain one,
-# - merge the result rightly, and see three ways that look the same and are not,
+# - merge the result correctly, and see three ways that look the same and are not,
 # - add up, byte by byte, what fits on a card of 15 GB.
 #
 # You need notebook 04 (LoRA), or this: a LoRA is a pair of small matrices beside a large frozen
-# one, and only they are trained. *Kept* (retention) is the share of the base's skills that is left.
+# one, and only they are trained. *Learned* is the share of correct answers on the new task,
+# *retained* the share of the base's skills that is still there.
 #
-# Everything here is real, on a CPU too: real codes, real gradients through them. Except one thing,
-# *paging*, which needs a CUDA card; where it comes up, we say so.
+# Everything here is real, on a CPU too: real codes, and real gradients through them. There is one
+# exception, *paging*, which needs a CUDA card; we say so where it comes up.
+
+# %% [markdown] tags=["learner"]
+# ← [05 Encoder-decoder priorities](05_encoder_decoder_priorities.ipynb) | [this notebook, solved](solutions/06_qlora.ipynb)
+
+# %% [markdown] tags=["solution"]
+# ← [05 Encoder-decoder priorities](05_encoder_decoder_priorities.ipynb) | solved; [the one to work in](../06_qlora.ipynb)
 
 # %%
 try:
@@ -29,17 +38,17 @@ ftlab.hello()
 # %% [markdown]
 # ## Sixteen values
 #
-# A weight takes 32 bits, or 16. With 4 bits there are 16 codes, so 16 values. Which? Look at the
-# weights of one layer first. They are nearly *normal*: many near zero, few large ones.
+# A weight takes 32 bits, or 16. With 4 bits there are 16 codes, so 16 values. Which ones? Weights
+# of a layer are nearly *normally distributed*: many near zero, few large ones.
 #
-# If we place the values at equal *distances*, the outer ones are hardly ever used. Place them at
-# equal *probabilities* instead, where a normal weight would fall between one and the next equally
-# often: at the *quantiles* of the normal distribution. That is NF4, "normal float with 4 bits". Zero
-# gets a value of its own; seven lie below it and eight above.
+# Values at equal *distances* would be a waste: the outer ones are hardly ever used. So place them
+# at equal *probabilities*: a normal weight falls between one value and the next equally often.
+# These are the *quantiles* of the normal distribution, and this is NF4, "normal float with 4 bits".
+# Zero gets a value of its own; seven lie below it and eight above.
 #
-# The outermost quantile would lie at infinity. So the table ends half a share before it. Sixteen
-# values that share all weights make half a share 1/32; but with a zero in the middle a table is
-# symmetric only if it has fifteen, which makes it 1/30. The library takes the mean of the two.
+# The outermost quantile would be at infinity. So the table ends half a share before it. If sixteen
+# values share all weights, half a share is 1/32; but with a zero in the middle a table is symmetric
+# only if it has fifteen, which makes it 1/30. The library takes the mean of the two.
 
 # %%
 import torch
@@ -53,9 +62,8 @@ levels = (levels / levels.max()).float()
 print(len(levels), "values:", ", ".join(f"{value:.3f}" for value in levels))
 
 # %%
-from ftlab.base.libraries import bitsandbytes
+import bitsandbytes as bnb  # not installed? `pip install bitsandbytes`, then restart the kernel
 
-bnb = bitsandbytes()
 theirs = bnb.functional.get_4bit_type("nf4", device="cpu")
 print(f"largest difference from the table of bitsandbytes: {(levels - theirs).abs().max():.0e}")
 assert torch.allclose(levels, theirs, atol=2e-7)
@@ -64,8 +72,8 @@ assert torch.allclose(levels, theirs, atol=2e-7)
 # ## Block by block
 #
 # The values lie between -1 and 1, the weights do not. So 64 neighbouring weights, a *block*, are
-# divided by the largest among them, and that one number (*absmax*, in 32 bits) is stored beside
-# their codes. Reading goes the other way: value of the code, times absmax.
+# divided by the largest absolute value among them, and that one constant (*absmax*, in 32 bits) is
+# stored beside their codes. Reading goes the other way: the value of the code, times absmax.
 
 # %%
 lab = ftlab.open_lab("clinic", model="nano-gpt2")
@@ -83,8 +91,8 @@ for old, code, new in show_four:
     print(f"weight {old:+.4f}  code {code:2d}  value {theirs[code]:+.3f}  read again {new:+.4f}")
 
 # %% [markdown]
-# Two codes fit into a byte: the first is shifted up by four bits, the second put below. That is how
-# the library stores them, so now we can compare byte for byte.
+# Two codes fit into a byte: the first is shifted up by four bits, the second goes below it. The
+# library stores them like this, so now we can compare byte for byte.
 
 # %%
 packed, state = bnb.functional.quantize_4bit(weight, quant_type="nf4", blocksize=64)
@@ -95,27 +103,28 @@ print(f"weights that differ after reading: {int((again != library).sum())}")
 wrong = (again - weight).abs().mean() / weight.abs().mean()
 print(f"mean error of a weight: {wrong:.1%} of a weight's mean size")
 by_hand = ftlab.claim(
-    "Quantized by hand, a layer is that of bitsandbytes, bit for bit",
+    "Quantized by hand, a layer equals that of bitsandbytes, bit for bit",
     torch.equal(two_in_a_byte, packed.flatten()) and torch.equal(again, library),
     f"of {weight.numel():,} weights {int((again != library).sum())} differ",
 )
 
 # %% [markdown]
 # The same weights with two other sets of values: *int4*, at equal distances, and *FP4*, a tiny
-# floating-point number. (Error: length of the difference over the length of the weights; lower is
-# better. Values that stand close where the weights are many make it small.)
+# floating-point format. (Error: length of the difference divided by the length of the weights;
+# lower is better. It is small if values are dense where the weights are.)
 
 # %%
-from ftlab.show import show
-from ftlab.show.plots.levels import error, usage, weight_levels
+from ftlab.show import show, weight_levels
 
 show(weight_levels(weight))
 
 # %% [markdown]
-# (The thin bars at -1 and 1 are each block's own largest weight.) One layer is one layer. All of
+# (The thin bars at -1 and 1 are each block's own largest weight.) That was one layer. Now all of
 # them:
 
 # %%
+from ftlab.show import error, usage
+
 matrices = [
     p.detach().T.contiguous().cpu()
     for name, p in lab.bundle.model.named_parameters()
@@ -128,15 +137,15 @@ wins = {
     for kind in ("int4", "fp4")
 }
 best_levels = ftlab.claim(
-    "NF4 is off by less than int4 and than FP4 in most layers of nano-gpt2",
+    "NF4 has a smaller error than int4 and FP4 in most layers of nano-gpt2",
     min(wins.values()) > 0.75 * len(matrices),
     ", ".join(f"{kind} {value:.1%}" for kind, value in mean_error.items())
-    + f"; less than int4 in {wins['int4']}, than FP4 in {wins['fp4']} of {len(matrices)} layers",
+    + f"; smaller than int4 in {wins['int4']}, than FP4 in {wins['fp4']} of {len(matrices)} layers",
 )
 
 
 def two_constants(weight):
-    """Error of an int4 that stores a lowest and a highest number for each block."""
+    """Error of an int4 that stores a lowest and a highest value for each block."""
     blocks = weight.reshape(-1, 64)
     low, high = blocks.amin(1, keepdim=True), blocks.amax(1, keepdim=True)
     step = (high - low) / 15
@@ -153,26 +162,27 @@ print(f"the least used value of NF4 takes {min(usage(weight, 'nf4')):.1%} of the
 print(f"that of int4 {min(usage(weight, 'int4')):.1%}, that of FP4 {min(usage(weight, 'fp4')):.1%}")
 
 # %% [markdown]
-# Better, not by worlds. (An int4 that stores a lowest and a highest number for each block, for half a
-# bit more a weight, comes as close as NF4.) And NF4's values are not used quite equally either: the
-# table was made to end at fewer standard deviations than the largest of 64 weights has, so the values
-# in the middle get more than their share.
+# Only slightly better. (An int4 that stores a lowest and a highest value for each block, for half a
+# bit more a weight, comes as close as NF4.) And NF4's values are not used quite equally often
+# either: the table ends at fewer standard deviations than the largest of 64 weights has, so the
+# values in the middle get more than their share.
 
 # %% [markdown]
 # ## How large a block?
 #
-# A small block fits its weights better, but its constant is shared by fewer: 32 bits over 64 weights
-# are half a bit for each. *Double quantization* rounds the constants too, to 8 bits, in blocks of
-# 256 constants. Move the sliders: where would you stop?
+# A small block fits its weights better, but fewer weights share its constant: 32 bits over 64
+# weights are half a bit for each. *Double quantization* rounds the constants too, to 8 bits, in
+# blocks of 256 constants. Move the sliders: where would you stop?
 
 # %%
-from ftlab.show.panels.panel import block_panel
+from ftlab.show import block_panel
 
 block_panel(weight).show()
 
 # %% [markdown]
-# The error grows slowly with the block, the bits fall fast at first: from 64 on there is little left
-# to save. With double quantization a block of 32 costs less than one of 64 does without.
+# The error grows slowly with the block size, the bits fall fast at first: from 64 on there is
+# little left to save. With double quantization a block of 32 takes fewer bits than a block of 64
+# without it.
 
 # %%
 _, doubled = bnb.functional.quantize_4bit(weight, quant_type="nf4", compress_statistics=True)
@@ -189,54 +199,51 @@ saves = ftlab.claim(
 # %% [markdown]
 # ## What does the rounding alone cost?
 #
-# Nothing has been trained yet. We only put the base model into four bits: the linear layers of its
+# Nothing has been trained yet. We only store the base model in four bits: the linear layers of its
 # blocks. Embeddings, norms and the head stay as they are.
 
 # %%
 guess = ftlab.predict(
-    "How much of its skills does the base keep when each weight becomes one of 16 values?",
+    "How much of its skills does the base retain when each weight becomes one of 16 values?",
     None,
     unit="%",
 )
 
 # %%
-from ftlab.analysis import compare
-from ftlab.models.bases import Quantize
+from ftlab import analysis
+from ftlab.models import Quantize
 from ftlab.show import Table
-from ftlab.show.canvas.style import skill_marks
 
 HOWS = [Quantize(), Quantize(double=False), Quantize("fp4")]
 labs = {str(how): lab.quantized(how) for how in HOWS}  # a lab each: its base is the rounded one
 plain = lab.baseline
 alone = {name: four.baseline for name, four in labs.items()}
-left_alone = {name: compare.retained_of(found, plain) for name, found in alone.items()}
-names = [mark.label for mark in skill_marks(plain["skills"]).values()]
+retained_alone = {name: analysis.retained_of(found, plain) for name, found in alone.items()}
+names = [skill.replace("_", " ") for skill in plain["skills"]]
 
 show(
     Table(
-        ("base", *names, "kept (higher is better)", "loss on text (lower is better)"),
+        ("base", *names, "retained (higher is better)", "loss on text (lower is better)"),
         [
             (
                 name,
                 *(f"{share:.0%}" for share in found["skills"].values()),
-                f"{left_alone.get(name, 1.0):.1%}",
+                f"{retained_alone.get(name, 1.0):.1%}",
                 f"{found['general_loss']:.3f}",
             )
             for name, found in {"32 bits": plain, **alone}.items()
         ],
-        "nano-gpt2 before any training; one model, rounded in three ways (double: constants too)",
+        "nano-gpt2 before any training; the base, rounded in three ways (double: constants, too)",
     )
 )
-print(guess.compare(100 * left_alone["nf4-double"]))
+print(guess.compare(100 * retained_alone["nf4-double"]))
 
 # %% [markdown]
-# On this small model, trained long on a small world, the rounding costs next to nothing. Do not take
-# that home yet. The same on a real language model, SmolLM2-135M (recorded):
+# On this small model, trained long on a small world, the rounding costs next to nothing. Do not
+# generalise from that yet. Here is the same on a real language model, SmolLM2-135M (recorded):
 
 # %%
-from ftlab.analysis.four_bits import left, pairs
-
-recorded = pairs()  # LoRA on the plain base beside QLoRA on the rounded one
+recorded = analysis.pairs()  # LoRA on the plain base beside QLoRA on the rounded one
 real = next(pair for pair in recorded if pair.where.startswith("SmolLM2"))
 real_plain, real_four = real.plain, real.qlora.runs[0].baseline  # before any training
 
@@ -244,7 +251,7 @@ show(
     Table(
         (
             "base",
-            *(mark.label for mark in skill_marks(real_plain["skills"]).values()),
+            *(skill.replace("_", " ") for skill in real_plain["skills"]),
             "loss on text (lower is better)",
         ),
         [
@@ -254,8 +261,10 @@ show(
         "SmolLM2-135M before any training",
     )
 )
-real_cost = 1 - compare.retained_of(real_four, real_plain)
-nano_cost = 1 - left_alone["nf4-double"]
+
+# %%
+real_cost = 1 - analysis.retained_of(real_four, real_plain)
+nano_cost = 1 - retained_alone["nf4-double"]
 costs_little = ftlab.claim(
     "nano-gpt2: rounding alone costs less than 5 % of its skills",
     nano_cost < 0.05,
@@ -271,26 +280,26 @@ costs_much = ftlab.claim(
 )
 
 # %% [markdown]
-# That is a loss *before* the first training step, and it would be wrong to call it forgetting. It
-# would be just as wrong to leave it out. So from here on there are two baselines: what is kept of
-# the base *that was trained on* (its own, rounded), and what is left of the *plain* one.
+# That is a loss *before* the first training step, so it is not forgetting, and it would be wrong to
+# call it that. It would be just as wrong to leave it out. So from here on there are two baselines:
+# what is retained of the base *that was trained on* (its own, rounded), and what is left of the
+# *plain* one.
 #
-# (Why so much? We have not tested it. Two suspects: a model of 135 million weights may have little to
-# spare, and published results, where rounding costs little, are of models fifty times as large. And
-# the file this one comes from had been rounded to four bits once before, in another format.)
+# (Why so much? We have not tested it. Two suspects: a model of 135 million weights may have little
+# to spare; published results, where rounding costs little, are for models fifty times as large. And
+# the file that this one comes from had already been rounded to four bits once, in another format.)
 #
 # ## Training through the codes
 #
 # A code cannot be moved a little, so the base is frozen. But a gradient can go *through* a frozen
-# layer: for $y = W x$ the gradient for $x$ is that of $y$ times $W$. All it needs is the weights, and
-# they are read from the codes when they are needed. The adapters $A$ and $B$ stay in full precision:
+# layer: for $y = W x$ the gradient for $x$ is that of $y$ times $W$. All it needs is the weights,
+# and they are read from the codes when they are needed. The adapters $A$ and $B$ stay in full
+# precision:
 
 # %%
 from torch import nn
 
-from ftlab.base.machine import device, precision
 from ftlab.methods import nf4
-from ftlab.methods.qlora import QLoRA
 
 
 class QLoRALinear(nn.Module):
@@ -305,6 +314,9 @@ class QLoRALinear(nn.Module):
         frozen = x @ nf4.dequantize(self.stored).T + self.bias
         return frozen + self.scale * (x @ self.A.T @ self.B.T)
 
+
+# %%
+from ftlab.methods import QLoRA
 
 single = labs["nf4"]  # without double quantization, as in the lines above
 wrapped = QLoRA()(single.fresh())
@@ -331,14 +343,16 @@ sides = {
 for name, (a, b) in sides.items():
     apart = ((a - b).norm() / b.norm()).item()
     print(f"{name}: differs by {apart:.0e}")
-    assert apart < (1e-5 if precision() == "fp32" else 2e-2)
+    assert apart < (1e-5 if ftlab.machine.precision() == "fp32" else 2e-2)
 
 # %% [markdown]
-# Now for real: rank 4 on every linear layer, as in notebook 04, on the rounded base. The run's own
-# baseline is the rounded base.
+# Now the real run: rank 4 on every linear layer, as in notebook 04, on the rounded base. The run's
+# own baseline is the rounded base.
 
 # %%
-guess_kept = ftlab.predict("Kept of its own base, with QLoRA at a rate of 0.003?", None, unit="%")
+guess_kept = ftlab.predict(
+    "Retained of its own base, with QLoRA at a rate of 3e-3?", None, unit="%"
+)
 
 # %%
 four = labs["nf4-double"]
@@ -351,20 +365,19 @@ with ftlab.Live(total=plan.steps, prediction=guess_kept, title=run.name, method=
             break
 
 # %%
-last = run.final  # the curve asks 32 notes and 125 probes at each point, this asks all of them
-print(run.moving)
+last = run.final  # the curve asks 32 notes and 125 questions at each point, this asks all
+print(run.prepared)
 print(guess_kept.compare(100 * last["retention"]))
-print(f"{last['target_score']:.0%} of the notes right, {last['retention']:.0%} kept of its base.")
+print(f"Learned {last['target_score']:.0%}, retained {last['retention']:.0%} of its own base.")
 
 # %% [markdown]
 # ## LoRA against QLoRA
 #
-# The same adapters, the same notes in the same order, three seeds, recorded. *Kept of its own base*
-# is the fair measure of forgetting; *left of the plain base* is what you will have in your hands.
+# The same adapters, the same notes in the same order, three seeds, recorded. *Retained of its own
+# base* is the fair measure of forgetting; *left of the plain base* is what you end up with.
+
 
 # %%
-
-
 def shares(values):
     """Mean, lowest and highest of a few shares."""
     return f"{sum(values) / len(values):.0%} ({min(values):.0%} to {max(values):.0%})"
@@ -372,14 +385,14 @@ def shares(values):
 
 show(
     Table(
-        ("setting", "method", "right", "kept of its own base", "left of the plain base"),
+        ("setting", "method", "learned", "retained of its own base", "left of the plain base"),
         [
             (
                 pair.where if name == "LoRA" else "",
                 name,
                 setting.told("target_score"),
                 setting.told("retention"),
-                shares(left(setting, pair.plain)),
+                shares(analysis.left(setting, pair.plain)),
             )
             for pair in recorded
             for name, setting in (("LoRA", pair.lora), ("QLoRA", pair.qlora))
@@ -390,64 +403,66 @@ show(
 
 # %%
 for pair in recorded:
-    right = compare.difference(pair.qlora, pair.lora, "target_score")
-    own = compare.difference(pair.qlora, pair.lora)
-    print(f"{pair.where}: QLoRA - LoRA, right {right}; kept of its own base {own}")
+    learned = analysis.difference(pair.qlora, pair.lora, "target_score")
+    own = analysis.difference(pair.qlora, pair.lora)
+    print(f"{pair.where}: QLoRA - LoRA, learned {learned}; retained of its own base {own}")
 
 # %% [markdown]
-# In brackets stand 95 % intervals of three paired seeds. Where one holds zero, these runs do not
-# decide; and where it is wide, they say next to nothing. That is not the same as "no difference".
+# The brackets hold 95 % intervals over three paired seeds. If an interval contains zero, these runs
+# do not decide; and if it is wide, they say next to nothing. That is not the same as "no
+# difference".
 
 
 # %%
 def how_many(key):
     """Where both are shown to be within 10 points, where QLoRA is clearly below; and in words."""
-    near = [p.where for p in recorded if compare.close(p.qlora, p.lora, key)]
-    less = [p.where for p in recorded if compare.more(p.lora, p.qlora, key)]
+    near = [p.where for p in recorded if analysis.close(p.qlora, p.lora, key)]
+    less = [p.where for p in recorded if analysis.more(p.lora, p.qlora, key)]
     undecided = [p.where for p in recorded if p.where not in (*near, *less)]
     words = f"within 10 points in {len(near)} of {len(recorded)} settings"
     words += f", clearly less in {', '.join(less) or 'none'}"
     return near, less, words + (f", undecided in {', '.join(undecided)}" if undecided else "")
 
 
-near_right, less_right, right_words = how_many("target_score")
-near_kept, less_kept, kept_words = how_many("retention")
+near_learned, less_learned, learned_words = how_many("target_score")
+near_retained, less_retained, retained_words = how_many("retention")
 learns = ftlab.claim(
-    "QLoRA's right answers are shown to be within 10 points of LoRA's in half of the settings",
-    len(near_right) >= len(recorded) / 2,
-    right_words,
+    "What QLoRA learns is shown to be within 10 points of LoRA in half of the settings or more",
+    len(near_learned) >= len(recorded) / 2,
+    learned_words,
 )
-keeps = ftlab.claim(
-    "What QLoRA keeps of its own base is within 10 points of LoRA in half, clearly less in none",
-    len(near_kept) >= len(recorded) / 2 and not less_kept,
-    kept_words,
+retains = ftlab.claim(
+    "What QLoRA retains of its own base is within 10 points of LoRA in half, clearly less in none",
+    len(near_retained) >= len(recorded) / 2 and not less_retained,
+    retained_words,
 )
-left_lora, left_qlora = left(real.lora, real.plain), left(real.qlora, real.plain)
+left_lora = analysis.left(real.lora, real.plain)
+left_qlora = analysis.left(real.qlora, real.plain)
 worse_off = ftlab.claim(
     "SmolLM2: of the plain base's skills less is left after QLoRA than after LoRA (3 seeds)",
-    compare.verdict(left_lora, left_qlora) == "holds",
+    analysis.verdict(left_lora, left_qlora) == "holds",
     f"{shares(left_qlora)} against {shares(left_lora)}",
 )
 
 # %% [markdown]
-# So the promise "the same quality" holds, within ten points, wherever three seeds can tell; in the
-# other settings they cannot. What is poorer on the real model is the base that one starts from.
+# So the promise "the same quality" holds, within ten points, wherever three seeds can decide; in
+# the other settings they cannot. What is worse on the real model is the base that training starts
+# from.
 #
-# And what is saved, and what does it cost in time? Weights as they are stored, and steps of both in
-# turn (the median of seven, after two that do not count):
+# And what is saved, and what does it cost in time? Here are the stored weights, and the time of a
+# step, both methods in turn (the median of seven steps, after two that do not count):
 
 # %%
 from itertools import pairwise
 from statistics import median
 
-from ftlab.models.quantizing import stored_bytes
+from ftlab.models import stored_bytes
 
 nine = ftlab.Plan(steps=9, lr=1e-3, measure_every=0)
 timed = {
-    "LoRA": lab.run(
-        nine, method=QLoRA().adapters, store=False
-    ),  # the same adapters on the plain base
-    "QLoRA": four.run(nine, method=QLoRA(), store=False),
+    # the same adapters on the plain base
+    "LoRA": lab.run(nine, method=QLoRA().adapters, keep=False),
+    "QLoRA": four.run(nine, method=QLoRA(), keep=False),
 }
 for _ in zip(*timed.values(), strict=True):  # a step of each in turn
     pass
@@ -458,8 +473,8 @@ for name, made in timed.items():
     print(f"{name}: {stored / 1e6:.1f} MB of weights; {took:.2f} s a step on this machine")
 
 # %% [markdown]
-# Every layer is read from its codes on the way up and again on the way down. What that costs on a card
-# is another question.
+# Every layer is read from its codes in the forward pass and again in the backward pass. What that
+# costs on a card is another question.
 #
 # ## Merging, and three ways to do it
 #
@@ -470,7 +485,7 @@ for name, made in timed.items():
 import copy
 import warnings
 
-from ftlab.methods.export import merge
+from ftlab.methods import merge
 
 prompt = lab.domain.test[0]["prompt"]
 ids = torch.tensor([lab.tokenizer(prompt)["input_ids"]], device=here)
@@ -483,7 +498,7 @@ def logits(model):
 
 trained = logits(run.model)
 
-rightly = merge(run.model)  # 1. dequantize the base, then add the adapter
+dequantized = merge(run.model)  # 1. dequantize the base, then add the adapter
 
 with warnings.catch_warnings():  # 2. add, and round the sum to four bits again
     warnings.simplefilter("ignore")
@@ -494,23 +509,24 @@ adapter = {name: p for name, p in run.model.state_dict().items() if "lora_" in n
 plain_base.load_state_dict(adapter, strict=False)
 into_plain = merge(plain_base)
 
+# %%
 off = {
     name: ((logits(model) - trained).norm() / trained.norm()).item()
     for name, model in {
-        "dequantized, then merged": rightly,
+        "dequantized, then merged": dequantized,
         "merged into four bits": into_codes,
         "merged into the plain base": into_plain,
     }.items()
 }
 ways = {
     "as it was trained": last,
-    "dequantized, then merged": four.evaluator.full(rightly),
+    "dequantized, then merged": four.evaluator.full(dequantized),
     "merged into four bits": four.evaluator.full(into_codes),
     "merged into the plain base": four.evaluator.full(into_plain),
 }
 show(
     Table(
-        ("model", "logits differ by (lower is better)", "right", "kept of its own base"),
+        ("model", "logits differ by (lower is better)", "learned", "retained of its own base"),
         [
             (
                 name,
@@ -520,12 +536,12 @@ show(
             )
             for name, found in ways.items()
         ],
-        "logits: the scores of each next word, on one prompt; right, kept: higher is better",
+        "logits: the scores of each next token, on one prompt; learned, retained: higher is better",
     )
 )
 
 # %%
-limit = {"fp32": 2e-4, "fp16": 2e-3, "bf16": 2e-2}[precision()]
+limit = {"fp32": 2e-4, "fp16": 2e-3, "bf16": 2e-2}[ftlab.machine.precision()]
 mergeable = ftlab.claim(
     "Merged into the dequantized base, the model stays what it was",
     off["dequantized, then merged"] < limit,
@@ -545,44 +561,38 @@ merging = ftlab.claim(
 # %% [markdown]
 # ## Where the memory goes
 #
-# Memory is what QLoRA is for. What has to lie on the card while a model is trained:
+# Memory is what QLoRA is for. This must be on the card while a model is trained:
 #
 # - the **weights**, and for a 4-bit base their constants,
 # - the **adapters**,
-# - a **gradient** for every number that moves,
-# - the **optimiser's states**: AdamW keeps two running means for each of these, in 32 bits,
-# - the **activations**: what the layers computed on the way up (the *forward* pass) and need again
-#   on the way down (the *backward* pass),
-# - the **logits and the loss**: a number for every learned token and every word of the vocabulary,
-# - **half-precision copies**: full fine-tuning keeps its weights in 32 bits and multiplies in 16,
+# - a **gradient** for every trained parameter,
+# - the **optimiser's states**: AdamW stores two running means for each of these, in 32 bits,
+# - the **activations**: what the layers computed in the *forward* pass and need again in the
+#   *backward* pass,
+# - the **logits and the loss**: a score for every learned token and every word of the vocabulary,
+# - **half-precision copies**: full fine-tuning stores its weights in 32 bits and multiplies in 16,
 # - a **workspace** for one layer at a time.
 #
-# They are not all there at once. The gradients, for instance, come when activations go, so at the
-# fullest moment there may be none yet.
+# They are not all there at once. The gradients, for instance, come as the activations go, so at the
+# peak there may be none yet.
 #
 # `ftlab` adds them up from the shape of a model alone (`ftlab.memory.arithmetic` says how, with the
-# sources). First for a model that we can measure: a training step of nano-gpt2, fully and by QLoRA.
-# The activations are held against what torch really keeps for the way down.
+# sources). First for a model that we can measure: a training step of nano-gpt2, with full
+# fine-tuning and with QLoRA. The predicted activations are compared with what torch really saves
+# for the backward pass.
 
 # %%
-from ftlab.memory.activations import saved
-from ftlab.memory.arithmetic import estimate
-from ftlab.memory.measured import measured_activations, measured_peak
-from ftlab.memory.parts import CARDS, size
-from ftlab.memory.plan import MemoryPlan, plan_of
-from ftlab.memory.shapes import shape
-from ftlab.methods.full_tuning import full
-from ftlab.text.loss import summed_loss
-from ftlab.text.train_batches import collate, encode
-from ftlab.train import optimizers
+from ftlab.memory import estimate, measured_activations, plan_of, saved, shape, size
+from ftlab.methods import full
+from ftlab.text import collate, encode
 
 items = encode(run.rows[:16], lab.tokenizer, loss_on="answer", limit=128)
 batch = collate(items)
 learned = round(sum(item.learned for item in items) / len(items))  # tokens of an answer
-rows_of_table, foretold_right = [], []
+table_rows, errors_of_parts = [], []
 for name, model in {"full": full(lab.fresh()).model, "QLoRA": run.model}.items():
     wanted = plan_of(model, plan, tokens=batch.ids.shape[1], learned=learned)
-    foretold = estimate(model, wanted)
+    predicted = estimate(model, wanted)
     really = stored_bytes(model)
     adapters = sum(p.nbytes for n, p in model.named_parameters() if "lora_" in n)
     parts = {
@@ -593,48 +603,53 @@ for name, model in {"full": full(lab.fresh()).model, "QLoRA": run.model}.items()
     }
     model.eval()
     for part, measured in parts.items():
-        thought = saved(shape(model), wanted) if part == "activations" else foretold[part]
+        found = saved(shape(model), wanted) if part == "activations" else predicted[part]
         if measured:
-            foretold_right.append(abs(thought / measured - 1))
-            rows_of_table.append((name, part, size(thought), size(measured)))
+            errors_of_parts.append(abs(found / measured - 1))
+            table_rows.append((name, part, size(found), size(measured)))
 
 unrounded = (really["plain"] - adapters) / parts["weights"]  # of QLoRA, the last of the two
 
-# and the fullest moment of a whole QLoRA step, by torch's own book of what it hands out
-pupil = four.run(ftlab.Plan(steps=2, lr=1e-3, measure_every=0), method=QLoRA())
-moving = [p for p in pupil.model.parameters() if p.requires_grad]
-optimizer = optimizers.make([{"params": moving}], ftlab.Plan())
+# %%
+from ftlab.memory import measured_peak
+from ftlab.text import summed_loss
+from ftlab.train import optimizers
+
+# the peak of a whole QLoRA step, from what torch says it has allocated
+model_run = four.run(ftlab.Plan(steps=2, lr=1e-3, measure_every=0), method=QLoRA())
+trained = [p for p in model_run.model.parameters() if p.requires_grad]
+optimizer = optimizers.make([{"params": trained}], ftlab.Plan())
 batch = batch.on(here)
 
 
 def one_step():
-    (summed_loss(pupil.model, batch) / 100).backward()
+    (summed_loss(model_run.model, batch) / 100).backward()
     optimizer.step()
     optimizer.zero_grad()
 
 
-pupil.model.train()
-one_step()  # the optimiser's states are there from now on
-before = sum(stored_bytes(pupil.model).values()) + optimizers.state_bytes(optimizer)
+model_run.model.train()
+one_step()  # from now on the optimiser's states exist
+before = sum(stored_bytes(model_run.model).values()) + optimizers.state_bytes(optimizer)
 peak = before + measured_peak(one_step, here)
-thought = foretold.total  # of QLoRA, the last of the two
-foretold_right.append(abs(thought / peak - 1))
-rows_of_table.append(("QLoRA", "the fullest moment, all parts", size(thought), size(peak)))
-show(Table(("method", "part", "foretold", "measured"), rows_of_table, "one step of 16 notes"))
-print(f"of QLoRA's weights {unrounded:.0%} are those that are not rounded")
+errors_of_parts.append(abs(predicted.total / peak - 1))  # of QLoRA, the last of the two
+table_rows.append(("QLoRA", "the peak, all parts", size(predicted.total), size(peak)))
+show(Table(("method", "part", "predicted", "measured"), table_rows, "one step of 16 notes"))
+print(f"of QLoRA's weights {unrounded:.0%} are not rounded")
 
 # %% [markdown]
 # On a model this small the activations outweigh everything, and what is not rounded (embeddings,
-# norms) is more than half of what is left of the weights. So QLoRA saves little here.
+# norms) is more than half of the stored weights. So QLoRA saves little here.
 #
-# Now a model of 7 billion weights, four texts of 512 tokens, computed in half precision, on the shapes
-# that are published. (A `MemoryPlan` is the part of a plan that memory depends on: how the base is
-# stored, where adapters stand, how much is read at once.) *Gradient checkpointing* keeps only each
-# block's input, and computes the rest again on the way down: less memory, and the way up is walked
-# twice. *Paged* comes below.
+# Now a model of 7 billion weights, four texts of 512 tokens, computed in half precision, with the
+# published shapes. (A `MemoryPlan` is the part of a plan that memory depends on: how the base is
+# stored, where adapters are, how much is read at once.) *Gradient checkpointing* saves only each
+# block's input, and computes the rest again in the backward pass: less memory, and the forward pass
+# is computed twice. *Paged* comes below.
 
 # %%
-from ftlab.show.plots.memory import memory_bars, memory_table
+from ftlab.memory import MemoryPlan
+from ftlab.show import memory_bars, memory_table
 
 BIG = {"precision": "fp16", "batch_size": 4, "tokens": 512}
 WIDE = {"rank": 64, "targets": ("q", "k", "v", "o", "ff")}
@@ -661,6 +676,8 @@ show(memory_table(seven))
 # Which size fits a T4 (15 GB) with which method?
 
 # %%
+from ftlab.memory import CARDS
+
 SIZES = ("smollm2-135m", "llama-1b", "llama-3b", "llama-7b", "llama-13b")
 METHODS = {name: plans[name] for name in ("full", "LoRA, checkpointing", "QLoRA, checkpointing")}
 needs = {
@@ -681,9 +698,9 @@ show(
     )
 )
 adds_up = ftlab.claim(
-    "nano-gpt2: the arithmetic is within 5 % of what torch holds, part by part and at the peak",
-    max(foretold_right) < 0.05,
-    f"furthest off {max(foretold_right):.1%}, over {len(foretold_right)} parts",
+    "nano-gpt2: the prediction is within 5 % of what torch uses, part by part and at the peak",
+    max(errors_of_parts) < 0.05,
+    f"furthest off {max(errors_of_parts):.1%}, over {len(errors_of_parts)} parts",
 )
 fits = ftlab.claim(
     "Predicted: 7 billion weights fit a T4 with QLoRA, and not with LoRA on fp16",
@@ -695,28 +712,29 @@ fits = ftlab.claim(
 )
 
 # %% [markdown]
-# When the card is full in any of these notebooks, this table is what you get, with the one change
-# that makes it fit. Like so:
+# If the card is full in any of these notebooks, you get this table, with the one change that makes
+# it fit. Like so:
 
 # %%
-from ftlab.memory.advice import out_of_memory_message
+from ftlab.memory import out_of_memory_message
 
 print(out_of_memory_message("llama-3b", MemoryPlan("lora", base="fp16", **BIG), CARDS["T4"]))
 
 # %% [markdown]
 # ## Paged optimisers
 #
-# The peak of memory is short: at the end of the way up all activations are there, and the
+# The peak of memory is short: at the end of the forward pass all activations are there, and the
 # optimiser's states only wait. *Paging* lets them wait elsewhere: CUDA moves them to the computer's
-# memory, page by page, and back when the update needs them. (A drawing; heights are not to scale.)
+# memory, page by page, and back when the update needs them. (This is a drawing; heights are not to
+# scale.)
 
 # %%
-from ftlab.show.plots.paging import paging
+from ftlab.show import paging
 
 show(paging())
 
 # %% [markdown]
-# This needs a CUDA card. On a CPU the library says so and goes on without:
+# This needs a CUDA card. On a CPU the library says so and continues without:
 
 # %%
 some = nn.Parameter(torch.zeros(200_000, device=here))
@@ -725,57 +743,47 @@ pager = bnb.optim.PagedAdamW8bit([some])
 with warnings.catch_warnings(record=True) as said:
     warnings.simplefilter("always")
     pager.step()
-told = {str(warning.message) for warning in said}
-print("bitsandbytes:", "; ".join(told) if told else "no warning: here states are paged")
+messages = {str(warning.message) for warning in said}
+print("bitsandbytes:", "; ".join(messages) if messages else "no warning: here states are paged")
 
 short = ftlab.Plan(steps=2, lr=1e-3, optimizer="paged_adamw8bit", measure_every=0)
 paged_run = four.run(short, method=QLoRA()).finish()
 print(f"it trained all the same: loss {paged_run.steps[-1].loss:.2f} after 2 steps")
 
 # %% [markdown]
-# *8-bit* states are another matter, they work everywhere. But small matrices stay in 32 bits (below
-# 4,096 numbers), and LoRA's matrices on this model are smaller. So here it saves nothing:
+# *8-bit* states are another matter: they work everywhere. But small matrices stay in 32 bits (below
+# 4,096 values), and LoRA's matrices on this model are smaller. So here they save nothing:
 
 # %%
 for what, parameters in {
     "adapters of this run": [p for p in run.model.parameters() if p.requires_grad],
     "all weights": list(lab.fresh().parameters()),
 }.items():
-    kept_bytes = {}
+    state_bytes = {}
     for name in ("adamw", "adamw8bit"):
         copies = [nn.Parameter(p.detach().clone()) for p in parameters]
         optimizer = optimizers.make([{"params": copies}], ftlab.Plan(optimizer=name))
         for p in copies:
             p.grad = torch.zeros_like(p)
         optimizer.step()
-        kept_bytes[name] = optimizers.state_bytes(optimizer)
-    print(f"states of {what}: " + ", ".join(f"{n} {size(b)}" for n, b in kept_bytes.items()))
+        state_bytes[name] = optimizers.state_bytes(optimizer)
+    print(f"states of {what}: " + ", ".join(f"{n} {size(b)}" for n, b in state_bytes.items()))
 
 # %% [markdown]
 # ### Measured on a card
 #
-# `python -m tools.bench.gpu_memory`, in a clone, trains models of 3 and 7 billion weights (random ones: for memory
-# their values do not matter) under a cap of 15 GB, and then with just as much room as the paged
-# optimiser needs.
-
-# %%
-from ftlab.base.jsonfile import read_json
-from ftlab.base.paths import data_dir
-
-found = [read_json(path) for path in sorted((data_dir() / "records" / "t4").glob("*.json"))]
-for trial in found:
-    print(trial["name"], "on", trial["device"])
-if not found:
-    print("No card was at hand when this workbook was made: nothing is recorded here, so the")
-    print("figures for 7 billion weights above are predictions. On a card, run the command.")
+# `ftlab grid qlora --profile t4` trains models of 3 and 7 billion weights (random ones: for memory
+# their values do not matter) with 15 GB of a card, and then with just as much as the paged
+# optimiser needs. No card was at hand when this workbook was made, so nothing is recorded here: the
+# figures for 7 billion weights above are predictions. On a card, run the command.
 
 # %% [markdown]
 # ## fp16 or bf16?
 #
 # Both take 16 bits. fp16 has the finer steps and ends at 65,504; bf16 reaches as far as fp32, with
 # coarse steps. Large models often have a few very large activations, so bf16 is the safer one. But
-# a T4 has no circuits for it. Asked whether it supports bf16, torch says yes, since it can imitate
-# it, slowly; so we ask for the card's generation (8.0 or later).
+# a T4 has no circuits for it. If you ask torch whether a T4 supports bf16, it says yes, since it
+# can emulate it, slowly; so we ask for the card's generation (8.0 or later).
 
 # %%
 number = torch.tensor(70_000.0)
@@ -783,15 +791,20 @@ print(f"70,000 in fp16: {number.half().item()}; in bf16: {number.bfloat16().item
 step_up = torch.tensor(1.001)
 print(f"1.001 in fp16: {step_up.half().item():.4f}; in bf16: {step_up.bfloat16().item():.4f}")
 
-print(f"this machine: {device()}, so we compute in {precision()}")
+print(f"this machine: {ftlab.machine.device()}, so we compute in {ftlab.machine.precision()}")
 
 # %% [markdown]
 # ## Exercise 1: how many bits?
 #
 # *Goal: count what a 4-bit weight really takes. 5 minutes, easy.*
 #
-# Write `bits_a_weight(block, double)`: 4 bits for the code, and the weight's share of the constants.
-# A constant has 32 bits; with double quantization 8, and 256 of them share one more of 32.
+# Write `bits_a_weight(block, double)`: 4 bits for the code, and the weight's share of the
+# constants. A constant has 32 bits; with double quantization it has 8, and 256 of them share one
+# more of 32.
+#
+# <details><summary>Hint 1</summary>One constant is shared by `block` weights.</details>
+#
+# <details><summary>Hint 2</summary>256 constants belong to 256 * block weights.</details>
 
 # %%
 from ftlab.teach import answers
@@ -813,7 +826,6 @@ bits_a_weight = ftlab.exercise(
     reference=answers.bits_a_weight,
     checks=[("blocks of 64, as measured above", lambda f: (f(64, False), plain_bits))],
     cases=[(64, True), (128, False), (4096, True)],
-    hints=["One constant is shared by `block` weights.", "256 constants are 256 * block weights."],
 )
 print(f"blocks of 32, double: {bits_a_weight(32, True):.3f} bits")
 
@@ -822,7 +834,12 @@ print(f"blocks of 32, double: {bits_a_weight(32, True):.3f} bits")
 #
 # *Goal: from codes back to weights. 5 minutes, easy.*
 #
-# Write `decoded(codes, absmax, levels)`: `codes` has a row for each block, `absmax` a number.
+# Write `decoded(codes, absmax, levels)`: `codes` has a row for each block, `absmax` one value for
+# each block, `levels` the sixteen values.
+#
+# <details><summary>Hint 1</summary>A tensor can be indexed by a tensor: levels[codes].</details>
+#
+# <details><summary>Hint 2</summary>absmax[:, None] is a column.</details>
 
 # %%
 
@@ -844,20 +861,19 @@ decoded = ftlab.exercise(
     ],
     cases=[(codes[:3], absmax[:3], theirs), (codes[:1] * 0, absmax[:1], theirs)],
     tolerance=1e-6,
-    hints=["A tensor can be indexed by a tensor: levels[codes].", "absmax[:, None] is a column."],
 )
 print("the first weights of the layer:", decoded(codes, absmax, theirs)[0, :4])
 
 # %% [markdown]
 # ## Exercise 3: 13 billion weights on a T4
 #
-# *Goal: a plan for `llama-13b` that the arithmetic puts below 15 GB, with four texts of 2,048 tokens
+# *Goal: a plan for `llama-13b` with a predicted peak below 15 GB, with four texts of 2,048 tokens
 # and adapters of rank 64 on every linear layer. 10 minutes, medium.*
 #
 # Start from "QLoRA, checkpointing" above, make the texts long, and see which part is in the way.
 #
-# <details><summary>Hint 1</summary>Print your plan's `estimate`: the last column is the fullest
-# moment, part by part.</details>
+# <details><summary>Hint 1</summary>Print your plan's `estimate`: the last column is the peak, part
+# by part.</details>
 #
 # <details><summary>Hint 2</summary>Which of the parts only waits at that moment, and may wait
 # elsewhere?</details>
@@ -880,7 +896,7 @@ mine = MemoryPlan(
 # </stub>
 
 if mine is None:
-    print("no plan of your own yet; the bars above show which parts are large.")
+    print("No plan of your own yet. The bars above show which parts are large.")
 else:
     needed = estimate("llama-13b", mine)
     print(needed)
@@ -894,40 +910,52 @@ else:
 
 # %% [markdown]
 # ## The article says, we measured
+#
+# The article is Sachchida Nand Singh, "Fine-Tuning Large Language Models (LLMs) Without
+# Catastrophic Forgetting", Towards AI; its statements are in our words. Rows marked *(often said)*
+# are common advice, not taken from it; *(QLoRA paper)* are statements of Dettmers et al. (2023),
+# and *(ours)* is one of this workbook.
 
 # %%
 ftlab.verdict_table(
-    ftlab.says("NF4 suits weights better than other 4-bit types", supported_by=[best_levels]),
-    ftlab.says("Double quantization saves 0.37 bits a weight", supported_by=[saves]),
     ftlab.says(
-        "Rounding the base to four bits costs nothing",
+        "(QLoRA paper) NF4 suits weights better than other 4-bit types",
+        supported_by=[best_levels],
+    ),
+    ftlab.says("(QLoRA paper) Double quantization saves 0.37 bits a weight", supported_by=[saves]),
+    ftlab.says(
+        "(often said) Rounding the base to four bits costs nothing",
         supported_by=[costs_little],
         contradicted_by=[costs_much],
     ),
     ftlab.says(
-        "QLoRA learns as much as LoRA (within 10 points, where three seeds can tell)",
+        "QLoRA learns as much as LoRA (within 10 points, where three seeds can decide)",
         supported_by=[learns],
     ),
-    ftlab.says("QLoRA keeps as much as LoRA", supported_by=[keeps], contradicted_by=[worse_off]),
     ftlab.says(
-        "The adapter can be merged into the model",
+        "QLoRA retains as much as LoRA", supported_by=[retains], contradicted_by=[worse_off]
+    ),
+    ftlab.says(
+        "(often said) The adapter can be merged into the model",
         supported_by=[mergeable],
         contradicted_by=[merging],
     ),
-    ftlab.says("Memory can be foretold by adding up (here: a small model)", supported_by=[adds_up]),
+    ftlab.says(
+        "(ours) Memory can be predicted by adding up (here: a small model)", supported_by=[adds_up]
+    ),
 )
 
 # %% [markdown]
-# Not in the table, since it takes a card to measure it (see "Measured on a card"): that 7 billion
+# Not in the table, because it takes a card to measure it (see "Measured on a card"): that 7 billion
 # weights fit a T4 (predicted above), that paged optimisers survive where others run out of memory,
 # and how fast all this is.
 #
 # ## What you take along
 #
-# - NF4: sixteen values at the quantiles of the bell curve, and a constant for 64 weights.
-# - Two baselines. Measure the rounded base *before* you train: what is lost there was not forgotten,
-#   but it is gone.
-# - The adapter belongs to the base it was trained on. Dequantise, then merge.
+# - NF4: sixteen values at the quantiles of the normal distribution, and a constant for 64 weights.
+# - Two baselines. Measure the rounded base *before* you train: what is lost there was not
+#   forgotten, but it is gone.
+# - The adapter belongs to the base that it was trained on. Dequantize, then merge.
 # - Do the sum before you rent the card: weights, gradients, states, activations.
 #
 # **Next:** notebook 07, still to come, asks which is the right tool: LoRA, adapters or prefixes.

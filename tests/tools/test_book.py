@@ -165,8 +165,10 @@ def test_one_can_read_on_and_open_a_hint(chromium: Browser, book: Path):
     page = opened(chromium, book / "index.html", width=400)
     page.get_by_role("link", name="00 Start here", exact=True).click()
     page.get_by_text("On this page").locator("visible=true").click()
-    page.get_by_role("link", name="Exercise 1: how much is kept?").locator("visible=true").click()
-    assert page.url.endswith("#exercise-1-how-much-is-kept")
+    page.get_by_role("link", name="Exercise 1: how much is retained?").locator(
+        "visible=true"
+    ).click()
+    assert page.url.endswith("#exercise-1-how-much-is-retained")
     hint = page.locator("details", has_text="Hint 1").last
     assert hint.get_attribute("open") is None
     hint.locator("summary").press("Enter")

@@ -88,6 +88,13 @@ def test_marked_cells_stand_in_the_solved_notebook_only() -> None:
     assert build(HEAD + text, solved=True).cells[3].metadata == {"tags": ["wide"]}
 
 
+def test_cells_for_the_learner_stand_in_the_learners_notebook_only() -> None:
+    text = '# %% [markdown] tags=["learner"]\n# Your turn.\n\n# %%\ny = 1\n'
+    assert [source for _, source in cells(text, solved=False)[2:]] == ["Your turn.", "y = 1"]
+    assert [source for _, source in cells(text, solved=True)[2:]] == ["y = 1"]
+    assert "tags" not in build(HEAD + text, solved=False).cells[2].metadata
+
+
 def test_ids_name_the_section_and_agree_between_the_versions() -> None:
     text = (
         "# %%\na = 1\n\n# %% [markdown]\n# ## Two numbers, always!\n\n"

@@ -10,8 +10,9 @@ cell, regions say what belongs to which version:
     # rate = None  # your code
     # </stub>
 
-A cell with `tags=["solution"]`, code or Markdown, stands in the solved notebook only. A line
-`# %pip ...` becomes that magic. So a source stays a file that Python and ruff read.
+A cell with `tags=["solution"]`, code or Markdown, stands in the solved notebook only, one with
+`tags=["learner"]` in the learner's only. A line `# %pip ...` becomes that magic. So a source stays
+a file that Python and ruff read.
 
 Notable choices: every notebook begins with the same code cell, FIRST_CELL, which installs the clone
 that it lies in (`tools.notebooks.stamp` makes it install from GitHub) and goes on in the same
@@ -66,7 +67,7 @@ def build(text: str, *, solved: bool) -> NotebookNode:
         raise InputError(f"The first code cell must be, in every notebook:\n{FIRST_CELL}")
     notebook = nbformat.v4.new_notebook(metadata=METADATA)
     for cell, name in zip(cells, _ids(cells), strict=True):
-        if solved or "solution" not in _tags(cell):
+        if ("learner" if solved else "solution") not in _tags(cell):
             try:
                 notebook.cells.append(_made(cell, name, solved))
             except InputError as slip:
@@ -93,7 +94,7 @@ def _made(cell: NotebookNode, name: str, solved: bool) -> NotebookNode:
         made = nbformat.v4.new_markdown_cell(_prose(cell.source), id=name)
     else:
         raise InputError(f"its kind is {cell.cell_type!r}; make it code or [markdown]")
-    tags = [tag for tag in _tags(cell) if tag != "solution"]
+    tags = [tag for tag in _tags(cell) if tag not in ("solution", "learner")]
     if tags:
         made.metadata["tags"] = tags
     return made
