@@ -347,7 +347,7 @@ rates = [matched[kind].setting.lr for kind in PLACES]
 ten_times = ftlab.claim(
     "At matched learning the best rate of these four LoRAs is about ten times full fine-tuning's",
     all(3 < rate / full.setting.lr < 30 for rate in rates),
-    f"{' or '.join(map(plain, sorted(set(rates))))} against {rate_text(full.setting.lr)}, among "
+    f"{' or '.join(map(rate_text, sorted(set(rates))))} against {rate_text(full.setting.lr)}, among "
     "rates that lie about a factor of 3 apart",
 )
 thin_rate, band_rate = matched["lora_even"].setting.lr, matched["lora_band"].setting.lr
