@@ -163,9 +163,9 @@ def _lowest(run: Any) -> float:
     return min(step["measured"]["target_loss"] for step in run.curve if step["measured"])
 
 
-def mean_interval(values: Sequence[float], confidence: float = 0.95) -> Interval:
+def mean_interval(values: Sequence[float]) -> Interval:
     """The mean of a few runs with Student's t interval: three seeds give a wide one."""
-    return paired_difference(values, [0.0] * len(values), confidence=confidence)
+    return paired_difference(values, [0.0] * len(values))
 
 
 def verdict(first: Sequence[float], second: Sequence[float]) -> str:

@@ -1,14 +1,14 @@
-"""How likely a model finds a text: the one number under every other number here.
+"""How likely a model finds a text: the number under every other number here.
 
     log p(continuation | context) = sum over its tokens t of  log p(token t | all before t)
     loss = - that sum / tokens              nats per token
     bits per byte = - that sum / (ln 2 x bytes of the text in UTF-8)
 
 Notable choices: sums run in float64 over log-probabilities in float32; the loss is pooled over
-tokens, not averaged over documents; a token is compared with the odds one position EARLIER. That
+tokens, not averaged over documents; a token is compared with the logits one position EARLIER. That
 last point is worth a test. Until July 2026 the forgetting column of PEFT's method comparison
-compared every token with the odds at its own position; once mended, the order of full
-fine-tuning and LoRA turned round (huggingface/peft, PR #3419).
+compared every token with the logits at its own position; once this was fixed, full fine-tuning and
+LoRA changed places (huggingface/peft, PR #3419).
 
 Checks: pytest tests/evaluate/test_likelihood.py (equals `model(labels=ids).loss`) and
 pytest tests/text/test_lm_eval.py (equals lm-evaluation-harness).
@@ -24,7 +24,7 @@ from torch import nn
 
 from ftlab.base.errors import InputError
 from ftlab.text.requests import document_segments, pair_segments
-from ftlab.text.scored_batches import batches, context_limit, evaluating, kept_logits
+from ftlab.text.scored_batches import batches, context_limit, evaluating, last_logits
 from ftlab.text.segments import Segment
 from ftlab.text.seq2seq import corrupted, decoder_start
 
@@ -63,15 +63,15 @@ class DocumentLoss:
 def score_segments(
     model: nn.Module, segments: Sequence[Segment], *, batch_tokens: int | None = None
 ) -> list[Scored]:
-    """Score token ids: one Scored per piece, in the given order.
+    """Score token ids: one Scored per segment, in the given order.
 
-    Raises InputError when a piece is longer than the model can read.
+    Raises InputError when a segment is longer than the model can read.
     """
     total = torch.zeros(len(segments), dtype=torch.float64)
     misses = torch.zeros(len(segments), dtype=torch.float64)
     with evaluating(model):
         for batch in batches(segments, model, batch_tokens=batch_tokens):
-            logits = kept_logits(model, batch)  # (B, K, V)
+            logits = last_logits(model, batch).float()  # (B, K, V)
             at = batch.row, batch.column
             logprob = logits[*at, batch.target] - logits.logsumexp(-1)[at]  # (N,)
             missed = logits.argmax(-1)[at] != batch.target  # (N,)

@@ -1,13 +1,13 @@
-"""Accuracy per skill: which of the things the base model could do can it still do?
+"""Accuracy per skill: which of the base model's skills does it still have?
 
     choice  several endings of one query: right if the labelled one is the likeliest as a whole
     pair    two sentences, one of them wrong: the same, after the prefix token alone
-    cloze   right if every token of the answer is the likeliest one at its place; of an
-            encoder-decoder model the end too, so that its greedy answer is the right one, whole
+    cloze   right if every token of the answer is the likeliest one at its place (and the end too,
+            of an encoder-decoder model: so its whole greedy answer is right)
 
 Notable choices: likelihoods are summed, not averaged over tokens (the `acc` of
 lm-evaluation-harness, not its `acc_norm`); of equal ones the first counts as picked; a model
-whose numbers are no longer finite picks nothing and is wrong. Chance is 1 / choices, and 0 for
+whose logits are no longer finite picks nothing and is wrong. Chance is 1 / choices, and 0 for
 cloze, so that guessing can be taken off (see `retention`).
 
 Run the tests: pytest tests/evaluate/test_skills.py

@@ -126,5 +126,5 @@ def test_layers_by_name(name, layer):
 def test_an_adapter_must_be_merged_first(tiny_gpt2):
     before = snapshot(tiny_gpt2)
     config = LoraConfig(r=4, target_modules=["c_attn"], fan_in_fan_out=True)
-    with pytest.raises(InputError, match="merged"):
+    with pytest.raises(InputError, match="merge the adapter"):
         update_norms(before, get_peft_model(tiny_gpt2, config))

@@ -145,7 +145,7 @@ def test_what_is_shared_is_run_once(tiny_gpt2):
     longer = Segment((0, 5), (6, 7, 8))
     (batch,) = batches([*four, longer], tiny_gpt2)
     assert batch.ids.tolist() == [[0, 5, 6, 7]]
-    assert batch.keep == 3  # the first scored position of `longer` is the second of four
+    assert batch.logits_to_keep == 3  # the first scored position of `longer` is the second of four
     assert sorted(batch.segment.tolist()) == [0, 1, 2, 3, 4, 4, 4]
 
 

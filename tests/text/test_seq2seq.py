@@ -199,7 +199,7 @@ def test_what_makes_no_sense_is_refused(tiny_t5, tiny_tokenizer):
     with pytest.raises(InputError, match="loss_on='text' is not possible"):
         train(tiny_t5, tiny_tokenizer, ITEMS, Plan(loss_on="text"))
     tiny_t5.config.decoder_start_token_id = None
-    with pytest.raises(InputError, match="names no decoder_start_token_id"):
+    with pytest.raises(InputError, match="has no decoder_start_token_id"):
         decoder_start(tiny_t5)
 
 
