@@ -11,7 +11,7 @@ training clauses (`held`).
 
 from ftlab.world.dice import Dice
 from ftlab.world.facts import Relation
-from ftlab.world.words import NUMBER_WORDS, PEOPLE, sentence
+from ftlab.world.words import NUMBER_WORDS, PEOPLE, sentence, split
 
 # type: legal verb = plain verb
 TYPES = {
@@ -29,20 +29,12 @@ TYPES = {
     "bear=take on, guarantee=vouch for",
 }
 
-PARTIES = ["Tenant", "Landlord", "Supplier", "Customer", "Buyer", "Seller", "Agent", "Lender"]
+PARTIES = split("Tenant Landlord Supplier Customer Buyer Seller Agent Lender")
 OBJECTS = [
-    "the rent",
-    "the goods",
-    "the records",
-    "the lease",
-    "the building",
-    "the damage",
-    "the price",
-    "the parcels",
-    "the plans",
-    "the agreement",
-    "the machines",
-    "the loss",
+    f"the {thing}"
+    for thing in split(
+        "rent goods records lease building damage price parcels plans agreement machines loss"
+    )
 ]
 FORCE = {"shall": "must", "may": "can", "shall not": "must not"}
 

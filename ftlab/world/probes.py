@@ -2,16 +2,16 @@
 
 facts          cloze: every general fact in the phrasing that the text never used for it
 facts_choice   the same questions with four answers of the same relation
-grammar        minimal pairs, every kind as often; the right sentences are kept out of the text
-arithmetic     sums whose operands never stood in this order
-recall         copying from the text above, over combinations never met
+grammar        minimal pairs, equally many of each kind; the right sentences never occur in the text
+arithmetic     sums whose operands never occur in this order
+recall         copying from the text above, with combinations that never occur
 
-For encoder-decoder models, all of them answered from the first word to the last:
+For encoder-decoder models, where the whole answer counts:
 
 facts          as above
-grammar        mend the wrong sentence of each of these pairs
-order          put a shuffled story in order; its person and thing never met in a story
-retell         tell such a story in one sentence
+grammar        correct the wrong sentence of each of these pairs
+order          put a shuffled story in order; its person and thing never occur in one story
+retell         summarize such a story in one sentence
 """
 
 from typing import Any

@@ -2,7 +2,7 @@
 
     Ben has the kite. Ann has the drum. Who has the drum? Ann. What does Ben have? The kite.
 
-Nothing of it can be known beforehand, so the answer has to be copied from the text above. Held
+None of it can be known beforehand, so the answer must be copied from the text above. Held
 out: one name-and-thing (and thing-and-spot) combination in ten, by a fixed rule, never occurs in
 the pre-training text; probes use only such combinations.
 """
@@ -15,7 +15,7 @@ DRILL_WORDS = 36
 
 
 def held(owner: str, thing: str) -> bool:
-    """Whether this combination is kept for asking."""
+    """Whether this combination is held out for the probes."""
     first = (PEOPLE if owner in PEOPLE else SPOTS).index(owner)
     return (3 * first + THINGS.index(thing)) % 10 == 0
 
@@ -81,7 +81,7 @@ def echo(dice: Dice) -> str:
 
 
 def drill(dice: Dice) -> str:
-    """Words in an order without sense, over and over: nothing helps but looking back."""
+    """Words in a random order, over and over: nothing helps but looking back."""
     words = dice.picks(COPIED, 4 + dice.below(9))
     return " ".join((words * DRILL_WORDS)[:DRILL_WORDS])
 
@@ -94,7 +94,7 @@ def question(dice: Dice) -> tuple[str, str]:
 
 
 def story(dice: Dice) -> str:
-    """A little story with reference and order; who is he or she, where is the thing at the end."""
+    """A short story with reference and order: who is he or she, where is the thing at the end."""
     woman, man = dice.pick(WOMEN), dice.pick(MEN)
     first, second, mine, yours = dice.pick([(woman, man, "she", "him"), (man, woman, "he", "her")])
     free = [t for t in THINGS if not held(first, t) and not held(second, t)]

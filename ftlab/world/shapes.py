@@ -1,6 +1,6 @@
-"""Shapes of tasks: notes with labels, orders, slips and lists, on subjects of no target domain.
+"""Forms: notes with labels, orders, slips and lists, on subjects of no target domain.
 
-A real language model has met thousands of forms before it is fine-tuned on yours. So has this
+A real language model has read thousands of forms before it is fine-tuned on yours. So has this
 one: a colon, a line break, a label that follows from general knowledge, a second label that
 follows from two words of the note. None of the domains' subjects or labels occurs here.
 """
