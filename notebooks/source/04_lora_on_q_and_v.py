@@ -576,14 +576,14 @@ show(
 #
 # *Goal: count an adapter before you build it. 5 minutes, easy.*
 #
-# Write `lora_numbers(d_in, d_out, r)`: how many numbers does a LoRA of rank `r` train beside a
+# Write `lora_parameters(d_in, d_out, r)`: how many parameters does a LoRA of rank `r` train beside a
 # linear layer from `d_in` to `d_out`?
 
 # %%
 from ftlab.teach import answers
 
 
-def lora_numbers(d_in, d_out, r):
+def lora_parameters(d_in, d_out, r):
     # <solution>
     return r * d_in + d_out * r
     # </solution>
@@ -592,16 +592,16 @@ def lora_numbers(d_in, d_out, r):
     # </stub>
 
 
-lora_numbers = ftlab.exercise(
-    lora_numbers,
-    reference=answers.lora_numbers,
+lora_parameters = ftlab.exercise(
+    lora_parameters,
+    reference=answers.lora_parameters,
     checks=[
         ("the layer from above", lambda f: (f(128, 128, 8), layer.A.numel() + layer.B.numel()))
     ],
     cases=[(128, 512, 4), (576, 1536, 1), (4096, 4096, 64)],
     hints=["A is r x d_in.", "B is d_out x r. Add the two."],
 )
-print(f"rank 8 beside a layer of 4096 x 4096: {lora_numbers(4096, 4096, 8):,} numbers")
+print(f"rank 8 beside a layer of 4096 x 4096: {lora_parameters(4096, 4096, 8):,} numbers")
 
 # %% [markdown]
 # ## Exercise 2: merge by hand
