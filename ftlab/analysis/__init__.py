@@ -9,10 +9,13 @@ if TYPE_CHECKING:
     from ftlab.analysis.compare import (
         Setting,
         best_at,
+        close,
         common_level,
         difference,
-        mean_interval,
+        more,
         pick,
+        rate_text,
+        retained_of,
         settings,
         shipped,
         spearman,
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
         whole,
     )
     from ftlab.analysis.four_bits import left, pairs
+    from ftlab.analysis.frame import records
     from ftlab.analysis.orderings import (
         METHODS,
         OPTIONAL,

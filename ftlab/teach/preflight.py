@@ -139,11 +139,7 @@ def _met(need: Any) -> bool:
 
 def _hardware(device: str, precision: str, profile: str) -> Iterator[Finding]:
     yield Finding("device", "good", _device_words(device))
-    words = {
-        "bf16": "bfloat16",
-        "fp16": "float16 (no bfloat16 in hardware)",
-        "fp32": "float32",
-    }
+    words = {"bf16": "bfloat16", "fp16": "float16 (no bfloat16 in hardware)", "fp32": "float32"}
     yield Finding("precision", "good", f"{words[precision]}, for training")
     hint = "models come from the Hub; without it, the small models of the workbook are used"
     yield Finding("profile", "good", profile, hint if profile == "t4" else "")
