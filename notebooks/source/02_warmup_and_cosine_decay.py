@@ -91,7 +91,7 @@ from ftlab.show import scoreboard, settings_table
 
 nano = compare.settings(compare.shipped("nano"))
 constant = compare.pick(nano, "learning rate", 1e-3)[0]
-print(f"constant rate: {constant.told('target_score')} right, {constant.told('retention')} kept")
+print(f"constant rate: {constant.text('target_score')} right, {constant.text('retention')} kept")
 guess = ftlab.predict("Kept, with warmup and cosine decay at the same peak?", None, unit="%")
 
 # %%
@@ -136,7 +136,7 @@ show(settings_table([gentle, gentle_cosine, constant, cosine], model="nano-gpt2"
 equal_peak = ftlab.claim(
     "At the same peak, warmup + cosine keeps more than a constant rate (3 seeds)",
     compare.more(cosine, constant),
-    f"at 0.001 kept {cosine.told('retention')} against {constant.told('retention')}",
+    f"at 0.001 kept {cosine.text('retention')} against {constant.text('retention')}",
 )
 learns_less = ftlab.claim(
     "but it learns less as well (3 seeds)",
@@ -256,8 +256,8 @@ for setting in warmups:
     length = setting.runs[0].plan["warmup"]
     left = sum(lr_factors("constant", steps=100, warmup=length)) / 100
     print(
-        f"warmup {length:2}: area {left:4.0%}   kept {setting.told('retention'):18} "
-        f"right {setting.told('target_score')}"
+        f"warmup {length:2}: area {left:4.0%}   kept {setting.text('retention'):18} "
+        f"right {setting.text('target_score')}"
     )
 short = next(s for s in warmups if s.runs[0].plan["warmup"] == 10)
 warmup_helps = ftlab.claim(

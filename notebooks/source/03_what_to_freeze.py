@@ -176,7 +176,7 @@ from ftlab.analysis import compare
 
 nano = compare.settings(compare.shipped("nano"))
 full = compare.pick(nano, "learning rate", 1e-3)[0]
-print(f"naive, 3 seeds: {full.told('target_score')} right, {full.told('retention')} kept")
+print(f"naive, 3 seeds: {full.text('target_score')} right, {full.text('retention')} kept")
 
 # %%
 from ftlab.evaluate.drift import update_norms
@@ -282,18 +282,18 @@ print(
 keeps = ftlab.claim(
     "At the same rate the article's plan keeps far more than full fine-tuning (3 seeds)",
     compare.more(article, full),
-    f"kept {article.told('retention')} against {full.told('retention')}",
+    f"kept {article.text('retention')} against {full.text('retention')}",
 )
 learns_less = ftlab.claim(
     "but it learns much less in as many steps (3 seeds)",
     compare.more(full, article, "target_score"),
-    f"right {article.told('target_score')} against {full.told('target_score')}",
+    f"right {article.text('target_score')} against {full.text('target_score')}",
 )
 low_not_top = ftlab.claim(
     "Freezing the lower half keeps more than freezing the upper half, at the same rate (3 seeds)",
     compare.more(low, top),
-    f"kept {low.told('retention')} against {top.told('retention')}; "
-    f"right {low.told('target_score')} against {top.told('target_score')}",
+    f"kept {low.text('retention')} against {top.text('retention')}; "
+    f"right {low.text('target_score')} against {top.text('target_score')}",
 )
 
 # %% [markdown]
@@ -323,7 +323,7 @@ def at_levels(kind):
 bargain = ftlab.claim(
     "At matched learning no freezing is shown to keep more than full fine-tuning (3 seeds)",
     all(
-        compare.verdict(m[kind].kept, m["learning rate"].kept) != "holds"
+        compare.verdict(m[kind].retained, m["learning rate"].retained) != "holds"
         for m in matched
         for kind in KINDS[1:]
     ),
@@ -332,7 +332,7 @@ bargain = ftlab.claim(
 no_place = ftlab.claim(
     "At matched learning, each at its best rate, it is not decided which half to freeze (3 seeds)",
     all(
-        compare.verdict(m["freeze_low"].kept, m["freeze_top"].kept) == "not decided"
+        compare.verdict(m["freeze_low"].retained, m["freeze_top"].retained) == "not decided"
         for m in matched
     ),
     f"kept {at_levels('freeze_low')} (lower half) against {at_levels('freeze_top')} (upper half)",
@@ -388,8 +388,8 @@ real_keeps = ftlab.claim(
 real_less = ftlab.claim(
     "SmolLM2: and it learns less in as many steps (3 seeds)",
     compare.more(real_full, real_low, "target_score"),
-    f"right {real_low.told('target_score')} against {real_full.told('target_score')}, "
-    f"new cases {real_low.told('held_score')} against {real_full.told('held_score')}",
+    f"right {real_low.text('target_score')} against {real_full.text('target_score')}, "
+    f"new cases {real_low.text('held_score')} against {real_full.text('held_score')}",
 )
 real_place = ftlab.claim(
     "SmolLM2: at a gentle rate three seeds do not decide which half to protect",
@@ -398,7 +398,9 @@ real_place = ftlab.claim(
     f"right {compare.difference(real_low, real_top, 'target_score')}",
 )
 real_matched = [compare.best_at([s for s in laptop if s.sweep in REAL], lv) for lv in real_levels]
-leads = [paired_difference(m["freeze_low"].kept, m["learning rate"].kept) for m in real_matched]
+leads = [
+    paired_difference(m["freeze_low"].retained, m["learning rate"].retained) for m in real_matched
+]
 real_bargain = ftlab.claim(
     "SmolLM2: at matched learning the lower half frozen keeps more at one of three levels at least",
     any(lead.low > 0 for lead in leads),

@@ -274,10 +274,10 @@ SWEPT = ("learning rate", "lora_qv", "lora_all")
 show(sweep([r for kind in SWEPT for s in compare.pick(nano, kind) for r in s.runs], "lr", log=True))
 for kind in SWEPT:
     most = max(compare.pick(nano, kind), key=lambda setting: setting.mean("target_score"))
-    told = f"{most.told('target_score')}, kept {most.told('retention')}"
+    told = f"{most.text('target_score')}, kept {most.text('retention')}"
     print(f"{called(kind)}: most right at a rate of {most.lr:g}: {told}")
 slow = compare.pick(nano, "lora_head", 3e-4)[0]
-print(f"the recipe at {slow.lr:g}, the lowest rate of any LoRA: right {slow.told('target_score')}")
+print(f"the recipe at {slow.lr:g}, the lowest rate of any LoRA: right {slow.text('target_score')}")
 
 # %% [markdown]
 # At 0.001 full fine-tuning wrecks the model, and LoRA does not: its gentle rates begin where the
@@ -322,7 +322,7 @@ full, forward = matched["learning rate"], matched["lora_ff"]
 placement = ftlab.claim(
     "At equal numbers and matched learning, LoRA on all linear layers keeps more than on Q and V, "
     "and so does LoRA on the feed-forward layers alone",
-    all(compare.verdict(one.kept, qv.kept) == "holds" for one in (everywhere, forward)),
+    all(compare.verdict(one.retained, qv.retained) == "holds" for one in (everywhere, forward)),
     f"kept {everywhere.interval.estimate:.0%} and {forward.interval.estimate:.0%} against "
     f"{qv.interval.estimate:.0%}",
 )
@@ -341,7 +341,7 @@ higher_still = ftlab.claim(
 )
 less_than_full = ftlab.claim(
     "At matched learning, LoRA on Q and V keeps less than full fine-tuning at its best rate",
-    compare.verdict(full.kept, qv.kept) == "holds",
+    compare.verdict(full.retained, qv.retained) == "holds",
     f"kept {qv.interval.estimate:.0%} against {full.interval.estimate:.0%}",
 )
 
@@ -359,12 +359,12 @@ by_rank = [
 ]
 for rank, setting in by_rank:
     print(
-        f"rank {rank:2}: kept {setting.told('retention'):18} right {setting.told('target_score')}"
+        f"rank {rank:2}: kept {setting.text('retention'):18} right {setting.text('target_score')}"
     )
 rank_matters = ftlab.claim(
     "A higher rank forgets more at the same rate (3 seeds)",
     compare.more(by_rank[0][1], by_rank[-1][1]),
-    f"kept {by_rank[0][1].told('retention')} at rank 2, {by_rank[-1][1].told('retention')} at 64",
+    f"kept {by_rank[0][1].text('retention')} at rank 2, {by_rank[-1][1].text('retention')} at 64",
 )
 
 # %% [markdown]
@@ -381,7 +381,7 @@ gentle = [s for s in board if s.mean("retention") > 0.9]
 furthest_right = max(gentle, key=lambda s: s.mean("target_score"))
 print(
     f"of those that keep 90 %, {called(furthest_right.sweep)} learned most: "
-    f"{furthest_right.told('target_score')} right"
+    f"{furthest_right.text('target_score')} right"
 )
 
 # %% [markdown]
@@ -480,12 +480,12 @@ real_told = {kind: f"{one.interval.estimate:.0%}" for kind, one in real.items()}
 real_place = ftlab.claim(
     "SmolLM2, matched learning: as many numbers, spread over all linear layers, keep more than "
     "on Q and V by band (3 seeds)",
-    compare.verdict(real["lora_even"].kept, real["lora_band"].kept) == "holds",
+    compare.verdict(real["lora_even"].retained, real["lora_band"].retained) == "holds",
     f"kept {real_told['lora_even']} against {real_told['lora_band']}",
 )
 real_less = ftlab.claim(
     "SmolLM2, matched learning: LoRA on Q and V by band keeps less than full fine-tuning (3 seeds)",
-    compare.verdict(real["learning rate"].kept, real["lora_band"].kept) == "holds",
+    compare.verdict(real["learning rate"].retained, real["lora_band"].retained) == "holds",
     f"kept {real_told['lora_band']} against {real_told['learning rate']}",
 )
 
@@ -508,8 +508,8 @@ show(
         [
             (
                 f"{called(a.sweep)}, {plain(a.lr)}",
-                a.told("retention"),
-                b.told("retention"),
+                a.text("retention"),
+                b.text("retention"),
             )
             for _, a, b in same
         ],
@@ -662,7 +662,7 @@ my_lora, my_rate = LoRA({"1-12": 1}, targets=("q", "k", "v", "o", "ff")), 3e-3
 
 to_reach = compare.pick(nano, "lora_all", 1e-3)[0]
 if my_lora is None:
-    print(f"no LoRA of your own yet; to reach: {to_reach.told('target_score')} right.")
+    print(f"no LoRA of your own yet; to reach: {to_reach.text('target_score')} right.")
 else:
     mine = lab.run(ftlab.Plan(lr=my_rate, measure_every=0), method=my_lora).finish()
     right, kept = mine.final["target_score"], mine.final["retention"]

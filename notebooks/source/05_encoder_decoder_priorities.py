@@ -334,16 +334,16 @@ not_format = ftlab.claim(
     compare.more(
         alone["new format"]["lora_cross"], alone["new format"]["lora_decoder"], "target_score"
     ),
-    f"right {alone['new format']['lora_cross'].told('target_score')} against "
-    f"{alone['new format']['lora_decoder'].told('target_score')}",
+    f"right {alone['new format']['lora_cross'].text('target_score')} against "
+    f"{alone['new format']['lora_decoder'].text('target_score')}",
 )
 not_words = ftlab.claim(
     "New words: the encoder's attention alone learns more than the decoder's own alone (3 seeds)",
     compare.more(
         alone["new words"]["lora_encoder"], alone["new words"]["lora_decoder"], "target_score"
     ),
-    f"right {alone['new words']['lora_encoder'].told('target_score')} against "
-    f"{alone['new words']['lora_decoder'].told('target_score')}",
+    f"right {alone['new words']['lora_encoder'].text('target_score')} against "
+    f"{alone['new words']['lora_decoder'].text('target_score')}",
 )
 last_of_three = ftlab.claim(
     "On both tasks the decoder's own attention alone learns least (3 seeds)",
@@ -368,8 +368,8 @@ pair = ftlab.claim(
         best["new format"]["lora_decoder_cross"],
         "target_score",
     ),
-    f"right {best['new format']['lora_decoder_encoder'].told('target_score')} against "
-    f"{best['new format']['lora_decoder_cross'].told('target_score')}",
+    f"right {best['new format']['lora_decoder_encoder'].text('target_score')} against "
+    f"{best['new format']['lora_decoder_cross'].text('target_score')}",
 )
 misled = ftlab.claim(
     "New format: the first gradient pulled at the decoder's own attention more than at the "
@@ -424,7 +424,7 @@ def kept(task, name):
 quiet_encoder = ftlab.claim(
     "New words, at matched learning: adapters in the encoder keep more than in the decoder",
     compare.verdict(
-        matched["new words"]["lora_encoder"].kept, matched["new words"]["lora_decoder"].kept
+        matched["new words"]["lora_encoder"].retained, matched["new words"]["lora_decoder"].retained
     )
     == "holds",
     f"kept {kept('new words', 'lora_encoder'):.0%} against {kept('new words', 'lora_decoder'):.0%}",
@@ -433,14 +433,15 @@ behind = [
     name
     for name in attentions()
     if compare.verdict(
-        matched["new format"]["learning rate"].kept, matched["new format"][name].kept
+        matched["new format"]["learning rate"].retained, matched["new format"][name].retained
     )
     == "holds"
 ]
 gentle_full = ftlab.claim(
     "At matched learning no plan is shown to keep more than full fine-tuning at its best rate",
     all(
-        compare.verdict(matched[task][name].kept, matched[task]["learning rate"].kept) != "holds"
+        compare.verdict(matched[task][name].retained, matched[task]["learning rate"].retained)
+        != "holds"
         for task in TASKS
         for name in attentions()
     ),
@@ -499,18 +500,18 @@ still_decoder = {task: at_gentle(task, "freeze_decoder") for task in TASKS}
 frozen_format = ftlab.claim(
     "New format, at 0.0001: with the encoder frozen more is learned than with the decoder frozen",
     compare.more(still_encoder["new format"], still_decoder["new format"], "target_score"),
-    f"right {still_encoder['new format'].told('target_score')} against "
-    f"{still_decoder['new format'].told('target_score')}, "
-    f"kept {still_encoder['new format'].told('retention')} against "
-    f"{still_decoder['new format'].told('retention')}",
+    f"right {still_encoder['new format'].text('target_score')} against "
+    f"{still_decoder['new format'].text('target_score')}, "
+    f"kept {still_encoder['new format'].text('retention')} against "
+    f"{still_decoder['new format'].text('retention')}",
 )
 frozen_words = ftlab.claim(
     "New words, at 0.0001: with the decoder frozen more is kept than with the encoder frozen",
     compare.more(still_decoder["new words"], still_encoder["new words"], "retention"),
-    f"kept {still_decoder['new words'].told('retention')} against "
-    f"{still_encoder['new words'].told('retention')}, "
-    f"right {still_decoder['new words'].told('target_score')} against "
-    f"{still_encoder['new words'].told('target_score')}",
+    f"kept {still_decoder['new words'].text('retention')} against "
+    f"{still_encoder['new words'].text('retention')}, "
+    f"right {still_decoder['new words'].text('target_score')} against "
+    f"{still_encoder['new words'].text('target_score')}",
 )
 
 quick_still = next(s for s in stacks["new words"]["freeze_decoder"] if s.lr == 3e-4)
@@ -519,16 +520,16 @@ tolerant = ftlab.claim(
     "New words: with the decoder frozen it bears a rate (0.0003) at which it forgets otherwise",
     compare.more(quick_still, quick, "retention")
     and abs(quick_still.mean("target_score") - quick.mean("target_score")) < 0.05,
-    f"kept {quick_still.told('retention')} against {quick.told('retention')}, "
-    f"right {quick_still.told('target_score')} against {quick.told('target_score')}; full "
-    f"fine-tuning at 0.0001: kept {gentle.told('retention')}, right {gentle.told('target_score')}",
+    f"kept {quick_still.text('retention')} against {quick.text('retention')}, "
+    f"right {quick_still.text('target_score')} against {quick.text('target_score')}; full "
+    f"fine-tuning at 0.0001: kept {gentle.text('retention')}, right {gentle.text('target_score')}",
 )
 format_runs = compare.settings(recorded, domain="new_format")
 against = compare.best_at(format_runs, compare.common_level(format_runs, (*NAMES, *FROZEN)))
 frozen_worse = ftlab.claim(
     "New format, at matched learning: either stack frozen keeps less than full fine-tuning",
     all(
-        compare.verdict(against["learning rate"].kept, against[name].kept) == "holds"
+        compare.verdict(against["learning rate"].retained, against[name].retained) == "holds"
         for name in FROZEN
     ),
     f"kept {against['freeze_encoder'].interval.estimate:.0%} (encoder frozen), "
@@ -570,9 +571,9 @@ for domain in ("clinic", "helpdesk", "contracts"):
             (
                 domain,
                 f"{setting.lr:g}",
-                setting.told("target_score"),
-                setting.told("target_chrf"),
-                setting.told("retention"),
+                setting.text("target_score"),
+                setting.text("target_chrf"),
+                setting.text("retention"),
             )
         )
 show(

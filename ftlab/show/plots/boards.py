@@ -80,7 +80,7 @@ def settings_table(found: Iterable[Any], *, model: str = "") -> Table:
                 called(setting.sweep),
                 plain(setting.lr),
                 f"{100 * first.trainable / first.total:.3g} %",
-                *(setting.told(key) for key in ("target_score", "held_score", "retention")),
+                *(setting.text(key) for key in ("target_score", "held_score", "retention")),
                 f"{setting.mean('forgotten'):+.2f}",
             ]
         )
