@@ -161,7 +161,7 @@ def _steps(found: Sequence[Setting]) -> tuple[str, str]:
     """Biderman et al. 2024, LoRA learns less and forgets less, section 4."""
     full = [s for s in found if s.method == "full" and s.sweep in ("steps", "learning rate")]
     if not full:
-        raise InputError("No recorded runs of full fine-tuning.")
+        raise InputError("There are no recorded runs of full fine-tuning.")
     longest = max(full, key=lambda s: (s.runs[0].plan["steps"], s.lr))
     curves = [[s for s in run.curve if s["measured"] and s["step"]] for run in longest.runs]
     early, late = ([curve[at]["measured"]["retention"] for curve in curves] for at in (0, -1))

@@ -69,7 +69,7 @@ def root(tmp_path: Path) -> Path:
         ('"Skill by skill" = ', '"Nowhere" = "x"\n"Skill by skill" = ', "at 'Nowhere'"),
         ("facts will the model", "things will the model", "no \\[\\[prediction\\]\\] for"),
         ('measured = "facts"', 'measured = "luck"', "Nothing is known of 'luck'"),
-        ('sweep = "schedule"\nlr = 1e-3', 'sweep = "schedule"\nlr = 7.0', "No recorded runs"),
+        ('sweep = "schedule"\nlr = 1e-3', 'sweep = "schedule"\nlr = 7.0', "no recorded runs"),
     ],
 )
 def test_what_does_not_fit_is_refused(root: Path, old: str, new: str, says: str):
