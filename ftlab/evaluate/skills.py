@@ -24,8 +24,9 @@ from torch import nn
 
 from ftlab.base.errors import InputError
 from ftlab.datasets.load import Probe
-from ftlab.evaluate.likelihood import Scored, score_segments, score_texts
-from ftlab.text.seq2seq import decoder_start, seq2seq_segments
+from ftlab.evaluate.likelihood import Scored, score_segments
+from ftlab.text.requests import pair_segments
+from ftlab.text.seq2seq import decoder_start
 
 
 @dataclass(frozen=True)
@@ -74,11 +75,8 @@ def _scores(
     batch_tokens: int | None,
 ) -> list[Scored]:
     flat = [pair for group in pairs for pair in group]
-    start = decoder_start(model)
-    if start is None:
-        return score_texts(model, tokenizer, flat, batch_tokens=batch_tokens)
     ended = [p.form == "cloze" for p, group in zip(probes, pairs, strict=True) for _ in group]
-    segments = seq2seq_segments(tokenizer, flat, start, ended=ended)
+    segments = pair_segments(tokenizer, flat, decoder_start(model), ended=ended)
     return score_segments(model, segments, batch_tokens=batch_tokens)
 
 

@@ -28,14 +28,19 @@ from ftlab.text.seq2seq import gap_segments, seq2seq_segments
 
 
 def pair_segments(
-    tokenizer: Any, pairs: Sequence[tuple[str, str]], start: int | None = None
+    tokenizer: Any,
+    pairs: Sequence[tuple[str, str]],
+    start: int | None = None,
+    ended: Sequence[bool] | bool = False,
 ) -> list[Segment]:
     """One segment for every (context, continuation) pair; the context may be empty.
+
+    With `start`, where `ended` says so the end is scored too.
 
     Raises InputError for an empty continuation.
     """
     if start is not None:
-        return seq2seq_segments(tokenizer, pairs, start)
+        return seq2seq_segments(tokenizer, pairs, start, ended=ended)
     moved = [_move_blanks(context, continuation) for context, continuation in pairs]
     wholes = encode(tokenizer, [context + continuation for context, continuation in moved])
     contexts = list(dict.fromkeys(context for context, _ in moved))  # choices share their query

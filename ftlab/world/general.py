@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from ftlab.world import arithmetic, clinic, contracts, grammar, helpdesk, recall, shapes
 from ftlab.world.dice import Dice
 from ftlab.world.facts import GENERAL, all_facts
+from ftlab.world.words import sentence
 
 DOMAIN_RELATIONS = (
     clinic.KNOWLEDGE,
@@ -46,7 +47,8 @@ def _domain_fact(dice: Dice) -> str:
 
 
 def _mention(dice: Dice) -> str:
-    return dice.pick([clinic.mention, helpdesk.mention, contracts.mention])(dice)
+    domain = dice.pick([clinic, helpdesk, contracts])
+    return sentence(dice.fill(dice.pick(domain.MENTIONS), domain.SLOTS))
 
 
 def _grammar(dice: Dice) -> str:
