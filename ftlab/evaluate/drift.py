@@ -42,14 +42,7 @@ _NAMED = (
 )
 
 
-def kl_to_base(
-    base: nn.Module,
-    model: nn.Module,
-    tokenizer: Any,
-    texts: Sequence[Text],
-    *,
-    batch_tokens: int | None = None,
-) -> float:
+def kl_to_base(base: nn.Module, model: nn.Module, tokenizer: Any, texts: Sequence[Text]) -> float:
     """KL(base || model) in nats per token over texts or (prompt, answer) pairs.
 
     `base` must be a model of its own: one that was trained in place no longer is the base.
@@ -61,7 +54,7 @@ def kl_to_base(
         raise InputError("There is no text to compare the models on; give at least one.")
     total = 0.0
     with evaluating(base, model):
-        for batch in batches(segments, model, batch_tokens=batch_tokens):
+        for batch in batches(segments, model):
             old = log_softmax(last_logits(base, batch).float(), -1)  # (B, K, V)
             new = log_softmax(last_logits(model, batch).float(), -1)  # (B, K, V)
             gap = kl_div(new, old, reduction="none", log_target=True).sum(-1)  # (B, K)

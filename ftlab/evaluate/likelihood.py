@@ -88,17 +88,17 @@ def score_texts(
     tokenizer: Any,
     pairs: Sequence[tuple[str, str]],
     *,
-    batch_tokens: int | None = None,
+    ended: Sequence[bool] | bool = False,
 ) -> list[Scored]:
     """Score (context, continuation) pairs: log-probability, greedy or not, tokens.
 
-    The context may be empty: then the prefix token alone is given. Works for causal and for
-    encoder-decoder models of transformers and for a PeftModel around one; the model comes back in
-    the mode it was in. Raises InputError for an empty continuation or a pair longer than the
-    model can read.
+    The context may be empty: then the prefix token alone is given. Of an encoder-decoder model the
+    end is scored too where `ended` says so. Works for models of transformers and for a PeftModel
+    around one; the model comes back in the mode it was in.
+    Raises InputError for an empty continuation or a pair longer than the model can read.
     """
-    segments = pair_segments(tokenizer, pairs, decoder_start(model))
-    return score_segments(model, segments, batch_tokens=batch_tokens)
+    segments = pair_segments(tokenizer, pairs, decoder_start(model), ended=ended)
+    return score_segments(model, segments)
 
 
 def mean_loss(scores: Sequence[Scored]) -> float:
@@ -109,13 +109,7 @@ def mean_loss(scores: Sequence[Scored]) -> float:
     return -math.fsum(score.logprob for score in scores) / tokens
 
 
-def document_loss(
-    model: nn.Module,
-    tokenizer: Any,
-    texts: Sequence[str],
-    *,
-    batch_tokens: int | None = None,
-) -> DocumentLoss:
+def document_loss(model: nn.Module, tokenizer: Any, texts: Sequence[str]) -> DocumentLoss:
     """Loss of whole texts, each after the prefix token; long ones in windows.
 
     Of an encoder-decoder model: the loss of what fills the gaps of each text (span corruption).
@@ -128,9 +122,7 @@ def document_loss(
             f"{len(texts)} texts were given, of which {sum(not w for w in windows)} are empty; "
             "the loss needs at least one text and no empty ones."
         )
-    scores = score_segments(
-        model, [p for group in windows for p in group], batch_tokens=batch_tokens
-    )
+    scores = score_segments(model, [segment for group in windows for segment in group])
     remaining = iter(scores)
     documents = [[next(remaining) for _ in group] for group in windows]
     nats = -math.fsum(score.logprob for score in scores)

@@ -24,9 +24,7 @@ from torch import nn
 
 from ftlab.base.errors import InputError
 from ftlab.datasets.load import Probe
-from ftlab.evaluate.likelihood import Scored, score_segments
-from ftlab.text.requests import pair_segments
-from ftlab.text.seq2seq import decoder_start
+from ftlab.evaluate.likelihood import Scored, score_texts
 
 
 @dataclass(frozen=True)
@@ -46,11 +44,7 @@ class SkillScore:
 
 
 def measure_skills(
-    model: nn.Module,
-    tokenizer: Any,
-    probes: Sequence[Probe],
-    *,
-    batch_tokens: int | None = None,
+    model: nn.Module, tokenizer: Any, probes: Sequence[Probe]
 ) -> dict[str, SkillScore]:
     """Ask every probe; one SkillScore per skill, in the order the skills first appear.
 
@@ -58,26 +52,15 @@ def measure_skills(
     """
     if not probes:
         raise InputError("There is no probe to ask; give a suite with at least one.")
-    pairs = [[(probe.query, ending) for ending in _endings(probe)] for probe in probes]
-    scores = iter(_scores(model, tokenizer, probes, pairs, batch_tokens))
-    right = [_is_right(p, list(islice(scores, len(g)))) for p, g in zip(probes, pairs, strict=True)]
+    asked = [(probe, ending) for probe in probes for ending in _endings(probe)]
+    pairs = [(probe.query, ending) for probe, ending in asked]
+    ended = [probe.form == "cloze" for probe, _ in asked]
+    scores = iter(score_texts(model, tokenizer, pairs, ended=ended))
     by_skill: dict[str, list[tuple[Probe, bool]]] = {}
-    for probe, correct in zip(probes, right, strict=True):
-        by_skill.setdefault(probe.skill, []).append((probe, correct))
+    for probe in probes:
+        right = _is_right(probe, list(islice(scores, len(_endings(probe)))))
+        by_skill.setdefault(probe.skill, []).append((probe, right))
     return {skill: _summary(skill, answers) for skill, answers in by_skill.items()}
-
-
-def _scores(
-    model: nn.Module,
-    tokenizer: Any,
-    probes: Sequence[Probe],
-    pairs: Sequence[Sequence[tuple[str, str]]],
-    batch_tokens: int | None,
-) -> list[Scored]:
-    flat = [pair for group in pairs for pair in group]
-    ended = [p.form == "cloze" for p, group in zip(probes, pairs, strict=True) for _ in group]
-    segments = pair_segments(tokenizer, flat, decoder_start(model), ended=ended)
-    return score_segments(model, segments, batch_tokens=batch_tokens)
 
 
 def _endings(probe: Probe) -> Sequence[str]:

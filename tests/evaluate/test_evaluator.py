@@ -3,14 +3,13 @@
 Run: pytest tests/evaluate/test_evaluator.py
 """
 
-import copy
 import json
 
 import pytest
 import torch
 from datasets import Dataset
 from peft import LoraConfig, get_peft_model
-from probes_at_hand import WORDS, cloze_probes
+from probes_at_hand import WORDS, cloze_probes, moved
 
 from ftlab.base.errors import InputError
 from ftlab.datasets.load import Domain, Probe, Suite
@@ -18,19 +17,10 @@ from ftlab.evaluate.evaluator import Evaluator, draw_items
 
 # peft 0.21 asks transformers 5.23 for `is_gradient_checkpointing`, which warns that it goes in v6.
 pytestmark = pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing. is deprecated")
-KEYS = {
-    "target_score",
-    "seen_score",
-    "held_score",
-    "target_chrf",
-    "target_loss",
-    "general_loss",
-    "skills",
-    "retention",
-    "learned",
-    "forgotten",
-    "kept",
-}
+KEYS = set(
+    "target_score seen_score held_score target_chrf target_loss general_loss skills retention "
+    "learned forgotten kept".split()
+)
 
 
 def items(n):
@@ -76,15 +66,6 @@ def evaluator(tiny_tokenizer, domain, suite, base):
     return Evaluator(tiny_tokenizer, domain, suite, base, target_items=8, per_skill=4, documents=3)
 
 
-def damaged(model, size=0.05):
-    torch.manual_seed(1)
-    model = copy.deepcopy(model)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.add_(size * torch.randn_like(parameter))
-    return model
-
-
 def test_before_training_nothing_is_forgotten(evaluator, base):
     for measured in (evaluator.baseline, evaluator.baseline_full):
         assert measured["learned"] == measured["forgotten"] == 0
@@ -101,7 +82,7 @@ def test_a_fresh_lora_has_forgotten_nothing(evaluator, base):
 
 
 def test_damage_is_seen(evaluator, base):
-    quick, full = evaluator(damaged(base)), evaluator.full(damaged(base))
+    quick, full = evaluator(moved(base)), evaluator.full(moved(base))
     for measured in (quick, full):
         assert measured["retention"] < 1
         assert measured["forgotten"] != 0
@@ -124,7 +105,7 @@ def test_training_in_place_does_not_move_the_base(evaluator, base):
 
 
 def test_full_says_how_sure_it_is(evaluator, domain, suite, base):
-    full = evaluator.full(damaged(base))
+    full = evaluator.full(moved(base))
     assert set(full) == KEYS | {
         "bits_per_byte", "kl_target", "kl_general", "chance", "left_out", "n", "intervals"
     }  # fmt: skip
