@@ -43,7 +43,6 @@ class Comparison:
 class Priorities:
     """The order on one shift."""
 
-    domain: str
     best: Mapping[str, Setting]
     """Each method at its best rate."""
     steps: tuple[Comparison, ...]
@@ -80,7 +79,7 @@ def priorities(
         one, other = best[first].values(key), best[second].values(key)
         gap = paired_difference(one, other)
         steps.append(Comparison(first, second, gap, verdict(one, other)))
-    return Priorities(domain, best, tuple(steps))
+    return Priorities(best, tuple(steps))
 
 
 def best_rates(found: Sequence[Setting], key: str = "target_score") -> dict[str, Setting]:

@@ -30,7 +30,7 @@ class Pair:
     """Two settings that differ only in their base."""
 
     where: str
-    """Model and what else tells the pair from others."""
+    """Model and rate, or domain."""
     plain: Mapping[str, Any]
     """The plain base, measured fully."""
     lora: Setting

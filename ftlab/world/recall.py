@@ -12,6 +12,12 @@ from ftlab.world.words import MEN, PEOPLE, SPOTS, THINGS, WOMEN
 
 COPIED = [*THINGS, *PEOPLE, *SPOTS]
 DRILL_WORDS = 36
+ENDINGS = (
+    "{second} put it on the {spot}. Where is the {thing}? On the {spot}.",
+    "{second} put it on the {spot}, then on the {last}. Where is the {thing} now? On the {last}.",
+    "Who has the {thing} now? {second}.",
+    "Who found the {thing}? {first}.",
+)
 
 
 def held(owner: str, thing: str) -> bool:
@@ -100,29 +106,8 @@ def story(dice: Dice) -> str:
     free = [t for t in THINGS if not held(first, t) and not held(second, t)]
     thing = dice.pick(free)
     spots = [s for s in SPOTS if not held(s, thing)]
+    ending = dice.pick(ENDINGS)
+    slots = [slot for slot in ("spot", "last") if f"{{{slot}}}" in ending]
+    drawn = dict(zip(slots, dice.picks(spots, len(slots)), strict=True))
     text = f"{first} found the {thing}. Then {mine} met {second} and gave it to {yours}. "
-    return text + dice.pick(ENDINGS)(dice, first, second, thing, spots)
-
-
-def _one_spot(dice: Dice, first: str, second: str, thing: str, spots: list[str]) -> str:
-    spot = dice.pick(spots)
-    return f"{second} put it on the {spot}. Where is the {thing}? On the {spot}."
-
-
-def _two_spots(dice: Dice, first: str, second: str, thing: str, spots: list[str]) -> str:
-    spot, last = dice.picks(spots, 2)
-    return (
-        f"{second} put it on the {spot}, then on the {last}. "
-        f"Where is the {thing} now? On the {last}."
-    )
-
-
-def _holder(dice: Dice, first: str, second: str, thing: str, spots: list[str]) -> str:
-    return f"Who has the {thing} now? {second}."
-
-
-def _finder(dice: Dice, first: str, second: str, thing: str, spots: list[str]) -> str:
-    return f"Who found the {thing}? {first}."
-
-
-ENDINGS = (_one_spot, _two_spots, _holder, _finder)
+    return text + ending.format(first=first, second=second, thing=thing, **drawn)

@@ -11,14 +11,14 @@ from ftlab.analysis import compare
 from ftlab.base.errors import InputError
 
 
-def run(losses, kept, *, name="full, clinic, lr 1, seed 0", sweep="full", seed=0, lr=1.0):
+def run(losses, retained, *, name="full, clinic, lr 1, seed 0", sweep="full", seed=0, lr=1.0):
     curve = [
         {"step": n, "measured": {"target_loss": loss, "retention": share}}
-        for n, (loss, share) in enumerate(zip(losses, kept, strict=True))
+        for n, (loss, share) in enumerate(zip(losses, retained, strict=True))
     ]
     return SimpleNamespace(
         name=name, method=sweep, domain="clinic", plan={"lr": lr}, seed=seed, curve=curve,
-        extra={"sweep": sweep}, final={"retention": kept[-1], "target_score": 0.5},
+        extra={"sweep": sweep}, final={"retention": retained[-1], "target_score": 0.5},
     )  # fmt: skip
 
 

@@ -21,11 +21,11 @@ from ftlab.cli.main import main
 NOISE = (0.0, 0.01, -0.01)
 
 
-def made(sweep, kept, *, lr=1e-3, steps=100, right=0.5, seeds=3, trainable=100):
-    """Runs of a sweep whose retention falls from 1 to `kept`, and loss from 4 to 0.2."""
+def made(sweep, retained, *, lr=1e-3, steps=100, right=0.5, seeds=3, trainable=100):
+    """Runs of a sweep whose retention falls from 1 to `retained`, and loss from 4 to 0.2."""
     runs = []
     for seed in range(seeds):
-        end = kept + NOISE[seed]
+        end = retained + NOISE[seed]
         curve = [
             {"step": s, "measured": {"target_loss": loss, "retention": share}}
             for s, loss, share in (
@@ -89,8 +89,8 @@ def test_equal_settings_are_compared_without_a_choice():
     rows = same_settings(nano, real)
     assert len(rows) == len({name for name, _, _ in rows}) > 6
     assert all((a.sweep, a.lr) == (b.sweep, b.lr) for _, a, b in rows)
-    kept = [a.mean("retention") for _, a, _ in rows]
-    assert kept == sorted(kept, reverse=True)
+    retained = [a.mean("retention") for _, a, _ in rows]
+    assert retained == sorted(retained, reverse=True)
     other = compare.settings(made("learning rate", 0.9, lr=0.5))
     assert same_settings(nano, other) == []
 

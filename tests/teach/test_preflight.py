@@ -1,4 +1,4 @@
-"""The preflight tells the truth: each trap is found where it is, and nowhere else.
+"""The preflight is right: each trap is found where it is, and nowhere else.
 
 pytest tests/teach/test_preflight.py
 """
@@ -63,17 +63,17 @@ def test_a_fine_machine_has_no_traps() -> None:
 
 
 @pytest.mark.parametrize(
-    ("version", "told"), [("0.10.0", True), ("0.15.9+cu1", True), ("0.16.0", False), (None, False)]
+    ("version", "named"), [("0.10.0", True), ("0.15.9+cu1", True), ("0.16.0", False), (None, False)]
 )
-def test_an_old_torchao_beside_peft(monkeypatch, version: str | None, told: bool) -> None:
+def test_an_old_torchao_beside_peft(monkeypatch, version: str | None, named: bool) -> None:
     packages = FINE | {"torchao": version}
     monkeypatch.setitem(sys.modules, "torchao", None)  # as `import ftlab` hides it
-    assert ("torchao" in found(packages)) is told
-    assert not told or not found(packages)["torchao"].harmful
+    assert ("torchao" in found(packages)) is named
+    assert not named or not found(packages)["torchao"].harmful
     assert "torchao" not in found(packages | {"peft": None})
     monkeypatch.setitem(sys.modules, "torchao", ModuleType("torchao"))  # loaded before ftlab
-    assert ("torchao" in found(packages)) is told
-    assert not told or found(packages)["torchao"].harmful
+    assert ("torchao" in found(packages)) is named
+    assert not named or found(packages)["torchao"].harmful
 
 
 @pytest.fixture
@@ -164,10 +164,10 @@ def test_busy_cores_are_said_unless_one_thread_is_set(monkeypatch) -> None:
     assert found(FINE) == {}
 
 
-@pytest.mark.parametrize(("capability", "told"), [((7, 5), True), ((8, 0), False)])
-def test_a_t4_emulates_bfloat16(monkeypatch, capability, told: bool) -> None:
+@pytest.mark.parametrize(("capability", "named"), [((7, 5), True), ((8, 0), False)])
+def test_a_t4_emulates_bfloat16(monkeypatch, capability, named: bool) -> None:
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda *a: capability)
-    assert ("bfloat16" in found(FINE, "cuda")) is told
+    assert ("bfloat16" in found(FINE, "cuda")) is named
 
 
 @pytest.mark.parametrize(

@@ -61,16 +61,19 @@ def test_a_range_with_nothing_in_it_is_refused() -> None:
 
 def test_a_claim_shows_its_mark_and_number(capsys, monkeypatch) -> None:
     monkeypatch.delenv("FTLAB_STRICT", raising=False)
-    assert claim("It forgets", bool(np.True_), "kept 19 %").holds
-    assert claim("It keeps all", np.float64(0.19) > 0.9, "kept 19 %").holds is False
-    assert capsys.readouterr().out == "✓ It forgets (kept 19 %)\n✗ It keeps all (kept 19 %)\n"
+    assert claim("It forgets", bool(np.True_), "retained 19 %").holds
+    assert claim("It retains all", np.float64(0.19) > 0.9, "retained 19 %").holds is False
+    assert (
+        capsys.readouterr().out
+        == "✓ It forgets (retained 19 %)\n✗ It retains all (retained 19 %)\n"
+    )
 
 
 def test_a_failing_claim_raises_under_strict(monkeypatch) -> None:
     monkeypatch.setenv("FTLAB_STRICT", "1")
     assert claim("It forgets", True, "19 %").holds
-    with pytest.raises(AssertionError, match=r"does not hold: It keeps all \(19 %\)"):
-        claim("It keeps all", False, "19 %")
+    with pytest.raises(AssertionError, match=r"does not hold: It retains all \(19 %\)"):
+        claim("It retains all", False, "19 %")
 
 
 def test_a_claim_without_a_number_is_refused() -> None:
@@ -205,9 +208,9 @@ def test_an_answer_may_change_its_input() -> None:
         return values.pop()
 
     cases = [([1, 2],), ([3],)]
-    kept = copy.deepcopy(cases)
+    given = copy.deepcopy(cases)
     assert exercise(last, reference=lambda values: values[-1], cases=cases) is last
-    assert cases == kept
+    assert cases == given
 
 
 def test_a_plain_value_is_an_answer_too(capsys, monkeypatch) -> None:
