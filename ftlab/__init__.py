@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         train,
         world,
     )
+    from ftlab.analysis.frame import records
     from ftlab.base import machine
     from ftlab.lab.lab import Lab, Run, open_lab
     from ftlab.plan import Plan

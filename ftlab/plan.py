@@ -55,13 +55,13 @@ class Plan:
 
     def __post_init__(self) -> None:
         for name, least in _WHOLE.items():
-            _check_whole(name, getattr(self, name), least)
+            check_whole(name, getattr(self, name), least)
         for name, (least, open_end) in _REAL.items():
             _check_real(name, getattr(self, name), least, open_end=open_end)
-        _check_choice("schedule", self.schedule, SCHEDULES)
-        _check_choice("loss_on", self.loss_on, LOSSES)
-        _check_choice("optimizer", self.optimizer, OPTIMIZERS)
-        _check_choice("gradient_checkpointing", self.gradient_checkpointing, (True, False))
+        check_choice("schedule", self.schedule, SCHEDULES)
+        check_choice("loss_on", self.loss_on, LOSSES)
+        check_choice("optimizer", self.optimizer, OPTIMIZERS)
+        check_choice("gradient_checkpointing", self.gradient_checkpointing, (True, False))
         if self.warmup > self.steps:
             raise InputError(
                 f"warmup={self.warmup} is longer than the run of steps={self.steps}; "
@@ -114,7 +114,8 @@ _WHOLE = {
 _REAL = {"lr": (0, True), "weight_decay": (0, False), "clip": (0, False)}
 
 
-def _check_whole(name: str, value: Any, least: int) -> None:
+def check_whole(name: str, value: Any, least: int) -> None:
+    """Raises InputError unless `value` is a whole number from `least` up."""
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
         raise InputError(f"{name}={value!r} is not possible; give a whole number from {least} up.")
 
@@ -126,8 +127,17 @@ def _check_real(name: str, value: Any, least: float, *, open_end: bool) -> None:
         raise InputError(f"{name}={value!r} is not possible; give a number {bound} {least}.")
 
 
-def _check_choice(name: str, value: Any, choices: tuple[Any, ...]) -> None:
+def check_choice(name: str, value: Any, choices: tuple[Any, ...]) -> None:
+    """Raises InputError unless `value` is one of the `choices`."""
     if value not in choices:
         raise InputError(
             f"{name}={value!r} is not known; choose one of {', '.join(map(str, choices))}."
         )
+
+
+def rate_text(rate: float) -> str:
+    """A learning rate as every plot, table and sentence writes it: 0.00015 gives "1.5e-4"."""
+    if not rate:
+        return "0"
+    mantissa, exponent = f"{rate:.2e}".split("e")
+    return f"{float(mantissa):g}e{int(exponent)}"

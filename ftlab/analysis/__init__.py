@@ -12,9 +12,9 @@ if TYPE_CHECKING:
         close,
         common_level,
         difference,
-        mean_interval,
         more,
         pick,
+        rate_text,
         retained_of,
         settings,
         shipped,
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         whole,
     )
     from ftlab.analysis.four_bits import left, pairs
+    from ftlab.analysis.frame import records
     from ftlab.analysis.orderings import (
         METHODS,
         OPTIONAL,

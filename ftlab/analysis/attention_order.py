@@ -1,14 +1,14 @@
-"""Which attention first? The article's order, asked at equal numbers of weights on each shift.
+"""Which attention first? The article's order, tested at equal size on each shift.
 
     found = priorities(compare.shipped("nano-t5"), "new_words")
     found.best["lora_cross"]          the setting at its best rate
     found.steps                       decoder over cross, cross over encoder: gap and verdict
     found.verdict                     of the whole order
 
-Each attention carries as many trained numbers as the others and may choose its rate: the one at
-which it had most of the new task right, over the seeds. What it then kept stands beside it.
-A step of the order holds when the paired difference over seeds lies, with its 95 % interval, above
-zero, and does not when it lies below; the order holds when both steps do.
+Each attention has as many trained parameters as the others and may choose its rate: the one at
+which it learned most, over the seeds. What it then retained is shown beside it. A step of the
+order holds when the 95 % interval of the paired difference over seeds is above zero, and does not
+when it is below; the order holds when both steps do.
 
 Run the tests: pytest tests/analysis/test_priorities.py
 """
@@ -43,7 +43,6 @@ class Comparison:
 class Priorities:
     """The order on one shift."""
 
-    domain: str
     best: Mapping[str, Setting]
     """Each method at its best rate."""
     steps: tuple[Comparison, ...]
@@ -67,24 +66,24 @@ class Priorities:
 def priorities(
     runs: Sequence[Any], domain: str, order: Sequence[str] = ORDER, key: str = "target_score"
 ) -> Priorities:
-    """The order on a domain. Raises InputError where a method of it has no three seeds."""
+    """The order on a domain. Raises InputError where one of its methods has no three seeds."""
     found = whole(compare.settings(runs, domain=domain))
     best = best_rates(found, key)
     if lacking := [name for name in order if name not in best]:
         raise InputError(
             f"There are no three recorded seeds of {', '.join(lacking)} on {domain}; "
-            "make them with `ftlab grid seq2seq`."
+            "record them with `ftlab grid seq2seq`."
         )
     steps = []
     for first, second in pairwise(order):
         one, other = best[first].values(key), best[second].values(key)
         gap = paired_difference(one, other)
         steps.append(Comparison(first, second, gap, verdict(one, other)))
-    return Priorities(domain, best, tuple(steps))
+    return Priorities(best, tuple(steps))
 
 
 def best_rates(found: Sequence[Setting], key: str = "target_score") -> dict[str, Setting]:
-    """Of each sweep the setting with most of `key`, a number of the final measurement."""
+    """Of each sweep the setting with most of `key`, a value of the final measurement."""
     best: dict[str, Setting] = {}
     for setting in found:
         if setting.sweep not in best or setting.mean(key) > best[setting.sweep].mean(key):

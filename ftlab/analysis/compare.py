@@ -1,58 +1,70 @@
 """Methods side by side: runs gathered over their seeds, compared at the same learning.
 
     settings(records)                  runs that differ in nothing but the seed, together
-    retained_when_learned(record, 1.0)     what was kept when the target loss first fell to 1.0 nats
-    best_at(settings, 1.0)             each method at the rate that then kept most
+    retained_when_learned(record, 1.0)     retention when the target loss first fell to 1.0 nats
+    best_at(settings, 1.0)             each method at the rate that then retained most
     spearman(xs, ys)                   do two models put the methods into the same order?
 
 Who learns less forgets less: at equal steps a method can look gentle because it hardly moved. So
 the fair question is asked at MATCHED learning: along each run's own curve, at the first moment
 when the loss on the new task has fallen to a given level (linear between two measurements).
 
-Notable choices: the loss is matched, not the score, for it falls smoothly; every method may
+Notable choices: the loss is matched, not the score, since it falls smoothly; every method may
 choose its best rate among those that were run, as one would in practice; a run that never gets
-there has no number, and a setting needs all its seeds.
+there has no value, and a setting needs all its seeds.
 
 Source of the rank correlation: Spearman (1904), ties at their mean rank.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import groupby, pairwise
 from statistics import fmean
 from typing import Any
+
+import pandas as pd
 
 from ftlab import record as records
 from ftlab.base.errors import InputError
 from ftlab.base.paths import data_dir
 from ftlab.evaluate.intervals import Interval, paired_difference
 from ftlab.evaluate.retention import retained
+from ftlab.plan import rate_text
 
 
 @dataclass(frozen=True)
 class Setting:
-    """Runs that differ in their seed alone."""
+    """Runs that differ only in their seed."""
 
     name: str
     """The runs' common name."""
-    method: str
-    """As in plots."""
-    sweep: str
-    """What of the grid it belongs to."""
-    lr: float
-    """Peak learning rate."""
     runs: tuple[Any, ...]
     """The records, by seed."""
 
+    @property
+    def method(self) -> str:
+        """As in plots."""
+        return self.runs[0].method
+
+    @property
+    def sweep(self) -> str:
+        """What of the grid it belongs to; empty for a run of no grid."""
+        return str(self.runs[0].extra.get("sweep", ""))
+
+    @property
+    def lr(self) -> float:
+        """Peak learning rate."""
+        return self.runs[0].plan["lr"]
+
     def values(self, key: str) -> list[float]:
-        """A number of the final measurement, seed by seed."""
+        """A value of the final measurement, seed by seed."""
         return [run.final[key] for run in self.runs]
 
     def mean(self, key: str) -> float:
         """The mean over seeds."""
         return fmean(self.values(key))
 
-    def told(self, key: str) -> str:
+    def text(self, key: str) -> str:
         """The mean, with the lowest and the highest seed, as shares."""
         values = self.values(key)
         return f"{fmean(values):.0%} ({min(values):.0%} to {max(values):.0%})"
@@ -66,21 +78,14 @@ def shipped(size: str) -> list[records.Record]:
 
 def settings(runs: Iterable[Any], *, domain: str = "clinic") -> list[Setting]:
     """Runs of a domain gathered over their seeds, by method and learning rate."""
-    groups: dict[str, list[Any]] = {}
-    for run in runs:
-        if run.domain == domain:
-            groups.setdefault(run.name.rpartition(", seed ")[0] or run.name, []).append(run)
-    made = [
-        Setting(
-            name,
-            members[0].method,
-            str(members[0].extra.get("sweep", "")),
-            members[0].plan["lr"],
-            tuple(sorted(members, key=lambda run: run.seed)),
-        )
-        for name, members in groups.items()
-    ]
-    return sorted(made, key=lambda setting: (setting.sweep, setting.lr, setting.name))
+
+    def common(run: Any) -> str:
+        return run.name.rpartition(", seed ")[0] or run.name
+
+    here = (run for run in runs if run.domain == domain)
+    ordered = sorted(here, key=lambda run: (common(run), run.seed))
+    found = [Setting(name, tuple(group)) for name, group in groupby(ordered, common)]
+    return sorted(found, key=lambda setting: (setting.sweep, setting.lr, setting.name))
 
 
 def whole(found: Sequence[Setting], seeds: int = 3) -> list[Setting]:
@@ -93,8 +98,8 @@ def pick(found: Sequence[Setting], sweep: str, lr: float | None = None) -> list[
     chosen = [s for s in found if s.sweep == sweep and lr in (None, s.lr)]
     if not chosen:
         have = ", ".join(sorted({s.sweep for s in found}))
-        at = "" if lr is None else f" at rate {lr:g}"
-        raise InputError(f"No recorded runs of '{sweep}'{at}; there are runs of: {have}.")
+        at = "" if lr is None else f" at rate {rate_text(lr)}"
+        raise InputError(f"There are no recorded runs of '{sweep}'{at}; there are runs of: {have}.")
     return chosen
 
 
@@ -110,27 +115,28 @@ def retained_when_learned(run: Any, loss: float) -> float | None:
     ]
     if points and points[0][0] <= loss:
         return points[0][1]
-    for (loss_0, kept_0), (loss_1, kept_1) in pairwise(points):
+    for (loss_0, share_0), (loss_1, share_1) in pairwise(points):
         if loss_1 <= loss:
             way = (loss_0 - loss) / (loss_0 - loss_1)
-            return kept_0 + way * (kept_1 - kept_0)
+            return share_0 + way * (share_1 - share_0)
     return None
 
 
 @dataclass(frozen=True)
 class Matched:
-    """A method at the rate that kept most when it had learned enough."""
+    """A method at the rate that retained most when it had learned enough."""
 
     sweep: str
     setting: Setting | None
     """None where no rate got there with all its seeds."""
-    kept: tuple[float, ...]
+    retained: tuple[float, ...]
     """Retention seed by seed, at the matched loss."""
 
     @property
     def interval(self) -> Interval | None:
-        """The mean over seeds with its 95 % interval (Student's t)."""
-        return mean_interval(self.kept) if len(self.kept) > 1 else None
+        """The mean over seeds with its 95 % interval (Student's t): three seeds give a wide one."""
+        many = len(self.retained)
+        return paired_difference(self.retained, [0.0] * many) if many > 1 else None
 
 
 def best_at(found: Sequence[Setting], loss: float) -> dict[str, Matched]:
@@ -138,11 +144,11 @@ def best_at(found: Sequence[Setting], loss: float) -> dict[str, Matched]:
     best: dict[str, Matched] = {}
     for setting in found:
         values = [retained_when_learned(run, loss) for run in setting.runs]
-        kept = tuple(value for value in values if value is not None)
-        whole = len(kept) == len(values)
+        shares = tuple(value for value in values if value is not None)
         before = best.setdefault(setting.sweep, Matched(setting.sweep, None, ()))
-        if whole and (not before.kept or fmean(kept) > fmean(before.kept)):
-            best[setting.sweep] = Matched(setting.sweep, setting, kept)
+        reached = len(shares) == len(values)
+        if reached and (not before.retained or fmean(shares) > fmean(before.retained)):
+            best[setting.sweep] = Matched(setting.sweep, setting, shares)
     return best
 
 
@@ -152,20 +158,13 @@ def common_level(found: Sequence[Setting], sweeps: Sequence[str]) -> float:
     So it is the methods that set the level, and none of them is left out.
     Raises InputError for a sweep without recorded runs.
     """
-    reached = []
-    for sweep in sweeps:
-        best = min(max(_lowest(run) for run in setting.runs) for setting in pick(found, sweep))
-        reached.append(best)
-    return max(reached)
+    return max(
+        min(max(map(_lowest, setting.runs)) for setting in pick(found, sweep)) for sweep in sweeps
+    )
 
 
 def _lowest(run: Any) -> float:
     return min(step["measured"]["target_loss"] for step in run.curve if step["measured"])
-
-
-def mean_interval(values: Sequence[float], confidence: float = 0.95) -> Interval:
-    """The mean of a few runs with Student's t interval: three seeds give a wide one."""
-    return paired_difference(values, [0.0] * len(values), confidence=confidence)
 
 
 def verdict(first: Sequence[float], second: Sequence[float]) -> str:
@@ -180,7 +179,7 @@ def verdict(first: Sequence[float], second: Sequence[float]) -> str:
 
 
 def retained_of(now: Mapping[str, Any], base: Mapping[str, Any]) -> float:
-    """Share of the skills of `base` that are left, both given as full measurements (dicts).
+    """Share of the skills of `base` that is left, both given as full measurements (dicts).
 
     For a base other than the run's own: what a 4-bit model has left of the plain one.
     """
@@ -193,19 +192,23 @@ def retained_of(now: Mapping[str, Any], base: Mapping[str, Any]) -> float:
 
 
 def more(first: Setting, second: Setting, key: str = "retention") -> bool:
-    """Is a number of the first clearly above the second's: the whole 95 % interval above zero?"""
+    """Is the first clearly above the second: the whole 95 % interval above zero?"""
     return verdict(first.values(key), second.values(key)) == "holds"
 
 
 def close(first: Setting, second: Setting, key: str = "retention", room: float = 0.1) -> bool:
-    """Are a number of both shown to be equal within `room`: the 95 % interval lies inside it?"""
+    """Are both shown to be equal within `room`: the 95 % interval lies inside it?"""
     found = paired_difference(first.values(key), second.values(key))
     return -room < found.low and found.high < room
 
 
 def difference(first: Setting, second: Setting, key: str = "retention") -> str:
     """first - second of a share, paired by seed, in points with its 95 % interval, as text."""
-    found = paired_difference(first.values(key), second.values(key))
+    return points_text(paired_difference(first.values(key), second.values(key)))
+
+
+def points_text(found: Interval) -> str:
+    """A difference of shares in points, with its interval: "-3 points (-10 to +5)"."""
     low, high = 100 * found.low, 100 * found.high
     return f"{100 * found.estimate:+.0f} points ({low:+.0f} to {high:+.0f})"
 
@@ -214,16 +217,6 @@ def spearman(xs: Sequence[float], ys: Sequence[float]) -> float:
     """Rank correlation, from -1 to 1. Raises InputError for fewer than 3 pairs or no spread."""
     if len(xs) != len(ys) or len(xs) < 3:
         raise InputError(f"{len(xs)} and {len(ys)} values have no rank correlation; give 3 pairs.")
-    a, b = _ranks(xs), _ranks(ys)
-    middle = (len(xs) + 1) / 2
-    top = sum((x - middle) * (y - middle) for x, y in zip(a, b, strict=True))
-    spread = sum((x - middle) ** 2 for x in a) * sum((y - middle) ** 2 for y in b)
-    if not spread:
+    if min(len(set(xs)), len(set(ys))) == 1:
         raise InputError("All values are equal on one side, so there is no order to compare.")
-    return top / spread**0.5
-
-
-def _ranks(values: Sequence[float]) -> list[float]:
-    """Ranks from 1; equal values share the mean of theirs."""
-    order = sorted(values)
-    return [order.index(v) + (order.count(v) + 1) / 2 for v in values]
+    return pd.Series(xs).rank().corr(pd.Series(ys).rank())

@@ -1,11 +1,11 @@
 """LoRA on a plain base beside QLoRA on the same base in four bits: the recorded pairs.
 
     for pair in pairs():
-        pair.where, pair.lora.told("retention"), pair.qlora.told("retention")
+        pair.where, pair.lora.text("retention"), pair.qlora.text("retention")
         left(pair.qlora, pair.plain)            what is left of the plain base, seed by seed
 
 Both of a pair have the same adapters, plan, precision, data and seeds. Each run's retention counts
-from its OWN base; `left` counts from the plain one, so it holds what quantizing took as well.
+from its OWN base; `left` counts from the plain one, so it includes what quantizing cost.
 """
 
 from collections.abc import Mapping
@@ -13,25 +13,30 @@ from dataclasses import dataclass
 from typing import Any
 
 from ftlab.analysis import compare
-from ftlab.analysis.compare import Setting
+from ftlab.analysis.compare import Setting, rate_text
 from ftlab.base.errors import InputError
 
-REAL = "smollm2-135m"
-SHIFTS = {"new_format": "new format", "new_words": "new words"}
+SOURCES = (
+    (("nano", "qlora"), "nano-gpt2", "clinic", "lora_all", "nano-gpt2, rate {}"),
+    (("qlora",), "smollm2-135m", "clinic", "lora_even", "SmolLM2-135M, rate {}"),
+    (("nano-t5", "qlora"), "nano-t5", "new_format", "lora_kinds", "nano-t5, new format"),
+    (("nano-t5", "qlora"), "nano-t5", "new_words", "lora_kinds", "nano-t5, new words"),
+)
+"""Folders of records, model, domain, LoRA's sweep, and what the pair is called at its rate."""
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Two settings that differ in their base alone."""
+    """Two settings that differ only in their base."""
 
     where: str
-    """Model and what else tells the pair from others."""
+    """Model and rate, or domain."""
     plain: Mapping[str, Any]
     """The plain base, measured fully."""
     lora: Setting
     """Adapters beside plain weights."""
     qlora: Setting
-    """The same adapters beside codes."""
+    """The same adapters beside 4-bit codes."""
 
     def __post_init__(self) -> None:
         kinds = {run.precision for run in (*self.lora.runs, *self.qlora.runs)}
@@ -45,30 +50,16 @@ class Pair:
 
 def pairs() -> list[Pair]:
     """All recorded pairs, small models first and last, the real one between."""
-    four = compare.shipped("qlora")
-    small = compare.settings(compare.shipped("nano"))
+    runs = {folder: compare.shipped(folder) for folder in ("nano", "nano-t5", "qlora")}
     found = []
-    for qlora in compare.pick(_of(four, "nano-gpt2"), "qlora"):
-        lora = compare.pick(small, "lora_all", qlora.lr)[0]
-        found.append(_pair(f"nano-gpt2, rate {qlora.lr:g}", lora, qlora))
-    real = _of(four, REAL)
-    for qlora in compare.pick(real, "qlora"):
-        lora = compare.pick(real, "lora_even", qlora.lr)[0]
-        found.append(_pair(f"SmolLM2-135M, rate {qlora.lr:g}", lora, qlora))
-    t5 = compare.shipped("nano-t5")
-    for domain, words in SHIFTS.items():
-        qlora = compare.pick(_of(four, "nano-t5", domain), "qlora")[0]
-        lora = compare.pick(compare.settings(t5, domain=domain), "lora_kinds", qlora.lr)[0]
-        found.append(_pair(f"nano-t5, {words}", lora, qlora))
+    for folders, model, domain, sweep, where in SOURCES:
+        mine = (run for folder in folders for run in runs[folder] if run.model == model)
+        here = compare.settings(mine, domain=domain)
+        for qlora in compare.pick(here, "qlora"):
+            lora = compare.pick(here, sweep, qlora.lr)[0]
+            name = where.format(rate_text(qlora.lr))
+            found.append(Pair(name, lora.runs[0].baseline, lora, qlora))
     return found
-
-
-def _of(runs: list[Any], model: str, domain: str = "clinic") -> list[Setting]:
-    return compare.settings([run for run in runs if run.model == model], domain=domain)
-
-
-def _pair(where: str, lora: Setting, qlora: Setting) -> Pair:
-    return Pair(where, lora.runs[0].baseline, lora, qlora)
 
 
 def left(setting: Setting, plain: Mapping[str, Any]) -> list[float]:

@@ -1,13 +1,12 @@
 """Is the small model a faithful scale model? And do the orders hold that the literature expects?
 
     both = faithful(nano, laptop)      each method's retention at matched learning, on both models
-    both.spearman                      do both put the methods into the same order?
+    both.interval                      do both put the methods into the same order?
     same_settings(nano, laptop)        the same question without a choice of rates
     orderings(nano)                    eight orders that several sources agree on, with verdicts
 
 A verdict is holds, does not hold, or not decided: the paired difference over seeds, with its 95 %
-interval on one side of zero or not (`compare.verdict`). With three seeds much stays undecided;
-that is the truth, too.
+interval on one side of zero or not (`compare.verdict`). With three seeds much stays undecided.
 
 Sources of the eight: docstrings of the functions name one each; where several agree, the first.
 """
@@ -17,12 +16,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
+import pandas as pd
+
 from ftlab.analysis.compare import (
     Matched,
     Setting,
     best_at,
     common_level,
     pick,
+    rate_text,
     retained_when_learned,
     spearman,
     verdict,
@@ -47,16 +49,9 @@ class Faithful:
     """Method, on nano, on the real model."""
 
     @property
-    def spearman(self) -> float:
-        """Rank correlation of the retentions over the methods."""
-        return spearman(
-            [fmean(a.kept) for _, a, _ in self.rows], [fmean(b.kept) for _, _, b in self.rows]
-        )
-
-    @property
     def interval(self) -> Interval:
-        """95 % of it, over draws of the seeds."""
-        return spearman_interval([(a.kept, b.kept) for _, a, b in self.rows])
+        """Rank correlation of the retentions over the methods, with 95 % over draws of seeds."""
+        return spearman_interval([(a.retained, b.retained) for _, a, b in self.rows])
 
 
 LEVELS = (2.0, 1.5, 1.0, 0.8, 0.6, 0.4)
@@ -72,8 +67,8 @@ def by_level(
         a, b = (best_at(whole(side), level) for side in (nano, laptop))
         both = [m for m in (*METHODS, *OPTIONAL) if _reached(a, m) and _reached(b, m)]
         if len(both) >= 3:
-            kept = [(a[m].kept, b[m].kept) for m in both]
-            found.append((level, spearman_interval(kept, draws=500), len(both)))
+            shares = [(a[m].retained, b[m].retained) for m in both]
+            found.append((level, spearman_interval(shares, draws=500), len(both)))
     return found
 
 
@@ -84,14 +79,14 @@ def _reached(side: Mapping[str, Matched], method: str) -> bool:
 def same_settings(
     nano: Sequence[Setting], laptop: Sequence[Setting]
 ) -> list[tuple[str, Setting, Setting]]:
-    """Settings that were run on both models at one and the same learning rate, most kept first.
+    """Settings that were run on both models at the same learning rate, by retention on nano.
 
     Each in its model's own budget. No rate is chosen here, so nothing can be chosen well.
     """
     real = {(s.sweep, s.lr): s for s in whole(laptop)}
     both = [(s, real[s.sweep, s.lr]) for s in whole(nano) if (s.sweep, s.lr) in real]
     both.sort(key=lambda pair: -pair[0].mean("retention"))
-    return [(f"{a.sweep} {a.lr:g}", a, b) for a, b in both]
+    return [(f"{a.sweep} {rate_text(a.lr)}", a, b) for a, b in both]
 
 
 def spearman_interval(
@@ -103,16 +98,14 @@ def spearman_interval(
     """
     dice = random.Random("spearman")
 
-    def drawn(values: Sequence[float]) -> float:
-        return fmean(dice.choices(values, k=len(values)))
+    def drawn(side: int) -> list[float]:
+        return [fmean(dice.choices(row[side], k=len(row[side]))) for row in rows]
 
-    def once() -> float:
-        sides = [[drawn(row[side]) for row in rows] for side in (0, 1)]
-        return spearman(*sides) if all(len(set(side)) > 1 for side in sides) else 0.0
-
-    found = sorted(once() for _ in range(draws))
+    both = zip(*[(drawn(0), drawn(1)) for _ in range(draws)], strict=True)
+    nano, real = (pd.DataFrame(side).T.rank() for side in both)  # (rows, draws)
+    found = nano.corrwith(real).fillna(0.0).sort_values()
     middle = spearman([fmean(a) for a, _ in rows], [fmean(b) for _, b in rows])
-    return Interval(middle, found[round(0.025 * draws)], found[round(0.975 * draws) - 1])
+    return Interval(middle, found.iloc[round(0.025 * draws)], found.iloc[round(0.975 * draws) - 1])
 
 
 def faithful(nano: Sequence[Setting], laptop: Sequence[Setting]) -> Faithful:
@@ -132,7 +125,7 @@ def faithful(nano: Sequence[Setting], laptop: Sequence[Setting]) -> Faithful:
 
 @dataclass(frozen=True)
 class Ordering:
-    """One expected order and what the records say of it."""
+    """One expected order and what the records say about it."""
 
     says: str
     verdict: str
@@ -160,34 +153,33 @@ def _judged(says: str, judge: Judge | None, found: Sequence[Setting]) -> Orderin
 def _rate(found: Sequence[Setting]) -> tuple[str, str]:
     """Gupta et al. 2023, Continual pre-training of LLMs: how to (re)warm your model?"""
     low, *_, high = pick(found, "learning rate")
-    told = f"kept {low.told('retention')} at {low.lr:g}, {high.told('retention')} at {high.lr:g}"
-    return verdict(low.values("retention"), high.values("retention")), told
+    ends = [f"{end.text('retention')} at {rate_text(end.lr)}" for end in (low, high)]
+    return verdict(low.values("retention"), high.values("retention")), _retained(ends)
 
 
 def _steps(found: Sequence[Setting]) -> tuple[str, str]:
     """Biderman et al. 2024, LoRA learns less and forgets less, section 4."""
     full = [s for s in found if s.method == "full" and s.sweep in ("steps", "learning rate")]
     if not full:
-        raise InputError("No recorded runs of full fine-tuning.")
+        raise InputError("There are no recorded runs of full fine-tuning.")
     longest = max(full, key=lambda s: (s.runs[0].plan["steps"], s.lr))
-    early, late = [], []
-    for run in longest.runs:
-        measured = [s for s in run.curve if s["measured"] and s["step"]]
-        early.append(measured[0]["measured"]["retention"])
-        late.append(measured[-1]["measured"]["retention"])
-    steps = [s["step"] for s in longest.runs[0].curve if s["measured"] and s["step"]]
-    told = (
-        f"at {longest.lr:g} kept {fmean(early):.0%} after {steps[0]} steps, "
-        f"{fmean(late):.0%} after {steps[-1]}"
+    curves = [[s for s in run.curve if s["measured"] and s["step"]] for run in longest.runs]
+    early, late = ([curve[at]["measured"]["retention"] for curve in curves] for at in (0, -1))
+    return verdict(early, late), (
+        f"at {rate_text(longest.lr)} retained {fmean(early):.0%} after {curves[0][0]['step']} "
+        f"steps, {fmean(late):.0%} after {curves[0][-1]['step']}"
     )
-    return verdict(early, late), told
 
 
 def _rank(found: Sequence[Setting]) -> tuple[str, str]:
     """Biderman et al. 2024, figure 2: rank 16 forgets less than 64 and 256."""
     low, high = pick(found, "rank 2")[0], pick(found, "rank 64")[0]
-    told = f"kept {low.told('retention')} at rank 2, {high.told('retention')} at rank 64"
-    return verdict(low.values("retention"), high.values("retention")), told
+    ends = [f"{end.text('retention')} at {end.sweep}" for end in (low, high)]
+    return verdict(low.values("retention"), high.values("retention")), _retained(ends)
+
+
+def _retained(ends: Sequence[str]) -> str:
+    return f"retained {', '.join(ends)}"
 
 
 def _replay(found: Sequence[Setting]) -> tuple[str, str]:
@@ -204,7 +196,9 @@ def _replay(found: Sequence[Setting]) -> tuple[str, str]:
         first = [a for a, _ in pairs if a is not None]
         second = [b for _, b in pairs if b is not None]
         decisions.append(verdict(first, second))
-        words.append(f"at {mixed.lr:g} kept {fmean(first):.0%} against {fmean(second):.0%}")
+        words.append(
+            f"at {rate_text(mixed.lr)} retained {fmean(first):.0%} against {fmean(second):.0%}"
+        )
     one = decisions[0] if len(set(decisions)) == 1 else "not decided"
     return one, "; ".join(words) + " (equal target loss)"
 
@@ -217,34 +211,29 @@ def _placement(found: Sequence[Setting]) -> tuple[str, str]:
     a, b = (
         max(pick(found, sweep), key=lambda s: s.mean("target_score")) for sweep in (everywhere, qv)
     )
-    told = (
-        f"right {a.told('target_score')} against {b.told('target_score')}, "
-        f"kept {a.mean('retention'):.0%} and {b.mean('retention'):.0%}"
+    return verdict(a.values("target_score"), b.values("target_score")), (
+        f"learned {a.text('target_score')} against {b.text('target_score')}, "
+        f"retained {a.mean('retention'):.0%} and {b.mean('retention'):.0%}"
     )
-    return verdict(a.values("target_score"), b.values("target_score")), told
 
 
 def _size(found: Sequence[Setting]) -> tuple[str, str]:
     """peft's method comparison (2026): 35 MB against 6128 MB."""
     lora, full = pick(found, "lora_band")[0].runs[0], pick(found, "learning rate")[0].runs[0]
     small, large = (3 * run.trainable * 4 / 2**20 for run in (lora, full))
-    told = (
+    return ("holds" if small < large else "does not hold"), (
         f"adapter {lora.trainable * 4 / 2**20:.2f} MiB against {full.trainable * 4 / 2**20:.1f}; "
         f"gradients and AdamW {small:.1f} MiB against {large:.1f} (float32, by count)"
     )
-    return ("holds" if small < large else "does not hold"), told
 
 
 EIGHT: tuple[tuple[str, Judge | None], ...] = (
     ("forgetting rises with the learning rate at fixed steps", _rate),
     ("forgetting rises with the number of steps", _steps),
     ("forgetting rises with the rank of LoRA, weakly", _rank),
-    ("5 % replay keeps more than none at equal target loss", _replay),
-    ("between base and tuned weights a point keeps more at little cost", None),
-    ("a randomly started prefix keeps least, switched on", None),
-    (
-        "LoRA on all linear layers learns at least as much as on Q and V, at equal numbers",
-        _placement,
-    ),
+    ("5 % replay retains more than none at equal target loss", _replay),
+    ("a point between base and tuned weights retains more at little cost", None),
+    ("a prefix with a random start retains least, switched on", None),
+    ("LoRA learns on all linear layers at least as much as on Q and V, at equal size", _placement),
     ("LoRA needs less memory and smaller files than full fine-tuning", _size),
 )

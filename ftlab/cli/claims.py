@@ -50,14 +50,15 @@ def four_bits() -> str:
     from ftlab.analysis.compare import difference
     from ftlab.analysis.four_bits import pairs
 
-    lines = ["QLoRA minus LoRA, same adapters and seeds (kept: each of its own base):"]
+    lines = ["QLoRA minus LoRA, same adapters and seeds (retained: each of its own base):"]
     try:
         found = pairs()
     except InputError as slip:
         return f"QLoRA beside LoRA: {slip}"
     for pair in found:
-        right = difference(pair.qlora, pair.lora, "target_score")
-        lines.append(f"  {pair.where}: right {right}, kept {difference(pair.qlora, pair.lora)}")
+        learned = difference(pair.qlora, pair.lora, "target_score")
+        retained = difference(pair.qlora, pair.lora)
+        lines.append(f"  {pair.where}: learned {learned}, retained {retained}")
     return "\n".join(lines)
 
 
@@ -74,17 +75,20 @@ def _both(found: "dict[str, list[Setting]]") -> "Faithful | str":
 def table(both: "Faithful") -> str:
     """Retention at matched learning, method by method, and the rank correlation."""
     lines = [
-        "Skills kept when the loss on the new task first fell to "
+        "Retained when the loss on the new task first fell to "
         f"{both.levels[0]:.2f} (nano-gpt2) and {both.levels[1]:.2f} (SmolLM2-135M) nats per token;",
         "each method at its best recorded rate, mean of the seeds and 95 % interval:",
         "",
         f"  {'method':<14} {'nano-gpt2':<34} {'SmolLM2-135M':<34}",
     ]
     for name, nano, real in both.rows:
-        shown = name.replace("learning rate", "full").replace("_", " ")
-        lines.append(f"  {shown:<14} {_told(nano):<34} {_told(real):<34}".rstrip())
+        lines.append(f"  {_shown(name):<14} {_matched(nano):<34} {_matched(real)}")
     lines += ["", f"{_rank(both.interval)} over {len(both.rows)} methods"]
     return "\n".join(lines)
+
+
+def _shown(name: str) -> str:
+    return name.replace("learning rate", "full").replace("_", " ")
 
 
 def _rank(found: "Interval") -> str:
@@ -99,34 +103,38 @@ def levels_both(found: "dict[str, list[Setting]]") -> str:
     from ftlab.analysis.orderings import by_level
 
     levels = by_level(found["nano"], found["laptop"])
-    told = [f"{rank.estimate:+.2f} at {level:g}" for level, rank, _ in levels]
-    if not told:
+    ranks = [f"{rank.estimate:+.2f} at {level:g}" for level, rank, _ in levels]
+    if not ranks:
         return "No target loss is reached by three methods on both models."
-    return "The same rank correlation at other target losses: " + ", ".join(told) + "."
+    return f"The same rank correlation at other target losses: {', '.join(ranks)}."
 
 
 def settings_both(found: "dict[str, list[Setting]]") -> str:
-    """What is kept at the end of equal settings on both models, and the rank correlation."""
+    """What equal settings retained at the end on both models, and the rank correlation."""
     from ftlab.analysis.orderings import same_settings, spearman_interval
 
     rows = same_settings(found["nano"], found["laptop"])
     if len(rows) < 3:
         return "Fewer than three settings were run on both models."
-    lines = ["The same settings on both models, kept at the end (lowest to highest seed):", ""]
-    for name, a, b in rows:
-        shown = name.replace("learning rate", "full").replace("_", " ")
-        lines.append(f"  {shown:<18} {a.told('retention'):<24} {b.told('retention')}")
+    lines = ["The same settings on both models, retained at the end (lowest to highest seed):", ""]
+    lines += [
+        f"  {_shown(name):<18} {a.text('retention'):<24} {b.text('retention')}"
+        for name, a, b in rows
+    ]
     pairs = [(a.values("retention"), b.values("retention")) for _, a, b in rows]
     lines += ["", f"{_rank(spearman_interval(pairs))} over {len(rows)} settings"]
     return "\n".join(lines)
 
 
-def _told(found: Any) -> str:
+def _matched(found: Any) -> str:
+    from ftlab.analysis.compare import rate_text
+
     interval = found.interval
     if interval is None or found.setting is None:
         return "not reached"
     low, high = max(0.0, interval.low), interval.high
-    return f"{interval.estimate:.1%} ({low:.0%} to {high:.0%}) at {found.setting.lr:g}"
+    rate = rate_text(found.setting.lr)
+    return f"{interval.estimate:.1%} ({low:.0%} to {high:.0%}) at {rate}"
 
 
 def attentions() -> str:
@@ -136,7 +144,7 @@ def attentions() -> str:
     from ftlab.experiments.seq2seq import SHIFTS
 
     runs = compare.shipped("nano-t5")
-    lines = ["Which attention first (nano-t5, equal numbers of weights, each at its best rate):"]
+    lines = ["Which attention first (nano-t5, equally many parameters, each at its best rate):"]
     for domain in SHIFTS:
         try:
             found = priorities(runs, domain)
@@ -147,26 +155,18 @@ def attentions() -> str:
         for name in found.measured:
             best = found.best[name]
             lines.append(
-                f"    {name:<13} right {best.told('target_score'):<20} "
-                f"kept {best.told('retention'):<20} at {best.lr:g}"
+                f"    {name:<13} learned {best.text('target_score'):<18} "
+                f"retained {best.text('retention'):<18} at {compare.rate_text(best.lr)}"
             )
         for step in found.steps:
-            gap = step.gap
-            lines.append(
-                f"    {step.first} over {step.second}: {step.verdict}, {100 * gap.estimate:+.0f} "
-                f"points ({100 * gap.low:+.0f} to {100 * gap.high:+.0f})"
-            )
+            gap = compare.points_text(step.gap)
+            lines.append(f"    {step.first} over {step.second}: {step.verdict}, {gap}")
     return "\n".join(lines)
 
 
 def _plain(both: "Faithful | str", judged: dict[str, Any]) -> dict[str, Any]:
-    told: dict[str, Any] = {"missing": both}
+    found: dict[str, Any] = {"missing": both}
     if not isinstance(both, str):
-        methods = {name: {"nano": a.kept, "laptop": b.kept} for name, a, b in both.rows}
-        told = {"levels": both.levels, "spearman": both.spearman, "methods": methods}
-    return told | {
-        "orders": {
-            size: [{"says": r.says, "verdict": r.verdict, "evidence": r.evidence} for r in rows]
-            for size, rows in judged.items()
-        },
-    }
+        methods = {name: {"nano": a.retained, "laptop": b.retained} for name, a, b in both.rows}
+        found = {"levels": both.levels, "spearman": both.interval.estimate, "methods": methods}
+    return found | {"orders": {size: [vars(row) for row in rows] for size, rows in judged.items()}}

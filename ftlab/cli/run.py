@@ -19,7 +19,7 @@ from ftlab.cli.terminal import Progress, check_folder, check_picture, save_pictu
 from ftlab.lab.command import add_plan, plan_of
 from ftlab.methods.table import NAMES, check_name
 from ftlab.models.bases import BASES, quantize_named
-from ftlab.plan import Plan
+from ftlab.plan import Plan, rate_text
 
 WIDTH = 96  # letters of a prompt or an answer that are shown
 
@@ -89,7 +89,7 @@ def demo(asked: argparse.Namespace) -> int:
     lab, run = _open(asked, plan)
     print(
         f"Teaching {lab.bundle.name} the domain {lab.domain.name}: {plan.steps} steps of "
-        f"{plan.batch_size} items at learning rate {plan.lr:g}."
+        f"{plan.batch_size} items at learning rate {rate_text(plan.lr)}."
     )
     _train(run, plan)
     record = run.record
@@ -195,7 +195,7 @@ def sample(row: dict[str, str]) -> str:
 def closing(final: dict[str, Any], plan: Plan) -> str:
     """The run in one sentence."""
     return (
-        f"After {plan.steps} steps at learning rate {plan.lr:g} the model answers "
+        f"After {plan.steps} steps at learning rate {rate_text(plan.lr)} the model answers "
         f"{_percent(final['target_score'])} of new items correctly and has retained "
         f"{_percent(final['retention'])} of the skills it had."
     )

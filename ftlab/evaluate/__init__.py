@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from ftlab.evaluate.intervals import Interval, paired_difference, wilson
     from ftlab.evaluate.likelihood import document_loss, score_texts
     from ftlab.evaluate.probing import logit_lens, probe, states
-    from ftlab.evaluate.retention import forgotten, learned, retained, retained_by_skill
+    from ftlab.evaluate.retention import retained, retained_by_skill
     from ftlab.evaluate.skills import measure_skills
     from ftlab.evaluate.target import generate, measure_target
 

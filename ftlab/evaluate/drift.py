@@ -1,10 +1,10 @@
-"""How far a model has moved: in what it says (KL), and in its weights (update norms).
+"""How far a model has moved: in what it predicts (KL), and in its weights (update norms).
 
     KL(base || tuned) = mean over tokens of  sum_v p_base(v) (log p_base(v) - log p_tuned(v))
     update(layer)     = || W_tuned - W_base ||_F         relative = update / || W_base ||_F
 
 KL is in nats per token, 0 for equal models and never below. It needs no labels: measured on
-inputs of the NEW task it costs no old data at all, and was reported to foretell forgetting
+inputs of the NEW task it needs no old data at all, and was reported to predict forgetting
 better than the size of the weight change does (Shenfeld et al. 2025, "RL's Razor",
 arXiv 2509.04259, where the KL runs in this same direction).
 
@@ -27,12 +27,7 @@ from torch.nn.functional import kl_div, log_softmax
 
 from ftlab.base.errors import InputError
 from ftlab.text.requests import document_segments, item_segments
-from ftlab.text.scored_batches import (
-    batches,
-    context_limit,
-    evaluating,
-    kept_logits,
-)
+from ftlab.text.scored_batches import batches, context_limit, evaluating, last_logits
 from ftlab.text.segments import Segment
 from ftlab.text.seq2seq import decoder_start
 
@@ -47,14 +42,7 @@ _NAMED = (
 )
 
 
-def kl_to_base(
-    base: nn.Module,
-    model: nn.Module,
-    tokenizer: Any,
-    texts: Sequence[Text],
-    *,
-    batch_tokens: int | None = None,
-) -> float:
+def kl_to_base(base: nn.Module, model: nn.Module, tokenizer: Any, texts: Sequence[Text]) -> float:
     """KL(base || model) in nats per token over texts or (prompt, answer) pairs.
 
     `base` must be a model of its own: one that was trained in place no longer is the base.
@@ -66,9 +54,9 @@ def kl_to_base(
         raise InputError("There is no text to compare the models on; give at least one.")
     total = 0.0
     with evaluating(base, model):
-        for batch in batches(segments, model, batch_tokens=batch_tokens):
-            old = log_softmax(kept_logits(base, batch), -1)  # (B, K, V)
-            new = log_softmax(kept_logits(model, batch), -1)  # (B, K, V)
+        for batch in batches(segments, model):
+            old = log_softmax(last_logits(base, batch).float(), -1)  # (B, K, V)
+            new = log_softmax(last_logits(model, batch).float(), -1)  # (B, K, V)
             gap = kl_div(new, old, reduction="none", log_target=True).sum(-1)  # (B, K)
             total += gap[batch.row, batch.column].double().sum().item()
     return total / tokens
@@ -80,7 +68,7 @@ def _segments(model: nn.Module, tokenizer: Any, texts: Sequence[Text]) -> list[S
     start = decoder_start(model)
     windows = document_segments(tokenizer, whole, context_limit(model), start)
     items = [{"prompt": prompt, "answer": answer} for prompt, answer in pairs]
-    return [p for group in windows for p in group] + item_segments(tokenizer, items, start)
+    return [s for group in windows for s in group] + item_segments(tokenizer, items, start)
 
 
 def snapshot(model: nn.Module) -> dict[str, Tensor]:
@@ -135,6 +123,6 @@ def _check_same(base_state: Mapping[str, Tensor], now: Mapping[str, Tensor]) -> 
     }
     if odd:
         raise InputError(
-            f"{len(odd)} parameters differ in name or shape from the base's (such as "
-            f"{min(odd)}); compare a model with its own snapshot, an adapter merged into it."
+            f"{len(odd)} parameters differ in name or shape from the base's (for example "
+            f"{min(odd)}); merge the adapter first, or take this model's own snapshot."
         )

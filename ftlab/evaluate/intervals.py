@@ -1,13 +1,13 @@
-"""How sure a number is: three small intervals for three kinds of number.
+"""How sure a result is: a 95 % interval for each of three kinds of result.
 
     wilson              an accuracy: k right of n
-    bootstrap_mean      a loss over documents: draw documents again, with replacement
+    bootstrap_mean      a loss over documents: resample documents, with replacement
     paired_difference   one method against another over the same seeds: Student's t
 
 Notable choices. Wilson's interval stays between 0 and 1 and is not empty at 0 of n or n of n,
-where the common p +- 2 sd is. The bootstrap draws whole documents, for the tokens of one document
-are not independent. Runs are paired by seed, for the same seed gives both methods the same data
-order: what the seed does to both then cancels. Three seeds give a wide interval; that is the truth.
+where the common p +- 2 sd is. The bootstrap draws whole documents, since the tokens of one document
+are not independent. Runs are paired by seed, since the same seed gives both methods the same data
+order: what the seed does to both then cancels. Three seeds give a wide interval, and rightly so.
 
 Sources: E. B. Wilson, JASA 22 (1927) 209; B. Efron and R. Tibshirani, An Introduction to the
 Bootstrap (1993), ch. 13; Student's t for whole degrees of freedom: Abramowitz and Stegun (1964),
@@ -23,6 +23,9 @@ import numpy as np
 
 from ftlab.base.errors import InputError
 
+CONFIDENCE = 0.95
+"""Share of such intervals that hold the true value."""
+
 
 @dataclass(frozen=True)
 class Interval:
@@ -36,11 +39,11 @@ class Interval:
     """Upper bound."""
 
 
-def wilson(right: int, n: int, *, confidence: float = 0.95) -> Interval:
+def wilson(right: int, n: int) -> Interval:
     """Interval of an accuracy: `right` of `n`. Raises InputError unless 0 <= right <= n, n > 0."""
     if n < 1 or not 0 <= right <= n:
         raise InputError(f"{right} right of {n} is no accuracy; give 0 <= right <= n and n > 0.")
-    z, p = NormalDist().inv_cdf((1 + _checked(confidence)) / 2), right / n
+    z, p = NormalDist().inv_cdf((1 + CONFIDENCE) / 2), right / n
     centre = (p + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
     return Interval(p, max(0.0, min(p, centre - half)), min(1.0, max(p, centre + half)))
@@ -50,11 +53,10 @@ def bootstrap_mean(
     values: Sequence[float],
     weights: Sequence[float] | None = None,
     *,
-    confidence: float = 0.95,
     draws: int = 1000,
     seed: int = 0,
 ) -> Interval:
-    """Percentile interval of sum(weight x value) / sum(weight), documents drawn again.
+    """Percentile interval of sum(weight x value) / sum(weight), over resampled documents.
 
     For a loss: values are nats per token of every document, weights their tokens.
     Raises InputError when there is no value, or not one weight for each.
@@ -68,14 +70,12 @@ def bootstrap_mean(
         )
     drawn = np.random.default_rng(seed).integers(len(value), size=(draws, len(value)))
     means = (value * weight)[drawn].sum(1) / weight[drawn].sum(1)  # (draws,)
-    tail = (1 - _checked(confidence)) / 2
+    tail = (1 - CONFIDENCE) / 2
     low, high = np.quantile(means, [tail, 1 - tail])
     return Interval(float((value * weight).sum() / weight.sum()), float(low), float(high))
 
 
-def paired_difference(
-    first: Sequence[float], second: Sequence[float], *, confidence: float = 0.95
-) -> Interval:
+def paired_difference(first: Sequence[float], second: Sequence[float]) -> Interval:
     """Interval of the mean of first - second, entry by entry (one entry a seed).
 
     Raises InputError unless both have the same length, of at least 2.
@@ -87,7 +87,7 @@ def paired_difference(
         )
     differences = [a - b for a, b in zip(first, second, strict=True)]
     mean, n = fmean(differences), len(differences)
-    half = student_t(_checked(confidence), n - 1) * stdev(differences) / math.sqrt(n)
+    half = student_t(CONFIDENCE, n - 1) * stdev(differences) / math.sqrt(n)
     return Interval(mean, mean - half, mean + half)
 
 
@@ -113,9 +113,3 @@ def _within(angle: float, degrees: int) -> float:
     if odd:
         return 2 / math.pi * (angle + math.sin(angle) * total)
     return math.sin(angle) * total
-
-
-def _checked(confidence: float) -> float:
-    if not 0 < confidence < 1:
-        raise InputError(f"A confidence of {confidence} was given; it lies between 0 and 1.")
-    return confidence

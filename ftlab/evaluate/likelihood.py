@@ -1,14 +1,14 @@
-"""How likely a model finds a text: the one number under every other number here.
+"""How likely a model finds a text: the number under every other number here.
 
     log p(continuation | context) = sum over its tokens t of  log p(token t | all before t)
     loss = - that sum / tokens              nats per token
     bits per byte = - that sum / (ln 2 x bytes of the text in UTF-8)
 
 Notable choices: sums run in float64 over log-probabilities in float32; the loss is pooled over
-tokens, not averaged over documents; a token is compared with the odds one position EARLIER. That
+tokens, not averaged over documents; a token is compared with the logits one position EARLIER. That
 last point is worth a test. Until July 2026 the forgetting column of PEFT's method comparison
-compared every token with the odds at its own position; once mended, the order of full
-fine-tuning and LoRA turned round (huggingface/peft, PR #3419).
+compared every token with the logits at its own position; once this was fixed, full fine-tuning and
+LoRA changed places (huggingface/peft, PR #3419).
 
 Checks: pytest tests/evaluate/test_likelihood.py (equals `model(labels=ids).loss`) and
 pytest tests/text/test_lm_eval.py (equals lm-evaluation-harness).
@@ -24,7 +24,7 @@ from torch import nn
 
 from ftlab.base.errors import InputError
 from ftlab.text.requests import document_segments, pair_segments
-from ftlab.text.scored_batches import batches, context_limit, evaluating, kept_logits
+from ftlab.text.scored_batches import batches, context_limit, evaluating, last_logits
 from ftlab.text.segments import Segment
 from ftlab.text.seq2seq import corrupted, decoder_start
 
@@ -63,15 +63,15 @@ class DocumentLoss:
 def score_segments(
     model: nn.Module, segments: Sequence[Segment], *, batch_tokens: int | None = None
 ) -> list[Scored]:
-    """Score token ids: one Scored per piece, in the given order.
+    """Score token ids: one Scored per segment, in the given order.
 
-    Raises InputError when a piece is longer than the model can read.
+    Raises InputError when a segment is longer than the model can read.
     """
     total = torch.zeros(len(segments), dtype=torch.float64)
     misses = torch.zeros(len(segments), dtype=torch.float64)
     with evaluating(model):
         for batch in batches(segments, model, batch_tokens=batch_tokens):
-            logits = kept_logits(model, batch)  # (B, K, V)
+            logits = last_logits(model, batch).float()  # (B, K, V)
             at = batch.row, batch.column
             logprob = logits[*at, batch.target] - logits.logsumexp(-1)[at]  # (N,)
             missed = logits.argmax(-1)[at] != batch.target  # (N,)
@@ -88,17 +88,17 @@ def score_texts(
     tokenizer: Any,
     pairs: Sequence[tuple[str, str]],
     *,
-    batch_tokens: int | None = None,
+    ended: Sequence[bool] | bool = False,
 ) -> list[Scored]:
     """Score (context, continuation) pairs: log-probability, greedy or not, tokens.
 
-    The context may be empty: then the prefix token alone is given. Works for causal and for
-    encoder-decoder models of transformers and for a PeftModel around one; the model comes back in
-    the mode it was in. Raises InputError for an empty continuation or a pair longer than the
-    model can read.
+    The context may be empty: then the prefix token alone is given. Of an encoder-decoder model the
+    end is scored too where `ended` says so. Works for models of transformers and for a PeftModel
+    around one; the model comes back in the mode it was in.
+    Raises InputError for an empty continuation or a pair longer than the model can read.
     """
-    segments = pair_segments(tokenizer, pairs, decoder_start(model))
-    return score_segments(model, segments, batch_tokens=batch_tokens)
+    segments = pair_segments(tokenizer, pairs, decoder_start(model), ended=ended)
+    return score_segments(model, segments)
 
 
 def mean_loss(scores: Sequence[Scored]) -> float:
@@ -109,13 +109,7 @@ def mean_loss(scores: Sequence[Scored]) -> float:
     return -math.fsum(score.logprob for score in scores) / tokens
 
 
-def document_loss(
-    model: nn.Module,
-    tokenizer: Any,
-    texts: Sequence[str],
-    *,
-    batch_tokens: int | None = None,
-) -> DocumentLoss:
+def document_loss(model: nn.Module, tokenizer: Any, texts: Sequence[str]) -> DocumentLoss:
     """Loss of whole texts, each after the prefix token; long ones in windows.
 
     Of an encoder-decoder model: the loss of what fills the gaps of each text (span corruption).
@@ -128,9 +122,7 @@ def document_loss(
             f"{len(texts)} texts were given, of which {sum(not w for w in windows)} are empty; "
             "the loss needs at least one text and no empty ones."
         )
-    scores = score_segments(
-        model, [p for group in windows for p in group], batch_tokens=batch_tokens
-    )
+    scores = score_segments(model, [segment for group in windows for segment in group])
     remaining = iter(scores)
     documents = [[next(remaining) for _ in group] for group in windows]
     nats = -math.fsum(score.logprob for score in scores)

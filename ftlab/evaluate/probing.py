@@ -1,11 +1,11 @@
-"""What each layer holds: linear probes and the logit lens, layer by layer.
+"""What can be read from each layer: linear probes and the logit lens.
 
     states(model, tokenizer, texts)          (L + 1, N, d): the last token's state after each block
-    probe(train, labels, test, labels)       can a linear map read a property off these states?
-    logit_lens(model, tokenizer, facts)      has the answer surfaced, if the head read this layer?
+    probe(train, labels, test, labels)       can a linear map read a property from these states?
+    logit_lens(model, tokenizer, facts)      would the head give the answer, if it read this layer?
 
-Layer 0 is the embedding, before any block. A probe tells that something CAN be read off a layer,
-not that the model uses it; a random guess is the line to compare with.
+Layer 0 is the embedding, before any block. A probe shows that something CAN be read from a layer,
+not that the model uses it; compare it with a random guess.
 
 Notable choices: the probe is ridge regression onto one column a class, solved exactly (no
 training to tune), on standardised states; the logit lens sends every state through the final
@@ -25,8 +25,8 @@ from torch import Tensor, nn
 
 from ftlab.base.errors import InputError
 from ftlab.models.layers import layer_map
-from ftlab.text.requests import encode, prefix_id
-from ftlab.text.scored_batches import device_of, evaluating
+from ftlab.text.scored_batches import device_of, evaluating, padded
+from ftlab.text.segments import encode, prefix_id
 
 
 def states(model: nn.Module, tokenizer: Any, texts: Sequence[str]) -> Tensor:
@@ -36,19 +36,16 @@ def states(model: nn.Module, tokenizer: Any, texts: Sequence[str]) -> Tensor:
     """
     ids = [[prefix_id(tokenizer), *found] for found in encode(tokenizer, texts)]
     if not ids or min(map(len, ids)) < 2:
-        raise InputError("There is an empty text among those to look at; give at least one word.")
-    width, device = max(map(len, ids)), device_of(model)
-    batch = torch.tensor([row + [0] * (width - len(row)) for row in ids], device=device)
-    mask = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in ids], device=device)
-    last = torch.tensor([len(row) - 1 for row in ids], device=device)
+        raise InputError("One of the texts is empty; give each at least one word.")
+    batch, mask = padded(ids, device_of(model))  # (N, T)
+    last = torch.arange(len(ids)), mask.sum(1) - 1
     found: list[Tensor] = []
 
     def remember(_: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
-        # (B, T, d); transformers gives the last of its hidden states normed, so we take them here
+        # (N, T, d); transformers gives the last of its hidden states normed, so we take them here
         state = output[0] if isinstance(output, tuple) else output
-        if not found:
-            found.append(inputs[0][torch.arange(len(ids)), last].float().cpu())
-        found.append(state[torch.arange(len(ids)), last].float().cpu())
+        for tensor in (state,) if found else (inputs[0], state):
+            found.append(tensor[last].float().cpu())
 
     hooks = [block.register_forward_hook(remember) for block in layer_map(model).blocks()]
     try:
@@ -98,7 +95,7 @@ def logit_lens(
     """
     found = layer_map(model)
     if not found.entry.final_norm:
-        raise InputError(f"The final norm of {type(model).__name__} is not known here.")
+        raise InputError(f"ftlab does not know where the final norm of {type(model).__name__} is.")
     norm = found.model.get_submodule(found.entry.final_norm)
     first = torch.tensor([ids[0] for ids in encode(tokenizer, answers)])  # (N,)
     device = device_of(model)

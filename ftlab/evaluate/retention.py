@@ -1,17 +1,19 @@
-"""What is kept, what is learned, what is forgotten; and which sign each of them has.
+"""What a model retained of its base's skills, with guessing taken off.
 
-    kept(skill) = max(0, (accuracy now - chance) / (accuracy of the base - chance))
-    retention   = mean of kept over the skills       1: all there, 0: no better than guessing
-    learned     = target loss before - after         nats per token, + is good
-    forgotten   = general loss after - before        nats per token, + is bad
+    retained(skill) = max(0, (accuracy now - chance) / (accuracy of the base - chance))
+    retention       = mean of retained over the skills    1: all there, 0: no better than guessing
+
+    in every measurement also:
+    learned         = target loss before - after          nats per token, + is good
+    forgotten       = general loss after - before         nats per token, + is bad
 
 Before training, retention is 1 and the other two are 0, exactly.
 
-Notable choices. Guessing is taken off first: a four-way choice at 25 % has kept nothing, not a
-quarter. Kept is not cut off at 1, for fine-tuning may help a skill. A skill in which the base
-itself hardly beats guessing cannot be lost and would divide by almost nothing: it is left out,
-and `unjudged` says why. Projects differ in sign (Avalanche and PEFT's comparison: forgetting is
-positive; Mammoth and PEFT's OSF example: negative), so ours stands in every table.
+Notable choices. Guessing is taken off first: a four-way choice at 25 % has retained nothing, not a
+quarter. The share is not cut off at 1, since fine-tuning may improve a skill. A skill in which the
+base itself hardly beats guessing cannot be lost and would divide by almost nothing: it is left
+out, and `unjudged` says why. Projects differ in sign (Avalanche and PEFT's comparison: forgetting
+is positive; Mammoth and PEFT's OSF example: negative), so ours stands in every table.
 
 Source: the chance-corrected form is Cohen's kappa with the base in the place of perfection;
 `forgotten` is the metric of huggingface/peft method_comparison/MetaMathQA, measured against the
@@ -40,7 +42,7 @@ class Skill(Protocol):
 def retained(now: float, base: float, chance: float) -> float | None:
     """Share of a skill that is left: accuracies and chance in, 0 or more out.
 
-    None if the base beats chance by less than MARGIN: then there was nothing to keep.
+    None if the base beats chance by less than MARGIN: then there was nothing to lose.
     """
     if base < chance + MARGIN:
         return None
@@ -50,7 +52,7 @@ def retained(now: float, base: float, chance: float) -> float | None:
 def retained_by_skill(
     now: Mapping[str, Skill], base: Mapping[str, Skill]
 ) -> dict[str, float | None]:
-    """`kept` for every skill of the base. Raises InputError if the skills are not the same."""
+    """`retained` for every skill of the base. Raises InputError if the skills are not the same."""
     if set(now) != set(base):
         raise InputError(
             f"The skills measured now ({', '.join(now)}) are not those of the base "
@@ -62,18 +64,13 @@ def retained_by_skill(
     }
 
 
-def retention(now: Mapping[str, Skill], base: Mapping[str, Skill]) -> float:
-    """Mean over the skills of the share that is left; skills with nothing to keep are left out.
+def retention(now: Mapping[str, Skill], base: Mapping[str, Skill]) -> float | None:
+    """Mean of `retained` over the skills that the base has; None where it has none.
 
-    Raises InputError if no skill is left, or if the skills are not the same.
+    Raises InputError if the skills are not the same.
     """
     shares = [share for share in retained_by_skill(now, base).values() if share is not None]
-    if not shares:
-        raise InputError(
-            "Retention cannot be judged: " + "; ".join(unjudged(base).values()) + "; take a base "
-            "model that can do more, or other probes."
-        )
-    return fmean(shares)
+    return fmean(shares) if shares else None
 
 
 def unjudged(base: Mapping[str, Skill]) -> dict[str, str]:
@@ -83,13 +80,3 @@ def unjudged(base: Mapping[str, Skill]) -> dict[str, str]:
         for name, score in base.items()
         if retained(0.0, score.accuracy, score.chance) is None
     }
-
-
-def learned(target_loss_before: float, target_loss_after: float) -> float:
-    """How much better the target task is predicted, in nats per token: + is good."""
-    return target_loss_before - target_loss_after
-
-
-def forgotten(general_loss_before: float, general_loss_after: float) -> float:
-    """How much worse general text is predicted, in nats per token: + is bad."""
-    return general_loss_after - general_loss_before

@@ -1,13 +1,13 @@
-"""Accuracy per skill: which of the things the base model could do can it still do?
+"""Accuracy per skill: which of the base model's skills does it still have?
 
     choice  several endings of one query: right if the labelled one is the likeliest as a whole
     pair    two sentences, one of them wrong: the same, after the prefix token alone
-    cloze   right if every token of the answer is the likeliest one at its place; of an
-            encoder-decoder model the end too, so that its greedy answer is the right one, whole
+    cloze   right if every token of the answer is the likeliest one at its place (and the end too,
+            of an encoder-decoder model: so its whole greedy answer is right)
 
 Notable choices: likelihoods are summed, not averaged over tokens (the `acc` of
 lm-evaluation-harness, not its `acc_norm`); of equal ones the first counts as picked; a model
-whose numbers are no longer finite picks nothing and is wrong. Chance is 1 / choices, and 0 for
+whose logits are no longer finite picks nothing and is wrong. Chance is 1 / choices, and 0 for
 cloze, so that guessing can be taken off (see `retention`).
 
 Run the tests: pytest tests/evaluate/test_skills.py
@@ -24,8 +24,7 @@ from torch import nn
 
 from ftlab.base.errors import InputError
 from ftlab.datasets.load import Probe
-from ftlab.evaluate.likelihood import Scored, score_segments, score_texts
-from ftlab.text.seq2seq import decoder_start, seq2seq_segments
+from ftlab.evaluate.likelihood import Scored, score_texts
 
 
 @dataclass(frozen=True)
@@ -45,11 +44,7 @@ class SkillScore:
 
 
 def measure_skills(
-    model: nn.Module,
-    tokenizer: Any,
-    probes: Sequence[Probe],
-    *,
-    batch_tokens: int | None = None,
+    model: nn.Module, tokenizer: Any, probes: Sequence[Probe]
 ) -> dict[str, SkillScore]:
     """Ask every probe; one SkillScore per skill, in the order the skills first appear.
 
@@ -57,29 +52,15 @@ def measure_skills(
     """
     if not probes:
         raise InputError("There is no probe to ask; give a suite with at least one.")
-    pairs = [[(probe.query, ending) for ending in _endings(probe)] for probe in probes]
-    scores = iter(_scores(model, tokenizer, probes, pairs, batch_tokens))
-    right = [_is_right(p, list(islice(scores, len(g)))) for p, g in zip(probes, pairs, strict=True)]
+    asked = [(probe, ending) for probe in probes for ending in _endings(probe)]
+    pairs = [(probe.query, ending) for probe, ending in asked]
+    ended = [probe.form == "cloze" for probe, _ in asked]
+    scores = iter(score_texts(model, tokenizer, pairs, ended=ended))
     by_skill: dict[str, list[tuple[Probe, bool]]] = {}
-    for probe, correct in zip(probes, right, strict=True):
-        by_skill.setdefault(probe.skill, []).append((probe, correct))
+    for probe in probes:
+        right = _is_right(probe, list(islice(scores, len(_endings(probe)))))
+        by_skill.setdefault(probe.skill, []).append((probe, right))
     return {skill: _summary(skill, answers) for skill, answers in by_skill.items()}
-
-
-def _scores(
-    model: nn.Module,
-    tokenizer: Any,
-    probes: Sequence[Probe],
-    pairs: Sequence[Sequence[tuple[str, str]]],
-    batch_tokens: int | None,
-) -> list[Scored]:
-    flat = [pair for group in pairs for pair in group]
-    start = decoder_start(model)
-    if start is None:
-        return score_texts(model, tokenizer, flat, batch_tokens=batch_tokens)
-    ended = [p.form == "cloze" for p, group in zip(probes, pairs, strict=True) for _ in group]
-    segments = seq2seq_segments(tokenizer, flat, start, ended=ended)
-    return score_segments(model, segments, batch_tokens=batch_tokens)
 
 
 def _endings(probe: Probe) -> Sequence[str]:

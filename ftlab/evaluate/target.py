@@ -18,6 +18,7 @@ Run the tests: pytest tests/evaluate/test_target.py
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any
 
 import torch
@@ -41,24 +42,37 @@ SPARE_TOKENS = 4
 class TargetScore:
     """How a model did on items of the target domain."""
 
-    score: float
-    """Exact match over all items, 0 to 1."""
-    seen_score: float | None
-    """Exact match over items whose case occurs in the training split; None without any."""
-    held_score: float | None
-    """Exact match over items whose case never occurs in the training split; None without any."""
-    loss: float
-    """Nats per token of the right answers and their eos, given the prompts."""
-    chrf: float
-    """chrF of all answers against the right ones, 0 to 1 (Popovic 2015, as sacrebleu has it)."""
-    n: int
-    """How many items."""
-    outputs: tuple[str, ...]
-    """What the model answered, item by item."""
     correct: tuple[bool, ...]
     """Right or wrong, item by item."""
     held: tuple[bool, ...]
     """Held out or not, item by item."""
+    loss: float
+    """Nats per token of the right answers and their eos, given the prompts."""
+    outputs: tuple[str, ...] = ()
+    """What the model answered, item by item; empty where no text was generated."""
+    chrf: float | None = None
+    """chrF of all answers against the right ones, 0 to 1 (Popovic 2015, computed by sacrebleu)."""
+
+    @property
+    def score(self) -> float:
+        """Exact match over all items, 0 to 1."""
+        return fmean(self.correct)
+
+    @property
+    def seen_score(self) -> float | None:
+        """Exact match over items whose case occurs in the training split; None without any."""
+        seen = self.among(held=False)
+        return fmean(seen) if seen else None
+
+    @property
+    def held_score(self) -> float | None:
+        """Exact match over items whose case never occurs in the training split; None without."""
+        held = self.among(held=True)
+        return fmean(held) if held else None
+
+    def among(self, *, held: bool) -> list[bool]:
+        """Right or wrong, for the held items or for the others."""
+        return [right for right, h in zip(self.correct, self.held, strict=True) if h == held]
 
 
 def measure_target(
@@ -75,18 +89,13 @@ def measure_target(
     segments = item_segments(tokenizer, rows, decoder_start(model))
     longest = max(len(segment.continuation) for segment in segments)
     outputs = generate(model, tokenizer, [row["prompt"] for row in rows], longest + SPARE_TOKENS)
-    correct = tuple(_same(o, row["answer"]) for o, row in zip(outputs, rows, strict=True))
-    held = tuple(bool(row.get("held", False)) for row in rows)
+    answers = [row["answer"] for row in rows]
     return TargetScore(
-        score=sum(correct) / len(rows),
-        seen_score=_share(correct, [not h for h in held]),
-        held_score=_share(correct, held),
+        correct=tuple(o.split() == a.split() for o, a in zip(outputs, answers, strict=True)),
+        held=tuple(bool(row.get("held", False)) for row in rows),
         loss=mean_loss(score_segments(model, segments)),
-        chrf=chrf(outputs, [row["answer"] for row in rows]),
-        n=len(rows),
         outputs=tuple(outputs),
-        correct=correct,
-        held=held,
+        chrf=chrf(outputs, answers),
     )
 
 
@@ -96,15 +105,6 @@ def chrf(outputs: Sequence[str], answers: Sequence[str]) -> float:
 
     right = [[answer.strip() for answer in answers]]
     return CHRF().corpus_score([output.strip() for output in outputs], right).score / 100
-
-
-def _same(output: str, answer: str) -> bool:
-    return output.split() == answer.split()
-
-
-def _share(correct: Sequence[bool], chosen: Sequence[bool]) -> float | None:
-    picked = [right for right, pick in zip(correct, chosen, strict=True) if pick]
-    return sum(picked) / len(picked) if picked else None
 
 
 def generate(
@@ -117,7 +117,7 @@ def generate(
 ) -> list[str]:
     """Greedy continuations of prompts, each up to its eos or `max_new_tokens` tokens.
 
-    Each prompt is read after the prefix token; blanks at the ends of an answer are kept.
+    Each prompt is read after the prefix token; blanks at the ends of an answer stay.
     Raises InputError when a prompt and its answer do not fit into the model's context.
     """
     start = decoder_start(model)
@@ -142,7 +142,7 @@ def _given(tokenizer: Any, prompts: Sequence[str], start: int | None) -> list[li
 
 def _check_room(rows: Sequence[Sequence[int]], new: int, limit: int) -> None:
     if new < 1:
-        raise InputError(f"{new} new tokens were asked for; ask for at least one.")
+        raise InputError(f"max_new_tokens is {new}; it must be at least one.")
     longest = max(map(len, rows), default=0)
     if longest + new - 1 > limit:  # the last new token is never read
         raise InputError(

@@ -1,130 +1,73 @@
-"""The watch's numbers without writing a word: what a live run and a grid of many runs can afford.
+"""The evaluator's scores without generating text: cheap enough for live runs and large grids.
 
-    glance = TeacherForced(lab.evaluator)
-    glance(model)            the quick subset, as watch(model) has it
-    glance.full(model)       the whole suite and the test split, as watch.full(model) has them
+    evaluator = TeacherForced(lab.evaluator)
+    evaluator(model)            the quick subset, as `Evaluator` measures it
 
     an answer is right when every token of it, and its end, is the likeliest one at its place
 
-Greedy decoding would give the right answer then, and only then: each token it picks is the next
-token of the right answer, or the answer is wrong. So one pass over the right answers says as much
-as writing them token by token, and gives their loss as well.
+Greedy decoding gives the right answer exactly then: each token it picks is the next token of the
+right answer, or the answer is wrong. So one forward pass over the right answers says as much as
+generating them token by token, and gives their loss as well.
 
 Notable choices:
-- Left out are chrF, which needs the words, KL to the base, which runs two models, and intervals.
-- The one difference to the watch: it compares words, so it also takes an answer that says the
+- Left out is chrF, which needs generated text.
+- One difference to `Evaluator`: that compares words, so it also accepts an answer that says the
   same in other tokens or with other blanks. The test looks for such cases and finds none.
-- Everything goes through the model's own forward, so that a shelf of stored states
-  (`ftlab.models.prefix_cache`) makes it cheaper still.
+- Everything goes through the model's own forward, so a prefix cache (`ftlab.models.prefix_cache`)
+  makes it cheaper still.
 
 Run the tests: pytest tests/lab/test_fast.py
 """
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import cached_property
-from statistics import fmean
 from typing import Any
 
 from torch import nn
 
-from ftlab.datasets.load import Suite
 from ftlab.evaluate.evaluator import Evaluator
-from ftlab.evaluate.likelihood import Scored, document_loss, mean_loss, score_segments
-from ftlab.evaluate.retention import forgotten, learned, retained_by_skill
+from ftlab.evaluate.likelihood import document_loss, mean_loss, score_segments
+from ftlab.evaluate.measures import Measures, compared
 from ftlab.evaluate.skills import measure_skills
+from ftlab.evaluate.target import TargetScore
 from ftlab.text.requests import item_segments
 from ftlab.text.seq2seq import decoder_start
 
 
 class TeacherForced:
-    """Measures a model against the base of a watch, on the same items, probes and documents."""
+    """Measures a model against the base of an evaluator, on its quick subset."""
 
-    def __init__(self, watch: Evaluator) -> None:
+    def __init__(self, evaluator: Evaluator) -> None:
         """Nothing is measured yet."""
-        self.watch = watch
+        self.evaluator = evaluator
 
     def __call__(self, model: nn.Module) -> dict[str, Any]:
-        """Measure a model on the quick subset."""
-        return _compared(self._quick(model), self.baseline)
-
-    def full(self, model: nn.Module) -> dict[str, Any]:
-        """Measure a model on the whole suite and the test split."""
-        return _compared(self._full(model), self.baseline_full)
+        """Measure a model; the keys are those of a call of `Evaluator`, without target_chrf."""
+        return _without_chrf(self._quick(model), self._base_quick)
 
     @cached_property
     def baseline(self) -> dict[str, Any]:
         """The base itself on the quick subset: retention 1, learned and forgotten 0."""
-        raw = self._quick(self.watch.base)
-        return _compared(raw, raw)
+        return _without_chrf(self._base_quick, self._base_quick)
 
     @cached_property
-    def baseline_full(self) -> dict[str, Any]:
-        """The base itself on everything."""
-        raw = self._full(self.watch.base)
-        return _compared(raw, raw)
+    def _base_quick(self) -> Measures:
+        return self._quick(self.evaluator.base)
 
-    def _quick(self, model: nn.Module) -> dict[str, Any]:
-        return _measure(model, self.watch, self.watch.quick_items, self.watch.quick_suite)
-
-    def _full(self, model: nn.Module) -> dict[str, Any]:
-        rows = [dict(row) for row in self.watch.domain.test]
-        return _measure(model, self.watch, rows, self.watch.suite)
-
-
-def _measure(
-    model: nn.Module, watch: Evaluator, items: Sequence[Mapping[str, Any]], suite: Suite
-) -> dict[str, Any]:
-    """The numbers of one model, before they are compared with the base's."""
-    scores = score_segments(model, item_segments(watch.tokenizer, items, decoder_start(model)))
-    held = [bool(item.get("held", False)) for item in items]
-    found = measure_skills(model, watch.tokenizer, suite.probes)
-    general = document_loss(model, watch.tokenizer, suite.documents).nats_per_token
-    return {
-        "target_score": _share(scores, [True] * len(held)),
-        "seen_score": _share(scores, [not h for h in held]),
-        "held_score": _share(scores, held),
-        "target_loss": _finite(mean_loss(scores)),
-        "general_loss": _finite(general),
-        "skills": found,
-    }
+    def _quick(self, model: nn.Module) -> Measures:
+        tokenizer, suite = self.evaluator.tokenizer, self.evaluator.quick_suite
+        items = self.evaluator.quick_items
+        scores = score_segments(model, item_segments(tokenizer, items, decoder_start(model)))
+        return Measures(
+            target=TargetScore(
+                correct=tuple(s.greedy and math.isfinite(s.logprob) for s in scores),
+                held=tuple(bool(item.get("held", False)) for item in items),
+                loss=mean_loss(scores),
+            ),
+            general=document_loss(model, tokenizer, suite.documents),
+            skills=measure_skills(model, tokenizer, suite.probes),
+        )
 
 
-def _share(scores: Sequence[Scored], chosen: Sequence[bool]) -> float | None:
-    picked = [_right(score) for score, pick in zip(scores, chosen, strict=True) if pick]
-    return fmean(picked) if picked else None
-
-
-def _right(score: Scored) -> bool:
-    return score.greedy and math.isfinite(score.logprob)
-
-
-def _compared(now: Mapping[str, Any], base: Mapping[str, Any]) -> dict[str, Any]:
-    """Beside the raw numbers: kept, retention, learned and forgotten, against the base's."""
-    skills = now["skills"]
-    before = {name: replace(s, accuracy=_accuracy(base, name)) for name, s in skills.items()}
-    retained = retained_by_skill(skills, before)
-    judged = [share for share in retained.values() if share is not None]
-    return {
-        **now,
-        "skills": {name: skill.accuracy for name, skill in skills.items()},
-        "kept": retained,
-        "retention": fmean(judged) if judged else None,
-        "learned": _less(base, now, "target_loss", learned),
-        "forgotten": _less(base, now, "general_loss", forgotten),
-    }
-
-
-def _accuracy(base: Mapping[str, Any], skill: str) -> float:
-    found = base["skills"][skill]
-    return found if isinstance(found, float) else found.accuracy
-
-
-def _less(base: Mapping[str, Any], now: Mapping[str, Any], name: str, sign: Any) -> float | None:
-    both = base[name], now[name]
-    return None if None in both else sign(*both)
-
-
-def _finite(number: float) -> float | None:
-    return number if math.isfinite(number) else None
+def _without_chrf(now: Measures, base: Measures) -> dict[str, Any]:
+    return {name: value for name, value in compared(now, base).items() if name != "target_chrf"}

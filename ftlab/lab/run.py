@@ -24,7 +24,7 @@ from ftlab.methods.prepared import Prepared, count
 from ftlab.methods.table import named
 from ftlab.models.fused_forward import fused
 from ftlab.models.prefix_cache import cached_below
-from ftlab.plan import Plan, Step
+from ftlab.plan import Plan, Step, rate_text
 from ftlab.train.checkpoint import setup_checksum
 from ftlab.train.engine import default_groups
 from ftlab.train.loop import train
@@ -66,7 +66,7 @@ class Run:
         self.start = _start_of(start)
         self.method = self.prepared.method if not replay else "replay"
         after = f" after {self.start['name']}" if self.start else ""
-        self.name = name or f"{self.method} lr {plan.lr:g}{after}"
+        self.name = name or f"{self.method} lr {rate_text(plan.lr)}{after}"
         self.steps: list[Step] = []
         self.seconds = 0.0
         self.stored: StoredRun | None = None  # its folder, once trained, where it is stored

@@ -1,23 +1,23 @@
-"""What a forward pass leaves behind for the backward pass, counted layer by layer.
+"""What a forward pass saves for the backward pass, counted layer by layer.
 
-    linear layer   y = W x            dW = dy x^T needs x, dx = W^T dy does not. So x is kept where
-                                      W moves, or where an adapter reads the same x; a frozen
-                                      layer, and a 4-bit one, keeps nothing
-    adapter        B (A x)            keeps x and A x, r numbers a token
+    linear layer   y = W x            dW = dy x^T needs x, dx = W^T dy does not. So x is saved where
+                                      W is trained, or where an adapter reads the same x; a frozen
+                                      layer, and a 4-bit one, saves nothing
+    adapter        B (A x)            saves x and A x, r values a token
     attention                         q, k, v, its output, one float32 a head, and its mask
-    norm                              its input in float32; what it gives where its weight moves
+    norm                              its input in float32; its output where its weight is trained
     activation     f(x)               x or f(x); GPT-2's GELU, written term by term, four of them
     gate           f(g) * u           both factors
     loss                              ln p of every learned token, over the vocabulary, in float32
 
-With gradient checkpointing a block keeps its input alone; the rest is had again, block by block.
+With gradient checkpointing a block saves only its input; the rest is recomputed, block by block.
 
 Notable choices:
 - Tokens are counted with their padding, and a batch of several texts has a mask: then the library
   also repeats the keys and values of grouped heads.
-- Under autocast every layer that keeps its input keeps a half-precision copy of its own.
-- The first block of a frozen base has nothing before it to give a gradient to.
-- Dropout keeps one byte for each number it sees; that of adapters is taken to be 0.
+- Under autocast every layer that saves its input saves a half-precision copy of its own.
+- The first block of a frozen base has nothing before it that needs a gradient.
+- Dropout saves one byte for each value it sees; that of adapters is taken to be 0.
 - Measured: fused attention (`sdpa`), on CPU and GPU. See `measured_activations`.
 
 Source: Korthikanti et al., Reducing Activation Recomputation in Large Transformer Models (2022),
@@ -32,8 +32,8 @@ from ftlab.memory.plan import BYTES, MemoryPlan
 from ftlab.memory.shapes import Block, Matrix, Shape
 
 ACTIVATIONS = {"NewGELUActivation": 4, "ReLU": 0}
-"""How many tensors an activation keeps beside what it gives; 1, its input, where not named."""
-KEEPS_WHAT_IT_GIVES = ("ReLU",)
+"""How many tensors an activation saves beside its output; 1, its input, where not named."""
+SAVES_ITS_OUTPUT = ("ReLU",)
 
 
 @dataclass(frozen=True)
@@ -65,24 +65,24 @@ def tokens(shape: Shape, plan: MemoryPlan) -> Tokens:
     learned = plan.learned or plan.tokens - 1
     if learned >= plan.tokens:
         raise InputError(
-            f"learned={learned} of tokens={plan.tokens} is not possible, since nothing predicts a "
-            f"text's first token; give at most {plan.tokens - 1}."
+            f"learned={learned} of tokens={plan.tokens} is not possible, since the first token of "
+            f"a text is never predicted; give at most {plan.tokens - 1}."
         )
     return Tokens(batch, 0, plan.tokens, batch * (learned + 1), batch * learned)
 
 
 @dataclass(frozen=True)
 class Widths:
-    """Bytes of one number, place by place: where autocast and the base's type meet."""
+    """Bytes of one value, place by place: where autocast and the base's type meet."""
 
     state: int
     """The stream that the blocks add to."""
     normed: int
-    """What a norm gives."""
+    """A norm's output."""
     norm: int
-    """What a norm keeps of its input."""
+    """What a norm saves of its input."""
     linear: int
-    """What a linear layer gives."""
+    """A linear layer's output."""
     attention: int
     """q, k, v and what attention makes of them."""
     product: int
@@ -90,7 +90,7 @@ class Widths:
 
 
 def widths(shape: Shape, plan: MemoryPlan) -> Widths:
-    """Autocast multiplies in half precision, and adds and norms in what it is given."""
+    """Autocast multiplies in half precision, and adds and norms in the precision of the input."""
     state = BYTES[plan.plain]
     layer_norm = shape.norm == "LayerNorm"
     normed = 4 if layer_norm and plan.autocast else state
@@ -103,7 +103,7 @@ def widths(shape: Shape, plan: MemoryPlan) -> Widths:
 
 
 def block_saved(shape: Shape, plan: MemoryPlan, block: Block, *, first: bool) -> int:
-    """Bytes that one block keeps. `first`: nothing before it moves, so its own norm keeps none."""
+    """Bytes that one block saves. `first`: nothing before it is trained, so one norm saves none."""
     at, n = widths(shape, plan), tokens(shape, plan)
     places = n.batch * n.of(block.stack)
     norms = block.norms - (1 if first and plan.method != "full" else 0)
@@ -116,7 +116,7 @@ def block_saved(shape: Shape, plan: MemoryPlan, block: Block, *, first: bool) ->
 
 
 def norm_saved(shape: Shape, plan: MemoryPlan, places: int, width: int) -> int:
-    """A norm's input and its spread; where its weight moves, also the normed numbers."""
+    """A norm's input and its spread; where its weight is trained, also its output before it."""
     at = widths(shape, plan)
     spread = 8 if shape.norm == "LayerNorm" else 4
     scaled = plan.method == "full" and shape.norm != "LayerNorm"
@@ -126,10 +126,10 @@ def norm_saved(shape: Shape, plan: MemoryPlan, places: int, width: int) -> int:
 def inputs_saved(
     plan: MemoryPlan, readers: Sequence[Matrix], has: int, product: int, *, there: bool = False
 ) -> int:
-    """Bytes a token of what linear layers keep of the one state they read, `has` bytes a number.
+    """Bytes a token of what linear layers save of the one state they read, `has` bytes a value.
 
     One tensor for all of them where it has the type they multiply in, else a copy for each.
-    `there`: something else keeps that tensor anyhow.
+    `there`: something else saves that tensor anyway.
     """
     own = shared = 0
     for matrix in readers:
@@ -162,19 +162,19 @@ def _attention_saved(
     mask = looks * seen * at.attention if masked else 0
     if not shape.biased:
         return n.batch * (saved + mask)
-    alike = stack == "decoder" and kind == "self"  # a T5's decoder is not told of its padding
+    alike = stack == "decoder" and kind == "self"  # a T5's decoder gets no mask for its padding
     return n.batch * saved + mask * shape.heads * (1 if alike else n.batch)
 
 
 def _one_matrix(shape: Shape, plan: MemoryPlan) -> bool:
-    """Is one layer's input read for q, k and v together? LoRA parts it, full training does not."""
+    """Is one layer's input read for q, k and v together? LoRA splits it, full training does not."""
     return shape.fused and plan.method == "full"
 
 
 def _feed_forward_saved(shape: Shape, plan: MemoryPlan, block: Block, at: Widths) -> int:
     """Bytes a token."""
     *first, last = block.ff
-    output = block.activation in KEEPS_WHAT_IT_GIVES
+    output = block.activation in SAVES_ITS_OUTPUT
     gated = len(first) > 1
     inside = ACTIVATIONS.get(block.activation, 1) + (1 if output else 0)
     inside += (1 if output else 2) if gated else 0  # the factors of the product
@@ -186,13 +186,13 @@ def _feed_forward_saved(shape: Shape, plan: MemoryPlan, block: Block, at: Widths
 
 
 def input_saved(shape: Shape, plan: MemoryPlan, block: Block) -> int:
-    """Bytes of a block's input: all that gradient checkpointing keeps of it."""
+    """Bytes of a block's input: all that gradient checkpointing saves of it."""
     n = tokens(shape, plan)
     return n.batch * n.of(block.stack) * block.width * widths(shape, plan).state
 
 
 def outside_saved(shape: Shape, plan: MemoryPlan) -> int:
-    """Bytes kept around the blocks: the final norms, what the head reads, what cross reads."""
+    """Bytes saved around the blocks: final norms, the head's input, what cross-attention reads."""
     at, n = widths(shape, plan), tokens(shape, plan)
     saved = norm_saved(shape, plan, n.batch * n.text, shape.width)
     if plan.method == "full":
@@ -239,7 +239,7 @@ def copies_saved(shape: Shape, plan: MemoryPlan, block: Block) -> int:
     if not plan.autocast:
         return 0
     plain = [m for m in block.matrices if not (plan.packed and m.packable)]
-    copied = sum(m.numbers for m in plain) if plan.plain == "fp32" else 0
+    copied = sum(m.parameters for m in plain) if plan.plain == "fp32" else 0
     adapted = [m for m in block.matrices if plan.adapts(m.target)]
     return 2 * (copied + sum(plan.rank * (m.reads + m.writes) for m in adapted))
 
@@ -250,11 +250,11 @@ def head_copy(shape: Shape, plan: MemoryPlan) -> int:
 
 
 def workspace(shape: Shape, plan: MemoryPlan, block: Block) -> int:
-    """What the backward pass of a block needs beside what it was left, at its widest place.
+    """What the backward pass of a block needs beside what was saved for it, at its widest place.
 
     That is in the feed-forward: the gradients of the product and of both its factors, less the
-    product itself where it was kept; or the product, and a weight out of its four bits (of a
-    weight that moves, its gradient in half precision).
+    product itself where it was saved; or the product, and a dequantized weight (of a trained
+    weight, its gradient in half precision).
     """
     at, n = widths(shape, plan), tokens(shape, plan)
     wide, last = block.ff[-1].reads, block.ff[-1].target
@@ -264,6 +264,6 @@ def workspace(shape: Shape, plan: MemoryPlan, block: Block) -> int:
         flow += wide * (4 + 2)  # peft goes through float32
     beside = (wide + block.width) * at.linear
     whole = plan.packed or (plan.method == "full" and plan.autocast)
-    weight = at.product * max(matrix.numbers for matrix in block.matrices) if whole else 0
+    weight = at.product * max(matrix.parameters for matrix in block.matrices) if whole else 0
     places = n.batch * n.of(block.stack)
     return max(places * flow, places * beside + weight)

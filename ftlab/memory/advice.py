@@ -4,8 +4,8 @@
     print(out_of_memory_message("llama-7b", plan, CARDS["T4"]))
 
 Changes are tried in the order of what they cost: first time alone (gradient checkpointing, a
-smaller batch), then the optimiser's precision, then what can be learned (adapters in place of all
-weights), then the base's precision, then the texts.
+smaller batch), then the optimiser's precision, then what is trained (adapters instead of all
+weights), then the base's precision, then the length of the texts.
 
 Run the tests: pytest tests/memory/test_memory.py
 """
@@ -15,7 +15,8 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
 
-from ftlab.memory.arithmetic import Memory, estimate, size
+from ftlab.memory.arithmetic import estimate
+from ftlab.memory.parts import Memory, size
 from ftlab.memory.plan import MemoryPlan
 from ftlab.memory.shapes import shape
 
@@ -28,7 +29,7 @@ class Advice:
     """What makes a plan fit."""
 
     changes: tuple[str, ...]
-    """In words, each a thing to do; none where the plan fits, or where nothing is enough."""
+    """In words, each a thing to do; empty where the plan fits, or where nothing is enough."""
     memory: Memory
     """The plan with the changes; the plan as it is where nothing is enough."""
     capacity: int
@@ -69,7 +70,7 @@ def what_fits(model: Any, plan: MemoryPlan, capacity: int) -> Advice:
 
 
 def out_of_memory_message(model: Any, plan: MemoryPlan, capacity: int) -> str:
-    """The parts of a plan against the card, their sum, and what to change, as plain text."""
+    """The parts of a plan beside the card, their sum, and what to change, as plain text."""
     memory = estimate(model, plan)
     lines = [f"{memory.name}, {plan}: what this step needs of the card", ""]
     lines += [f"  {'part':28}{'largest':>10}{'at the peak':>14}"]
@@ -88,8 +89,8 @@ def out_of_memory_message(model: Any, plan: MemoryPlan, capacity: int) -> str:
 
 
 OTHERS = (
-    "By this count it should fit, so something else lies on the card: another notebook or model, "
-    "or what an error has left; restart the kernel, and look with nvidia-smi."
+    "By this count it should fit, so something else is using the card: another notebook or model, "
+    "or leftovers of an error; restart the kernel, and check with nvidia-smi."
 )
 
 
@@ -128,7 +129,7 @@ def _optimizer(plan: MemoryPlan) -> Iterator[Change]:
 
 def _lora(plan: MemoryPlan) -> Iterator[Change]:
     if plan.method == "full":
-        yield "LoRA in place of all weights", replace(plan, method="lora")
+        yield "LoRA instead of all weights", replace(plan, method="lora")
 
 
 def _half(plan: MemoryPlan) -> Iterator[Change]:
@@ -139,7 +140,7 @@ def _half(plan: MemoryPlan) -> Iterator[Change]:
 def _qlora(plan: MemoryPlan) -> Iterator[Change]:
     if plan.method != "qlora":
         what = "LoRA" if plan.method == "lora" else "all weights"
-        yield f"QLoRA in place of {what}", replace(plan, method="qlora", base="")
+        yield f"QLoRA instead of {what}", replace(plan, method="qlora", base="")
 
 
 def _shorter(plan: MemoryPlan) -> Iterator[Change]:

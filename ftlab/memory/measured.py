@@ -1,19 +1,20 @@
-"""What memory arithmetic is held against: bytes that a step really takes.
+"""What memory arithmetic is compared with: the bytes that a step really takes.
 
-    measured_activations(model, batch)     what the forward pass keeps for the backward pass
+    measured_activations(model, batch)     what the forward pass saves for the backward pass
     measured_peak(step, device)            the most that is there at once while `step()` runs
 
 Notable choices:
-- Activations are counted as storages, each once, as autograd stores them: a view costs nothing,
-  and weights are not counted, for they are there anyhow.
-- On a GPU the peak is torch's own `max_memory_allocated`; on a CPU torch's profiler tells of
-  every allocation, and their running sum is the same number.
+- Activations are counted as storages, each once, as autograd saves them: a view costs nothing,
+  and weights are not counted, since they are there anyway.
+- On a GPU the peak is torch's own `max_memory_allocated`; on a CPU torch's profiler reports every
+  allocation, and the largest running sum is the same number.
 
 Run the tests: pytest tests/memory/test_memory.py
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from itertools import accumulate
 from typing import Any
 
 import torch
@@ -25,9 +26,9 @@ os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # the profiler says on stderr t
 
 
 def measured_activations(model: nn.Module, batch: Batch) -> int:
-    """Bytes kept for the backward pass of `ftlab.text.loss.summed_loss`, the loss's own included.
+    """Bytes saved for the backward pass of `ftlab.text.loss.summed_loss`, the loss's own included.
 
-    The model is left in training mode as it was found, and no gradient is made.
+    The model stays in the mode it was in, and no gradient is computed.
     """
     from ftlab.text.loss import summed_loss
 
@@ -50,7 +51,7 @@ def measured_activations(model: nn.Module, batch: Batch) -> int:
 def measured_peak(step: Callable[[], Any], device: torch.device | str = "cpu") -> int:
     """The most bytes that are there at once while `step()` runs, beyond those before it."""
     if torch.device(device).type != "cuda":
-        return _highest(_allocations(step))
+        return max(accumulate(_allocations(step), initial=0))
     torch.cuda.synchronize(device)
     torch.cuda.reset_peak_memory_stats(device)
     before = torch.cuda.memory_allocated(device)
@@ -67,24 +68,9 @@ def _allocations(step: Callable[[], Any]) -> list[int]:
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as seen:
         step()
     profiler: Any = seen.profiler
-    events = _all(profiler.kineto_results.experimental_event_tree())
+    events = list(profiler.kineto_results.experimental_event_tree())
+    for event in events:  # grows: those inside an event come after it
+        events.extend(event.children)
     found = [event for event in events if event.tag == _EventType.Allocation]
     found.sort(key=lambda event: event.start_time_ns)
     return [event.extra_fields.alloc_size for event in found]
-
-
-def _all(events: Any) -> Iterator[Any]:
-    """Events and those inside of them."""
-    waiting = list(events)
-    while waiting:
-        event = waiting.pop()
-        waiting.extend(event.children)
-        yield event
-
-
-def _highest(changes: list[int]) -> int:
-    total = most = 0
-    for change in changes:
-        total += change
-        most = max(most, total)
-    return most

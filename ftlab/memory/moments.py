@@ -2,9 +2,9 @@
 
     the forward pass     activations rise block by block
     the loss             all of them are there, and the logits
-    the backward pass    from the last block to the first: what a block kept goes, the gradients of
-                         its weights come; with checkpointing the block is computed again first
-    the embeddings       their gradient, beside the one that the head has left in tied weights
+    the backward pass    from the last block to the first: what a block saved goes, the gradients
+                         of its weights come; with checkpointing the block is recomputed first
+    the embeddings       their gradient, beside the one that the head left in tied weights
     the optimiser's step all gradients, and no activations
 
 Run the tests: pytest tests/memory/test_memory.py
@@ -31,7 +31,7 @@ class Moment:
     logits: int = 0
     """Logits and what the loss makes of them."""
     gradients: int = 0
-    """Of what moves, so far."""
+    """Of what is trained, so far."""
     workspace: int = 0
     """What lives for a single layer."""
 
@@ -59,7 +59,7 @@ def moments(shape: Shape, plan: MemoryPlan) -> Iterator[Moment]:
     waits = [acts.input_saved(shape, plan, b) for b in shape.blocks] if again else whole
     around, head = acts.outside_saved(shape, plan), acts.head_copy(shape, plan)
     copies = sum(acts.copies_saved(shape, plan, block) for block in shape.blocks)
-    cached = copies if not again or plan.method == "full" else 0  # autocast holds what moves
+    cached = copies if not again or plan.method == "full" else 0  # autocast caches trained ones
     if again:
         yield Moment("in the forward pass", sum(waits) + around, cached + head)
     yield Moment(
@@ -73,7 +73,7 @@ def moments(shape: Shape, plan: MemoryPlan) -> Iterator[Moment]:
 
 
 def _whole(shape: Shape, plan: MemoryPlan) -> list[int]:
-    """What each block keeps when it is not checkpointed."""
+    """What each block saves when it is not checkpointed."""
     return [
         acts.block_saved(shape, plan, block, first=acts.is_first(shape, i))
         for i, block in enumerate(shape.blocks)
@@ -104,34 +104,34 @@ def _backward(
 
 
 def _input(shape: Shape, plan: MemoryPlan, block: Block) -> int:
-    """A block's input, where its first norm keeps a copy in another type instead."""
+    """A block's input, where its first norm saves a copy in another type instead."""
     return acts.input_saved(shape, plan, block) if BYTES[plan.plain] == 2 else 0
 
 
-# --- what moves ---------------------------------------------------------------------------------
+# --- what is trained ----------------------------------------------------------------------------
 
 
 def parameter_bytes(plan: MemoryPlan) -> int:
-    """Bytes of one number that moves, and of its gradient: adapters are float32 (peft's way)."""
+    """Bytes of a trained parameter, and of its gradient: adapters are float32 (peft's way)."""
     return BYTES[plan.plain] if plan.method == "full" else 4
 
 
 def adapter_sizes(plan: MemoryPlan, block: Block) -> list[int]:
-    """Numbers in each adapter matrix of a block: A (r, in) and B (out, r)."""
+    """Parameters in each adapter matrix of a block: A (r, in) and B (out, r)."""
     adapted = [matrix for matrix in block.matrices if plan.adapts(matrix.target)]
     return [plan.rank * side for matrix in adapted for side in (matrix.reads, matrix.writes)]
 
 
 def trainable_parameters(plan: MemoryPlan, block: Block) -> int:
-    """Numbers of a block that move."""
-    return block.numbers if plan.method == "full" else sum(adapter_sizes(plan, block))
+    """Parameters of a block that are trained."""
+    return block.parameters if plan.method == "full" else sum(adapter_sizes(plan, block))
 
 
 def trainable_tensors(shape: Shape, plan: MemoryPlan) -> list[int]:
-    """Numbers in every tensor that moves."""
+    """Parameters in every tensor that is trained."""
     if plan.method == "full":
         return list(shape.tensors)
-    return [numbers for block in shape.blocks for numbers in adapter_sizes(plan, block)]
+    return [size for block in shape.blocks for size in adapter_sizes(plan, block)]
 
 
 def gradient_bytes(shape: Shape, plan: MemoryPlan) -> int:

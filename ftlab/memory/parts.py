@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 GB = 10**9
 CARDS = {"T4": 15 * GB, "24 GB": 24 * GB, "80 GB": 80 * GB}
-"""Bytes a run may count on. Of a T4's 16 GB torch can have 14.6 GiB, which is 15.6 GB: correcting
-errors takes its share. Some 0.6 GB of that go to the CUDA context, to the libraries and to gaps
-between tensors. Cards of 24 and of 80 GB count in 2^30, and leave as much over."""
+"""Bytes a run can use. Of a T4's 16 GB torch can have 14.6 GiB, which is 15.6 GB: error correction
+takes the rest. About 0.6 GB of that go to the CUDA context, to the libraries and to gaps between
+tensors. Cards of 24 and of 80 GB count in 2^30, which leaves as much room."""
 
 PARTS = (
     "weights",
@@ -67,10 +67,10 @@ class Memory:
         return next(part.bytes for part in self.parts if part.name == name)
 
     def rows(self) -> list[tuple[str, str, str]]:
-        """Part, how large it gets, how much is there at the peak; parts of nothing left out."""
+        """Part, how large it gets, how much is there at the peak; empty parts left out."""
         rows = [(p.name, size(p.bytes), size(p.at_peak)) for p in self.parts if p.bytes]
         if self.paged:
-            rows.append(("optimiser states, paged", size(self.paged), "0, at need"))
+            rows.append(("optimiser states, paged", size(self.paged), "0, if needed"))
         return rows
 
     def __str__(self) -> str:

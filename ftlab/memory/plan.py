@@ -5,7 +5,7 @@
     MemoryPlan("qlora", precision="fp16", optimizer="paged_adamw8bit", gradient_checkpointing=True)
 
 Field names are those of the training plan (`ftlab.plan.Plan`), of `LoRA` and of `Quantize`.
-A plan that contradicts itself cannot be made. `plan_of` reads one off a live model.
+A plan that contradicts itself is refused. `plan_of` reads one from a live model.
 
 Run the tests: pytest tests/memory/test_memory.py
 """
@@ -17,10 +17,10 @@ from typing import Any, Literal
 from ftlab.base.errors import InputError
 from ftlab.base.machine import precision
 from ftlab.models.layers import TARGETS, LayerMap, check_targets, layer_map
-from ftlab.plan import OPTIMIZERS
+from ftlab.plan import OPTIMIZERS, check_choice, check_whole
 
 BYTES = {"fp32": 4, "fp16": 2, "bf16": 2}
-"""Bytes of a number, by precision."""
+"""Bytes of a value, by precision."""
 FOUR_BITS = ("nf4", "fp4")
 METHODS = ("full", "lora", "qlora")
 
@@ -30,7 +30,7 @@ class MemoryPlan:
     """How a model would be trained, as far as memory is concerned."""
 
     method: Literal["full", "lora", "qlora"] = "full"
-    """What moves: every weight, or adapters on a plain or on a 4-bit base."""
+    """What is trained: every weight, or adapters on a plain or on a 4-bit base."""
     precision: Literal["fp32", "fp16", "bf16"] = "fp32"
     """What is computed in; a half precision means torch's autocast."""
     base: str = ""
@@ -45,7 +45,7 @@ class MemoryPlan:
     optimizer: str = "adamw"
     """adamw, adamw8bit, paged_adamw or paged_adamw8bit."""
     gradient_checkpointing: bool = False
-    """Keep only each block's input, and compute the rest again in the backward pass."""
+    """Save only each block's input, and recompute the rest in the backward pass."""
     batch_size: int = 1
     """Texts in a step, on one card."""
     tokens: int = 128
@@ -55,17 +55,17 @@ class MemoryPlan:
     rank: int = 8
     """The adapters' rank."""
     targets: tuple[str, ...] = ("q", "v")
-    """Where adapters stand, of q, k, v, o and ff."""
+    """Where adapters are, of q, k, v, o and ff."""
 
     def __post_init__(self) -> None:
-        _check_choice("method", self.method, METHODS)
-        _check_choice("precision", self.precision, tuple(BYTES))
-        _check_choice("optimizer", self.optimizer, OPTIMIZERS)
-        _check_choice("base", self.base or "fp32", (*BYTES, *FOUR_BITS))
-        _check_choice("rest", self.rest or "fp32", tuple(BYTES))
+        check_choice("method", self.method, METHODS)
+        check_choice("precision", self.precision, tuple(BYTES))
+        check_choice("optimizer", self.optimizer, OPTIMIZERS)
+        check_choice("base", self.base or "fp32", (*BYTES, *FOUR_BITS))
+        check_choice("rest", self.rest or "fp32", tuple(BYTES))
         check_targets(self.targets)
         for name, least in _WHOLE.items():
-            _check_whole(name, getattr(self, name), least)
+            check_whole(name, getattr(self, name), least)
         self._check_base()
 
     def _check_base(self) -> None:
@@ -76,13 +76,13 @@ class MemoryPlan:
             )
         if self.method != "qlora" and self.packed:
             raise InputError(
-                f"base='{self.base}' cannot be trained by method='{self.method}', since codes "
-                "do not move; give method='qlora', which puts adapters on them."
+                f"method='{self.method}' cannot train base='{self.base}', since 4-bit codes "
+                "stay as they are; give method='qlora', which adds adapters to them."
             )
         if self.method == "full" and self.base == "fp16":
             raise InputError(
-                "The weights to train would be float16, in which small updates are lost; "
-                "give base='fp32' (precision='fp16' computes in half precision all the same)."
+                "The trained weights would be float16, in which small updates are lost; "
+                "give base='fp32' (precision='fp16' still computes in half precision)."
             )
         if self.rest and not self.packed:
             raise InputError(
@@ -97,7 +97,7 @@ class MemoryPlan:
 
     @property
     def plain(self) -> str:
-        """How those of its weights are stored that are not in four bits."""
+        """How the weights that are not in four bits are stored."""
         return (self.rest or self.precision) if self.packed else self.stored
 
     @property
@@ -121,7 +121,7 @@ class MemoryPlan:
         return self.optimizer.endswith("8bit")
 
     def adapts(self, target: str) -> bool:
-        """Does an adapter stand on linear layers of this target?"""
+        """Do linear layers of this target have an adapter?"""
         return self.method != "full" and target in self.targets
 
     def __str__(self) -> str:
@@ -136,8 +136,8 @@ _WHOLE = {"batch_size": 1, "tokens": 2, "learned": 0, "rank": 1, "block": 1}
 def plan_of(model: Any, plan: Any, *, tokens: int, learned: int = 0) -> MemoryPlan:
     """The memory plan of a live model, as a method left it, under a training plan.
 
-    Reads off what moves, how the weights are stored and where adapters of which rank stand (the
-    commonest rank, where they differ). `tokens` and `learned` are those of a text, padded.
+    Reads what is trained, how the weights are stored and where the adapters are, with their rank
+    (the commonest, where they differ). `tokens` and `learned` are those of a text, padded.
     """
     found = layer_map(model)
     dtypes = {str(p.dtype).removeprefix("torch.") for n, p in model.named_parameters() if _own(n)}
@@ -172,7 +172,7 @@ def _own(name: str) -> bool:
 
 
 def _adapters(found: LayerMap) -> tuple[Counter[int], tuple[str, ...]]:
-    """How often each rank stands in the model, and on which targets."""
+    """How often each rank occurs in the model, and on which targets."""
     ranks: Counter[int] = Counter()
     targets: set[str] = set()
     for stack in found.entry.stacks:
@@ -182,13 +182,3 @@ def _adapters(found: LayerMap) -> tuple[Counter[int], tuple[str, ...]]:
                 ranks[module.r["default"]] += 1
                 targets.add(linear.target)
     return ranks, tuple(t for t in TARGETS if t in targets)
-
-
-def _check_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise InputError(f"{name}={value!r} is not known; choose one of {', '.join(choices)}.")
-
-
-def _check_whole(name: str, value: Any, least: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise InputError(f"{name}={value!r} is not possible; give a whole number from {least} up.")

@@ -1,4 +1,4 @@
-"""The shape of a model, as memory sees it: how many numbers lie where, and nothing allocated.
+"""The shape of a model, as memory sees it: how many parameters are where, nothing allocated.
 
     shape("nano-gpt2")       from data/models/nano-gpt2/config.json
     shape("llama-7b")        a published shape, known by name
@@ -61,8 +61,8 @@ class Matrix:
     """Does quantizing put it into four bits? (Not the second layer of T5's feed-forward.)"""
 
     @property
-    def numbers(self) -> int:
-        """How many weights it holds, bias not counted."""
+    def parameters(self) -> int:
+        """How many weights it has, bias not counted."""
         return self.reads * self.writes
 
 
@@ -82,7 +82,7 @@ class Block:
     """Class of the activation function."""
     dropouts: int
     """How many dropouts of more than 0 act on its states."""
-    numbers: int
+    parameters: int
     """All its weights."""
 
     @property
@@ -92,7 +92,7 @@ class Block:
 
     @property
     def width(self) -> int:
-        """Numbers in the state of one token."""
+        """Values in the state of one token."""
         return self.ff[0].reads
 
 
@@ -105,28 +105,28 @@ class Shape:
     blocks: tuple[Block, ...]
     """In the order of the forward pass: the encoder's first."""
     tensors: tuple[int, ...]
-    """Numbers in every parameter tensor, tied ones once."""
+    """Parameters in every tensor, tied ones once."""
     vocabulary: int
     """Tokens it knows."""
     heads: int
-    """Heads of an attention that look."""
+    """Query heads of an attention."""
     norm: str
     """Class of its norms."""
     tied: bool
     """Are the head's weights the embeddings?"""
     fused: bool
-    """Do q, k and v lie in one matrix, until LoRA parts it?"""
+    """Are q, k and v one matrix, until LoRA splits it?"""
     biased: bool
     """Does each layer have a position bias of its own in the mask (T5)?"""
 
     @property
-    def numbers(self) -> int:
+    def parameters(self) -> int:
         """All weights, tied ones once."""
         return sum(self.tensors)
 
     @property
     def width(self) -> int:
-        """Numbers in the state of one token."""
+        """Values in the state of one token."""
         return self.blocks[0].width
 
     @property
@@ -136,7 +136,7 @@ class Shape:
 
     @property
     def matrices(self) -> tuple[Matrix, ...]:
-        """Every linear layer of the blocks: what LoRA may stand on and NF4 packs."""
+        """Every linear layer of the blocks: what LoRA may adapt and NF4 packs."""
         return tuple(matrix for block in self.blocks for matrix in block.matrices)
 
 
@@ -166,7 +166,7 @@ def _config(model: Any) -> tuple[str, Any]:
     if not hasattr(config, "model_type"):
         known = ", ".join((*SHIPPED, *SHAPES))
         raise InputError(
-            f"There is no shape for {model!r}; give one of {known}, or a config of transformers."
+            f"ftlab knows no shape of {model!r}; give one of {known}, or a config of transformers."
         )
     return getattr(config, "name_or_path", "") or config.model_type, config
 
@@ -231,7 +231,7 @@ def _block(found: LayerMap, stack: str, index: int) -> Block:
         norms=len(_norms(block)),
         activation=_activation(block),
         dropouts=len(_dropouts(block)),
-        numbers=sum(p.numel() for p in block.parameters()),
+        parameters=sum(p.numel() for p in block.parameters()),
     )
 
 
@@ -240,12 +240,12 @@ def _norms(model: nn.Module) -> list[nn.Module]:
 
 
 def _dropouts(block: nn.Module) -> list[str]:
-    """Those that keep a mask; the one inside of fused attention does not."""
+    """Those that save a mask; the one inside fused attention does not."""
     named = block.named_modules()
     return [n for n, m in named if type(m) is nn.Dropout and m.p > 0 and "attn_dropout" not in n]
 
 
 def _activation(block: nn.Module) -> str:
-    """Class of the module without weights that is no dropout: a block has one kind."""
+    """Class of the module without weights that is not a dropout: a block has one kind."""
     plain = [m for m in block.modules() if not [*m.children(), *m.parameters()]]
     return next((type(m).__name__ for m in plain if not isinstance(m, nn.Dropout)), "")

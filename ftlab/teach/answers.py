@@ -1,4 +1,4 @@
-"""Reference answers of the exercises whose solution is no part of the package otherwise.
+"""Reference answers of the exercises whose solution is nowhere else in the package.
 
 The learner's notebooks compare with these; each solved notebook shows its own lines.
 """
@@ -12,7 +12,7 @@ from ftlab.train.schedules import lr_factors
 
 
 def most_lost(chances: Mapping[str, float]) -> Callable[[Mapping, Mapping], str]:
-    """Notebook 00: a function (before, after) -> the skill of which the least was kept."""
+    """Notebook 00: a function (before, after) -> the skill of which least was retained."""
 
     def answer(before: Mapping[str, float], after: Mapping[str, float]) -> str:
         shares = {name: retained(after[name], before[name], chances[name]) for name in before}
@@ -43,15 +43,15 @@ def fair_rate() -> float:
 
 
 def freeze_lower(model: Any, n: int) -> int:
-    """Notebook 03: freeze embeddings and the first `n` blocks of a GPT-2; weights that move."""
+    """Notebook 03: freeze embeddings and the first `n` blocks of a GPT-2; trainable parameters."""
     model.requires_grad_(True)
     for part in (model.transformer.wte, model.transformer.wpe, *model.transformer.h[:n]):
         part.requires_grad_(False)
     return sum(p.numel() for p in model.parameters() if p.requires_grad)
 
 
-def lora_numbers(d_in: int, d_out: int, r: int) -> int:
-    """Notebook 04: how many numbers a LoRA of rank r trains: A (r, d_in) and B (d_out, r)."""
+def lora_parameters(d_in: int, d_out: int, r: int) -> int:
+    """Notebook 04: how many parameters a LoRA of rank r has: A (r, d_in) and B (d_out, r)."""
     return r * (d_in + d_out)
 
 
@@ -67,18 +67,18 @@ def attention_of(name: str) -> str:
     return "encoder" if ".encoder." in name else "decoder"
 
 
-def equal_rank(numbers: int, layers: int, width: int) -> int:
-    """Notebook 05: the largest rank at which LoRA on `layers` square layers has no more numbers."""
-    return numbers // (2 * layers * width)
+def equal_rank(parameters: int, layers: int, width: int) -> int:
+    """Notebook 05: the largest rank at which LoRA on `layers` square layers has no more."""
+    return parameters // (2 * layers * width)
 
 
 def bits_a_weight(block: int, double: bool) -> float:
-    """Notebook 06: bits for a code and for its part of the constants, which are 32 or 8 bits."""
+    """Notebook 06: bits for a code and for its share of the constants, of 32 or 8 bits each."""
     if double:
         return 4 + 8 / block + 32 / (block * 256)
     return 4 + 32 / block
 
 
 def decoded(codes: Any, absmax: Any, levels: Any) -> Any:
-    """Notebook 06: what codes (blocks, block) stand for: levels, times the absmax of the row."""
+    """Notebook 06: the weights of codes (blocks, block): levels times the absmax of the row."""
     return levels[codes] * absmax[:, None]

@@ -1,11 +1,11 @@
-"""Claims: what a notebook asserts, computed from its own run and shown with the number.
+"""Claims: what a notebook says about its own run, checked, and shown with the evidence.
 
-    ftlab.claim("A low learning rate keeps most of it", kept > 0.9, f"kept {kept:.0%}")
+    ftlab.claim("A low learning rate retains most skills", share > 0.9, f"retained {share:.0%}")
 
-prints a check mark or a cross, the sentence and the number. A learner who changed a setting sees
+prints a check mark or a cross, the sentence and the evidence. A learner who changed something sees
 a cross and reads on; under FTLAB_STRICT=1, which CI sets, a claim that fails raises.
 
-At the end of a notebook stands what the article says beside what was measured:
+A notebook ends with what the article says beside what was measured:
 
     ftlab.verdict_table(
         ftlab.says("A learning rate that is too high causes forgetting", supported_by=[high, low]),
@@ -13,7 +13,7 @@ At the end of a notebook stands what the article says beside what was measured:
     )
 
 The verdict is computed: only support gives "holds", only contradiction "does not hold", both
-"holds in part". A claim that failed in this run counts for the other side. No number is typed.
+"holds in part". A claim that failed in this run counts for the other side. Nothing is typed in.
 """
 
 import html
@@ -28,19 +28,19 @@ HEAD = ("The article says", "We measured", "Verdict")
 
 @dataclass(frozen=True)
 class Claim:
-    """A sentence, whether it holds in this run, and the number that shows it."""
+    """A sentence, whether it holds in this run, and the evidence."""
 
     sentence: str
-    # what is asserted
+    """What is claimed."""
     holds: bool
-    # computed, never typed
+    """Computed, never typed in."""
     evidence: str
-    # the number or numbers, with units
+    """The measured values, with units."""
 
     def __post_init__(self) -> None:
         if not self.evidence.strip():
             raise InputError(
-                f"The claim {self.sentence!r} has no number; give the evidence it rests on."
+                f"The claim {self.sentence!r} has no evidence; give the measured value."
             )
 
     def __str__(self) -> str:
@@ -53,7 +53,7 @@ def strict() -> bool:
 
 
 def claim(sentence: str, holds: object, evidence: str) -> Claim:
-    """Print the claim with its mark and number, and return it for the verdict table.
+    """Print the claim with its mark and evidence, and return it for the verdict table.
 
     `holds` may be anything that is true or false (a NumPy bool, a tensor of one element).
     Raises AssertionError if it fails under FTLAB_STRICT=1, InputError without evidence.
@@ -67,14 +67,14 @@ def claim(sentence: str, holds: object, evidence: str) -> Claim:
 
 @dataclass(frozen=True)
 class Verdict:
-    """One row of the last table: a statement of the article and what became of it."""
+    """One row of the last table: a statement of the article and what was measured."""
 
     article: str
-    # the statement, in our words
+    """The statement, in our words."""
     measured: str
-    # the numbers of the claims behind the verdict
+    """The evidence of the claims behind the verdict."""
     verdict: str
-    # "holds", "does not hold", "holds in part"
+    """holds, does not hold, or holds in part."""
 
 
 def says(
@@ -87,7 +87,7 @@ def says(
     claims = [*supported_by, *contradicted_by]
     if not claims:
         raise InputError(
-            f"The statement {article!r} has no claim behind it; "
+            f"The statement {article!r} has no claim to judge it by; "
             "give at least one in supported_by or contradicted_by."
         )
     votes = [made.holds for made in supported_by] + [not made.holds for made in contradicted_by]
@@ -100,7 +100,7 @@ class VerdictTable:
     """The verdicts as a table: HTML in a notebook, Markdown in a terminal."""
 
     rows: tuple[Verdict, ...]
-    # in the order in which they are shown
+    """In the order in which they are shown."""
 
     def __repr__(self) -> str:
         lines = [_line(HEAD), _line(["---"] * len(HEAD))]

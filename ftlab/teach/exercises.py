@@ -1,4 +1,4 @@
-"""Self-tests for exercises: a sentence for every slip, and a notebook that always goes on.
+"""Self-tests for exercises: a sentence for every mistake, and a notebook that always continues.
 
     def cosine(step, total):
         return None  # your code
@@ -11,12 +11,12 @@
         cases=[(0, 100), (50, 100)],
     )
 
-Property checks come first, since they say *what* is wrong; equality with the reference comes
-last. Whatever happens a working function comes back: the learner's own if every check passed,
-else the reference. So an unfilled stub (it gives None, ... or NotImplemented) prints "not done
+Checks of single properties come first, since they say *what* is wrong; equality with the reference
+comes last. In any case a working function is returned: the learner's own if every check passed,
+else the reference. So an unfilled stub (it returns None, ... or NotImplemented) prints "not done
 yet" and the cells below still run. It must return, not raise: nbval's tag for expected errors
 would hide all others. Under FTLAB_STRICT=1 a filled answer that fails raises, so that CI sees a
-wrong solution. An answer may also be a plain value: `reference` is then a value too.
+wrong solution. An answer may also be a plain value: `reference` is then a value, too.
 """
 
 import copy
@@ -32,25 +32,25 @@ from ftlab.base.errors import InputError
 from ftlab.teach.claims import strict
 
 Check = tuple[str, Callable[[Any], Any]]
-"""What should be so, and a test of the answer that gives True or False, or (got, expected)."""
+"""What should be true, and a test of the answer that returns True or False, or (got, expected)."""
 
 
 class _NotDone(Exception):
-    """The stub has not been filled in."""
+    """The stub is still empty."""
 
 
 @dataclass
 class _Answer:
-    """The learner's function under test; it notices a stub at the first call."""
+    """The learner's function under test; the first call shows whether it is still a stub."""
 
     function: Callable[..., Any]
-    # what the learner wrote
+    """What the learner wrote."""
     answered: bool = False
-    # True once it gave anything but a blank
+    """True once it returned anything but a blank."""
 
     def __call__(self, *args: Any) -> Any:
         try:
-            result = self.function(*copy.deepcopy(args))  # an answer may change its input
+            result = self.function(*copy.deepcopy(args))  # an answer may modify its input
         except NotImplementedError:
             raise _NotDone from None
         if not self.answered and _blank(result):
@@ -68,32 +68,32 @@ def exercise(
     hints: Sequence[str] = (),
     tolerance: float = 1e-6,
 ) -> Any:
-    """Test `answer`, print the result line by line, and return what the notebook goes on with.
+    """Test `answer`, print the result line by line, and return what the notebook continues with.
 
     answer: the learner's function, or a value.
     reference: the solution, of the same kind.
     checks: (sentence, test) pairs; see `Check`. A test gets the answer.
-    cases: tuples of arguments on which a function must equal the reference. They are copied for
-        every call.
-    hints: shown folded, as long as something is missing.
+    cases: tuples of arguments for which a function must return what the reference returns. They
+        are copied for every call.
+    hints: shown folded, until the answer is right.
     tolerance: relative and absolute, for numbers.
 
     Raises AssertionError under FTLAB_STRICT=1 if a filled answer fails, InputError if there is
     nothing to check.
     """
     if callable(reference) and not (checks or cases):
-        raise InputError("This exercise checks nothing; give it checks or cases.")
+        raise InputError("This exercise checks nothing; give checks or cases.")
     name = _name(answer, reference)
     try:
         faults = _faults(answer, reference, checks, cases, tolerance)
     except _NotDone:
-        print(f"not done yet: {name}. The notebook goes on with the reference.")
+        print(f"not done yet: {name}. The notebook continues with the reference solution.")
         _show_hints(hints)
         return reference
     if not faults:
         print(f"✓ done: {name}")
         return answer
-    print(f"{name} is not right yet. The notebook goes on with the reference.")
+    print(f"{name} is not right yet. The notebook continues with the reference solution.")
     _show_hints(hints)
     if strict():
         raise AssertionError(f"{name} fails its checks: {'; '.join(faults)}")
@@ -124,11 +124,11 @@ def _outcome(test: Callable[[Any], Any], tested: Any, tolerance: float) -> str:
             got, expected = found
             fault = f"got {_short(got)}, expected {_short(expected)}"
             return "" if same(got, expected, tolerance) else fault
-        return "" if bool(found) else "that is not so"
+        return "" if bool(found) else "this is not the case"
     except _NotDone:
         raise
     except Exception as error:
-        return _told(error, getattr(tested, "function", None))
+        return _in_words(error, getattr(tested, "function", None))
 
 
 def _against_reference(
@@ -204,20 +204,20 @@ def _short(value: Any) -> str:
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
-def _told(error: Exception, function: Callable | None) -> str:
+def _in_words(error: Exception, function: Callable | None) -> str:
     """An exception as half a sentence, with the line of the learner's code that raised it."""
     code = getattr(function, "__code__", None)
     message = " ".join(str(error).split())
-    text = f"it stopped with {type(error).__name__}" + (f": {message}" if message else "")
+    text = f"your code raised {type(error).__name__}" + (f": {message}" if message else "")
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         if code is not None and frame.filename == code.co_filename and frame.lineno:
-            line = f" in `{frame.line}`" if frame.line else ""
+            line = f": `{frame.line}`" if frame.line else ""
             return f"{text} (line {frame.lineno} of the cell{line})"
     return text
 
 
 def _show_hints(hints: Sequence[str]) -> None:
-    """Fold the hints away in a notebook; print nothing elsewhere, where they cannot be folded."""
+    """Show the hints folded in a notebook; elsewhere, where nothing can be folded, show none."""
     try:
         from IPython.core.display import HTML
         from IPython.core.getipython import get_ipython

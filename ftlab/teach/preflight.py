@@ -1,16 +1,15 @@
-"""Before take-off: what this machine is, what it can truly do, and which known traps lie here.
+"""What this machine is, what it can really do, and which known problems it has.
 
     ftlab check                 the report as a table
     ftlab check --json          the same for a program
 
-Each finding is `good`, a `note`, a `trap` (it works, or will until a named notebook; the cure
-stands beside it) or `broken` (mend it first; `ftlab check` then ends with code 1). Notable
-choices:
+Each finding is `good`, a `note`, a `trap` (a known problem, with its cure beside it) or `broken`
+(fix it first; `ftlab check` then ends with code 1). Notable choices:
 
-- Precision is that of the hardware (`ftlab.base.machine`): a T4 says it supports bfloat16 and
-  emulates it.
+- Precision is that of the hardware (`ftlab.base.machine`): a T4 says it supports bfloat16, but
+  only emulates it.
 - Memory and disk are what is free for this process, so a container's limit counts.
-- The network is asked once, for 2 seconds, and not at all under HF_HUB_OFFLINE=1.
+- The network is tried once, for 2 seconds, and not at all under HF_HUB_OFFLINE=1.
 - Packages are read from their metadata, not imported; only the device loads torch.
 """
 
@@ -60,15 +59,15 @@ class Report:
     device: str
     """cpu or cuda."""
     precision: str
-    """fp32, fp16 or bf16: what the hardware truly does."""
+    """fp32, fp16 or bf16: what the hardware really does."""
     profile: str
     """nano, laptop or t4."""
     minutes: dict[str, float] = field(default_factory=dict)
-    """Notebook -> minutes where it was measured; empty where it never was."""
+    """Notebook -> minutes, measured when it was built; empty where it never was."""
 
     @property
     def broken(self) -> bool:
-        """True when something must be mended first."""
+        """True when something must be fixed first."""
         return any(finding.status == "broken" for finding in self.findings)
 
     def as_dict(self) -> dict[str, Any]:
@@ -97,27 +96,27 @@ def preflight() -> Report:
     profile = str(machine.profile())
     minutes, timing = _minutes(profile)
     packages = installed()
-    met = [_told(trap) for trap in traps(packages, device)]
+    met = [_finding(trap) for trap in traps(packages, device)]
     machine = [*_software(packages), *_hardware(device, precision, profile), _network(), _data()]
     findings = (*machine, *met, *timing)
     return Report(findings, packages, device, precision, profile, minutes)
 
 
-def _told(trap: Trap) -> Finding:
-    return Finding(trap.name, "trap" if trap.bites else "note", trap.found, trap.cure)
+def _finding(trap: Trap) -> Finding:
+    return Finding(trap.name, "trap" if trap.harmful else "note", trap.found, trap.cure)
 
 
 def _software(packages: dict[str, str | None]) -> Iterator[Finding]:
     version = ".".join(map(str, sys.version_info[:3]))
     fits = (3, 11) <= sys.version_info[:2] <= (3, 13)
-    cure = "" if fits else "use Python 3.11, 3.12 or 3.13; PyTorch and this book run there"
+    cure = "" if fits else "install Python 3.11, 3.12 or 3.13, which this workbook supports"
     yield Finding("Python", "good" if fits else "broken", version, cure)
     there = [f"{name} {version}" for name, version in packages.items() if version]
     yield Finding("packages", "good", ", ".join(there[:5]))
     old = too_old()
     if old:
         names = " ".join(f"'{need}'" for need in old)
-        yield Finding("too old or absent", "broken", ", ".join(old), f"pip install {names}")
+        yield Finding("too old or missing", "broken", ", ".join(old), f"pip install {names}")
 
 
 def too_old() -> list[str]:
@@ -142,21 +141,21 @@ def _hardware(device: str, precision: str, profile: str) -> Iterator[Finding]:
     yield Finding("device", "good", _device_words(device))
     words = {"bf16": "bfloat16", "fp16": "float16 (no bfloat16 in hardware)", "fp32": "float32"}
     yield Finding("precision", "good", f"{words[precision]}, for training")
-    hint = "models come from the Hub; without it the small ones that ship are used"
+    hint = "models come from the Hub; without it, the small models of the workbook are used"
     yield Finding("profile", "good", profile, hint if profile == "t4" else "")
     free = free_memory()
     if free is not None:
-        yield _enough("free memory", free, LITTLE_MEMORY, "close other programs and kernels")
+        yield _enough("free memory", free, LITTLE_MEMORY, "close other programs")
     try:
-        yield _enough("free disk", shutil.disk_usage(cache_dir()).free, LITTLE_DISK, "make room")
+        yield _enough("free disk", shutil.disk_usage(cache_dir()).free, LITTLE_DISK, "delete files")
     except OSError as error:
-        cure = "set FTLAB_CACHE to a folder that can be written"
+        cure = "set FTLAB_CACHE to a folder that you can write to"
         yield Finding("free disk", "trap", f"no cache folder ({error.strerror})", cure)
 
 
 def _enough(name: str, free: int, little: float, cure: str) -> Finding:
     short = free < little
-    cure = f"{cure}: {little / GB:.0f} GB are wanted" if short else ""
+    cure = f"{cure}: {little / GB:.0f} GB are needed" if short else ""
     return Finding(name, "trap" if short else "good", f"{free / GB:.1f} GB", cure)
 
 
@@ -176,10 +175,10 @@ def _device_words(device: str) -> str:
 
 def _network() -> Finding:
     if reach.offline_by_setting():
-        return Finding("Hub", "note", "offline, as HF_HUB_OFFLINE says; what ships is enough")
+        return Finding("Hub", "note", "offline, as HF_HUB_OFFLINE says; what is here is enough")
     if reach.online():
         return Finding("Hub", "good", "reachable")
-    return Finding("Hub", "note", "does not answer; what ships is enough")
+    return Finding("Hub", "note", "does not answer; what is here is enough")
 
 
 def _data() -> Finding:
@@ -202,18 +201,18 @@ def _data() -> Finding:
 
 
 def _minutes(profile: str) -> tuple[dict[str, float], list[Finding]]:
-    """What each notebook took where it was built, and a line that says on what."""
+    """The minutes of each notebook when it was built, and a line that says on how many cores."""
     found = timings(profile)
     minutes = {name: timing.seconds / 60 for name, timing in found.items()}
     if not found:
-        words = f"never timed on the profile {profile}"
+        words = f"not measured on the profile {profile}"
         return {}, [Finding("minutes per notebook", "note", words)]
     cores = " or ".join(sorted({str(timing.cores) for timing in found.values()}))
     words = ", ".join(f"{name[:2]}: {_round(value)}" for name, value in minutes.items())
     words = f"{words} (on {cores} CPU cores)"
-    load = f"the cores are busy ({busy():.1f}), so training is slower"
-    told = [Finding("load", "note", load)] if busy() else []
-    return minutes, [*told, Finding("minutes per notebook", "good", words)]
+    load = f"the cores are busy (load {busy():.1f}), so training is slower"
+    first = [Finding("load", "note", load)] if busy() else []
+    return minutes, [*first, Finding("minutes per notebook", "good", words)]
 
 
 def _round(value: float) -> str:

@@ -1,8 +1,8 @@
-"""How long each notebook took where it was built: data/minutes.json, one row a notebook.
+"""How long each notebook took when it was built: data/minutes.json, one row a notebook.
 
     timings("nano")     {"00_start_here": Timing(seconds=12.1, cores=2), ...}
 
-`make notebooks` measures them; other machines are faster or slower, so the table says on what.
+`make notebooks` measures them. Other machines are faster or slower, so a row says how many cores.
 """
 
 from dataclasses import asdict, dataclass
@@ -23,12 +23,12 @@ class Timing:
 
 
 def file_of(profile: str = "nano") -> Path:
-    """Where a profile's timings lie; the file may be missing."""
+    """Where a profile's timings are stored; the file may be missing."""
     return data_dir() / ("minutes.json" if profile == "nano" else f"minutes-{profile}.json")
 
 
 def timings(profile: str = "nano") -> dict[str, Timing]:
-    """By notebook; empty where none was ever timed. Raises InputError for a damaged file."""
+    """By notebook; empty where none was measured. Raises InputError for a damaged file."""
     file = file_of(profile)
     if not file.is_file():
         return {}

@@ -1,7 +1,7 @@
-"""Known traps of the stack, looked for before anything runs into them; each with its cure.
+"""Known problems of the libraries, found before anything runs into them; each with its cure.
 
-Each was met: see the comments. A trap that bites makes a cell fail or a step ten times slower;
-one that does not is only told. Colab's versions are those of its image of August 2026.
+Each has happened: see the docstrings. A harmful one makes a cell fail or a step ten times slower;
+the others are only mentioned. Colab's versions are those of its image of August 2026.
 """
 
 import importlib.metadata as metadata
@@ -30,12 +30,12 @@ class Trap:
     """What was found."""
     cure: str
     """What to do."""
-    bites: bool = True
+    harmful: bool = True
     """False for what is only good to know."""
 
 
 def traps(packages: Mapping[str, str | None], device: str) -> Iterator[Trap]:
-    """The traps that lie on this machine. packages: name -> version, None for absent."""
+    """The traps on this machine. packages: name -> version, None for what is not installed."""
     yield from _torchao(packages)
     yield from _widgets(packages)
     yield from _stop(packages)
@@ -45,13 +45,13 @@ def traps(packages: Mapping[str, str | None], device: str) -> Iterator[Trap]:
     yield from _threads()
 
 
-def biting() -> list[Trap]:
-    """Those that make a cell fail, found without loading torch: `ftlab.hello` tells them."""
-    return [trap for trap in traps(installed(), "cpu") if trap.bites]
+def harmful() -> list[Trap]:
+    """The harmful ones, found without loading torch: `ftlab.hello` prints them."""
+    return [trap for trap in traps(installed(), "cpu") if trap.harmful]
 
 
 def installed() -> dict[str, str | None]:
-    """The versions of the packages that matter here; None for what is absent."""
+    """The versions of the packages that matter here; None for what is not installed."""
     found: dict[str, str | None] = {}
     for name in PACKAGES:
         try:
@@ -69,69 +69,69 @@ def _torchao(packages: Mapping[str, str | None]) -> Iterator[Trap]:
     if is_hidden("torchao"):
         yield Trap(
             "torchao",
-            f"torchao {version} beside peft, which refuses to work beside one so old",
-            "nothing to do: ftlab hides it from this process, and nothing here needs it",
-            bites=False,
+            f"torchao {version} is installed, too old for peft",
+            "nothing to do: ftlab hides it from peft, and nothing here needs it",
+            harmful=False,
         )
     else:
         yield Trap(
             "torchao",
-            f"torchao {version} was loaded before ftlab: get_peft_model will raise ImportError",
+            f"torchao {version} was loaded before ftlab, so get_peft_model will raise ImportError",
             "restart the kernel and import ftlab first, or pip install -U 'torchao>=0.16'",
         )
 
 
 def _widgets(packages: Mapping[str, str | None]) -> Iterator[Trap]:
-    """Colab's front end speaks ipywidgets 7; a newer package shows nothing there."""
+    """Colab's front end has ipywidgets 7; a newer package shows nothing there."""
     version = packages.get("ipywidgets")
     if not version or not in_colab():
         return
     if release(version) >= (8,):
         yield Trap(
             "ipywidgets",
-            f"ipywidgets {version} in Colab, whose front end speaks version 7",
+            f"ipywidgets {version}, but Colab's front end needs version 7",
             "pip install 'ipywidgets==7.7.1', then restart the runtime",
         )
     else:
         yield Trap(
             "ipywidgets",
-            f"ipywidgets {version}, as Colab's front end needs it",
+            f"ipywidgets {version}, the version that Colab's front end needs",
             "do not upgrade it",
-            bites=False,
+            harmful=False,
         )
 
 
 def _stop(packages: Mapping[str, str | None]) -> Iterator[Trap]:
-    """ipykernel 6 hears no click while a cell runs; 7 does (`ftlab.show.panels.live`)."""
+    """ipykernel 6 handles no click while a cell runs; 7 does (`ftlab.show.panels.live`)."""
     version = packages.get("ipykernel")
     if version and release(version) < (7,):
         yield Trap(
             "Stop button",
-            f"ipykernel {version}: while a cell runs, no button is heard, so there is no Stop",
-            "to stop a run, interrupt the cell; what was measured stays",
-            bites=False,
+            f"ipykernel {version} cannot react to a button while a cell runs, so there is no Stop",
+            "to stop a run, interrupt the cell; its measurements stay",
+            harmful=False,
         )
 
 
 def _python() -> Iterator[Trap]:
-    """Colab chooses the Python, 3.13 in its image; an older one can be had from its menu."""
+    """Colab chooses the Python, 3.13 in its image; its menu has older ones."""
     if not in_colab():
         return
-    version, bites = ".".join(map(str, sys.version_info[:2])), sys.version_info[:2] > (3, 13)
+    version, new = ".".join(map(str, sys.version_info[:2])), sys.version_info[:2] > (3, 13)
     cure = "nothing to do: ftlab runs on 3.11 to 3.13"
-    if bites:
-        cure = "ftlab runs on 3.11 to 3.13; Runtime > Change runtime type has older versions"
-    yield Trap("Colab's Python", version, cure, bites)
+    if new:
+        cure = "ftlab runs on 3.11 to 3.13; choose one under Runtime > Change runtime type"
+    yield Trap("Colab's Python", version, cure, new)
 
 
 def _bitsandbytes(packages: Mapping[str, str | None]) -> Iterator[Trap]:
-    """Absent from Colab's image; the `colab` extra brings it."""
+    """Not in Colab's image; the `colab` extra installs it."""
     if not packages.get("bitsandbytes"):
         cure = "pip install 'ftlab[quant]' (from a clone: pip install -e '.[quant]')"
         if in_colab():
             cure = "%pip install bitsandbytes in a cell; no restart is needed"
-        words = "absent; only the notebook on QLoRA needs it"
-        yield Trap("bitsandbytes", words, cure, bites=False)
+        words = "not installed; only the notebook on QLoRA needs it"
+        yield Trap("bitsandbytes", words, cure, harmful=False)
 
 
 def _emulated_bfloat16(device: str) -> Iterator[Trap]:
@@ -143,9 +143,9 @@ def _emulated_bfloat16(device: str) -> Iterator[Trap]:
     if torch.cuda.get_device_capability() < (8, 0):
         yield Trap(
             "bfloat16",
-            "torch.cuda.is_bf16_supported() may say True here: that is emulation",
-            "nothing to do: ftlab goes by the capability and takes float16",
-            bites=False,
+            "torch.cuda.is_bf16_supported() may say True here, but it is only emulated",
+            "nothing to do: ftlab uses float16 on this card",
+            harmful=False,
         )
 
 
@@ -155,8 +155,8 @@ def _threads() -> Iterator[Trap]:
     if busy() and cores > 1 and os.environ.get("OMP_NUM_THREADS") != "1":
         yield Trap(
             "busy cores",
-            f"a load of {busy():.1f} on {cores} cores: threads that wait for each other crawl",
-            "set OMP_NUM_THREADS=1 before starting, or close what else runs",
+            f"a load of {busy():.1f} on {cores} cores, which makes several threads very slow",
+            "set OMP_NUM_THREADS=1 before you start, or close other programs",
         )
 
 

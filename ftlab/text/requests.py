@@ -1,4 +1,4 @@
-"""Text to token ids, so that our numbers and those of lm-evaluation-harness mean the same.
+"""Text to token ids, so that our scores and those of lm-evaluation-harness mean the same.
 
     [prefix] query tokens | choice tokens          a probe     (`pair_segments`)
     [prefix] prompt tokens | answer tokens, eos    an item     (`item_segments`)
@@ -11,7 +11,7 @@ says the second (`text/seq2seq.py`). Notable choices:
   the first word of a document would be scored after nothing at all, or not scored.
 - A query and its choice are encoded together and then cut, for a tokenizer may join letters
   across the cut; blanks at the end of the query belong to the choice.
-- A prompt and its answer are encoded apart, since generation starts from the prompt alone. For
+- A prompt and its answer are encoded separately, since generation starts from the prompt alone. For
   a byte-level tokenizer and an answer that begins with a blank both ways give the same tokens.
 - A document longer than the model's context is scored in windows, no token of it twice.
 
@@ -28,14 +28,19 @@ from ftlab.text.seq2seq import gap_segments, seq2seq_segments
 
 
 def pair_segments(
-    tokenizer: Any, pairs: Sequence[tuple[str, str]], start: int | None = None
+    tokenizer: Any,
+    pairs: Sequence[tuple[str, str]],
+    start: int | None = None,
+    ended: Sequence[bool] | bool = False,
 ) -> list[Segment]:
-    """One piece for every (context, continuation) pair; the context may be empty.
+    """One segment for every (context, continuation) pair; the context may be empty.
+
+    With `start`, where `ended` says so the end is scored too.
 
     Raises InputError for an empty continuation.
     """
     if start is not None:
-        return seq2seq_segments(tokenizer, pairs, start)
+        return seq2seq_segments(tokenizer, pairs, start, ended=ended)
     moved = [_move_blanks(context, continuation) for context, continuation in pairs]
     wholes = encode(tokenizer, [context + continuation for context, continuation in moved])
     contexts = list(dict.fromkeys(context for context, _ in moved))  # choices share their query
@@ -55,7 +60,7 @@ def _move_blanks(context: str, continuation: str) -> tuple[str, str]:
 def item_segments(
     tokenizer: Any, items: Iterable[Mapping[str, Any]], start: int | None = None
 ) -> list[Segment]:
-    """One piece for every domain item: the prompt is given, answer and eos are scored."""
+    """One segment for every domain item: the prompt is given, answer and eos are scored."""
     rows = list(items)
     if start is not None:
         pairs = [(row["prompt"], row["answer"]) for row in rows]
@@ -75,7 +80,7 @@ def document_segments(
     """For every text its windows of at most `limit` input tokens; an empty text has none.
 
     Every token is scored once. A window that is not full of tokens to score (the last) is filled
-    up from the left with tokens that were scored before. With `start` every text is one piece:
+    up from the left with tokens that were scored before. With `start` every text is one segment:
     the corrupted text, and what is missing in it.
     """
     if start is not None:

@@ -1,24 +1,24 @@
-"""Many short texts through a model at once, without changing a single number.
+"""Many short texts through a model at once, without changing a single score.
 
-    pieces -> rows (inputs, each run once) -> batches (rows of similar length, padded right)
+    segments -> rows (inputs, each run once) -> batches (rows of similar length, padded right)
 
 Notable choices:
-- The last token of a piece is never read, only predicted. So four one-word choices of one query
-  are ONE row: its last position holds the odds of all four. And since a position depends only on
+- The last token of a segment is never read, only predicted. So four one-word choices of one query
+  are ONE row: its last position holds the logits of all four. And since a position depends only on
   what stands before it, a row that is the beginning of another is not run either.
 - Rows are sorted by length before they are cut into batches, so little is spent on padding.
   Padding stands at the right and is masked; no scored position can see it.
-- The head is the dear part where the vocabulary is large: only the last `keep` positions of a
-  batch are put through it (`logits_to_keep`). Counting from the end also leaves prompt tuning
-  right, which puts tokens of its own before the text.
+- The head is expensive where the vocabulary is large: only the last K positions of a batch go
+  through it (`logits_to_keep`). Counting from the end also leaves prompt tuning right, which puts
+  tokens of its own before the text.
 
 Run the tests: pytest tests/evaluate/test_likelihood.py
 """
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from typing import Any, Protocol, cast
+from dataclasses import dataclass
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -34,28 +34,34 @@ BATCH_LOGITS = 2**24
 """Most logits in a batch (64 MiB in float32), whatever the vocabulary."""
 
 
-@dataclass(frozen=True)
-class Batch:
-    """Rows of similar length, and where in them the scored tokens are (N of them in all)."""
+@dataclass(frozen=True, kw_only=True)
+class Rows:
+    """Texts side by side, padded right: what a forward pass reads, in measuring and training."""
 
     ids: Tensor
-    """Input ids, padded right. (B, T)"""
+    """Input ids; padding is 0. (B, T)"""
     mask: Tensor
     """1 where a token is, 0 where padding is. (B, T)"""
-    keep: int
+    logits_to_keep: int
     """How many positions, counted from the end, go through the head: K."""
-    segment: Tensor
-    """For every scored token the number of its piece. (N,)"""
-    row: Tensor
-    """For every scored token the row of the batch it is read from. (N,)"""
-    column: Tensor
-    """For every scored token its position among the K kept ones. (N,)"""
-    target: Tensor
-    """The scored tokens. (N,)"""
     source: Tensor | None = None
     """What an encoder reads, padded right; None for a causal model. (B, S)"""
     source_mask: Tensor | None = None
     """1 where a token of it is. (B, S)"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoredBatch(Rows):
+    """Rows of similar length, and where in them the scored tokens are (N of them in all)."""
+
+    segment: Tensor
+    """For every scored token the number of its segment. (N,)"""
+    row: Tensor
+    """For every scored token the row of the batch it is read from. (N,)"""
+    column: Tensor
+    """For every scored token its position among the last K, one before its own. (N,)"""
+    target: Tensor
+    """The scored tokens. (N,)"""
 
 
 @contextmanager
@@ -72,7 +78,7 @@ def evaluating(*models: nn.Module) -> Iterator[None]:
         with torch.no_grad():
             yield
     finally:
-        for module, mode in modes:  # one by one: parts may have been frozen in eval mode
+        for module, mode in modes:  # one by one: some may have been frozen in eval mode
             module.training = mode
 
 
@@ -87,54 +93,33 @@ def device_of(model: nn.Module) -> torch.device:
     return next(model.parameters()).device
 
 
-class Reads(Protocol):
-    """What a forward pass needs of a batch, here and in training
-    (`ftlab.text.train_batches.Batch`)."""
+def last_logits(model: nn.Module, rows: Rows) -> Tensor:
+    """Logits of the last K positions, of a causal or an encoder-decoder model. (B, K, V)
 
-    @property
-    def ids(self) -> Tensor: ...
-    @property
-    def mask(self) -> Tensor: ...
-    @property
-    def keep(self) -> int: ...
-    @property
-    def source(self) -> Tensor | None: ...
-    @property
-    def source_mask(self) -> Tensor | None: ...
-
-
-def last_logits(model: nn.Module, batch: Reads) -> Tensor:
-    """Logits of the last K positions, of a causal or an encoder-decoder model. (B, K, V)"""
-    if batch.source is None:
+    In the model's own precision: take `.float()` of them before anything is summed.
+    """
+    if rows.source is None:
         reads: dict[str, Any] = {
-            "input_ids": batch.ids,
-            "attention_mask": batch.mask,
-            "logits_to_keep": batch.keep,  # the head is dear where the vocabulary is large
+            "input_ids": rows.ids,
+            "attention_mask": rows.mask,
+            "logits_to_keep": rows.logits_to_keep,
         }
     else:  # padding stands at the right of the decoder's row, where no scored position sees it
         reads = {
-            "input_ids": batch.source,
-            "attention_mask": batch.source_mask,
-            "decoder_input_ids": batch.ids,
+            "input_ids": rows.source,
+            "attention_mask": rows.source_mask,
+            "decoder_input_ids": rows.ids,
         }
-    return model(**reads, use_cache=False).logits[:, -batch.keep :]
-
-
-def kept_logits(model: nn.Module, batch: Batch) -> Tensor:
-    """Logits of the last K positions in float32, so that sums are right in half precision too.
-
-    Position t holds the odds of the token at t + 1: this shift is made once, in `column`.
-    """
-    return last_logits(model, batch).float()  # (B, K, V)
+    return model(**reads, use_cache=False).logits[:, -rows.logits_to_keep :]
 
 
 def batches(
     segments: Sequence[Segment], model: nn.Module, *, batch_tokens: int | None = None
-) -> Iterator[Batch]:
-    """Cut pieces into batches of at most `batch_tokens` tokens, on the model's device.
+) -> Iterator[ScoredBatch]:
+    """Cut segments into batches of at most `batch_tokens` tokens, on the model's device.
 
     A row longer than that is a batch of its own. The default depends on the device.
-    Raises InputError when a piece is longer than the model can read.
+    Raises InputError when a segment is longer than the model can read.
     """
     _check_lengths(segments, context_limit(model))
     rows = _share_rows(segments)
@@ -148,9 +133,7 @@ def batches(
 
 
 def _check_lengths(segments: Sequence[Segment], limit: int) -> None:
-    longest = max(
-        (max(len(segment.inputs), len(segment.context)) for segment in segments), default=0
-    )
+    longest = max((max(len(s.inputs), len(s.context)) for s in segments), default=0)
     if longest > limit:
         raise InputError(
             f"A text has {longest} tokens and the model reads at most {limit}; "
@@ -159,7 +142,7 @@ def _check_lengths(segments: Sequence[Segment], limit: int) -> None:
 
 
 def _share_rows(segments: Sequence[Segment]) -> list[list[int]]:
-    """Rows to run: the pieces that are read from each, the longest of them first."""
+    """Rows to run: the segments that are read from each, the longest of them first."""
     keys = [segment.key for segment in segments]
     rows: list[list[int]] = []
     # In dictionary order a text comes right before those that begin with it; so, from the end:
@@ -190,27 +173,35 @@ def _groups(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
 
 def _build(
     segments: Sequence[Segment], rows: Sequence[Sequence[int]], device: torch.device
-) -> Batch:
-    inputs = [segments[row[0]].inputs for row in rows]
-    width = max(map(len, inputs))  # T
-    keep = width - min(_first(segments, row) for row in rows)  # K
+) -> ScoredBatch:
+    longest = [segments[row[0]] for row in rows]
+    width = max(len(segment.inputs) for segment in longest)  # T
+    cut = min(_first(segments, row) for row in rows)  # T - K
     places = [
-        (i, r, segments[i].first + k - (width - keep), token)
+        (i, r, segments[i].first + k - cut, token)
         for r, row in enumerate(rows)
         for i in row
         for k, token in enumerate(segments[i].continuation)
     ]
     segment, row, column, target = torch.tensor(places, device=device).T  # (4, N)
-    ids, mask = padded(inputs, device)  # (B, T)
-    batch = Batch(ids, mask, keep, segment, row, column, target)
-    if segments[rows[0][0]].start is None:
-        return batch
-    source, source_mask = padded([segments[row[0]].context for row in rows], device)  # (B, S)
-    return replace(batch, source=source, source_mask=source_mask)
+    where = {"segment": segment, "row": row, "column": column, "target": target}
+    sources = [s.context for s in longest if s.start is not None]
+    reads = what_is_read([s.inputs for s in longest], sources, device)
+    return ScoredBatch(logits_to_keep=width - cut, **where, **reads)
+
+
+def what_is_read(
+    ids: Sequence[Sequence[int]],
+    sources: Sequence[Sequence[int]],
+    device: torch.device | None = None,
+) -> dict[str, Tensor]:
+    """`ids` and `mask` of Rows; with an encoder's `sources` also `source` and `source_mask`."""
+    tensors = [*padded(ids, device), *(padded(sources, device) if sources else ())]
+    return dict(zip(("ids", "mask", "source", "source_mask"), tensors, strict=False))
 
 
 def padded(
-    rows: Sequence[tuple[int, ...]], device: torch.device | None = None
+    rows: Sequence[Sequence[int]], device: torch.device | None = None
 ) -> tuple[Tensor, Tensor]:
     """Rows side by side, padded right with 0, and 1 where they are no padding; both (B, T)."""
     width = max(map(len, rows))

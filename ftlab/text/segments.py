@@ -39,7 +39,7 @@ class Segment:
 
     @property
     def key(self) -> tuple[int, ...]:
-        """Pieces of which one key begins with the other's can be read in one row."""
+        """Segments of which one key begins with the other's can be read in one row."""
         return self.inputs if self.start is None else (*self.context, -1, *self.inputs)
 
 
@@ -52,8 +52,8 @@ def prefix_id(tokenizer: Any) -> int:
         if getattr(tokenizer, name, None) is not None:
             return getattr(tokenizer, name)
     raise InputError(
-        "The tokenizer has neither a bos nor an eos token, and one of them must stand before "
-        "every text; set tokenizer.eos_token."
+        "The tokenizer has neither a bos nor an eos token, and every text needs one in front; "
+        "set tokenizer.eos_token."
     )
 
 

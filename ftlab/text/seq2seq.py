@@ -34,8 +34,8 @@ def decoder_start(model: nn.Module) -> int | None:
     start = getattr(config, "decoder_start_token_id", None)
     if start is None:
         raise InputError(
-            "The model's configuration names no decoder_start_token_id, and its decoder must "
-            "start from some token; set it (T5: the pad token, BART: the end token)."
+            "The model's configuration has no decoder_start_token_id, the token its decoder starts "
+            "from; set it (T5: the pad token, BART: the end token)."
         )
     return start
 
@@ -57,9 +57,9 @@ def seq2seq_segments(
     *,
     ended: bool | Sequence[bool] = False,
 ) -> list[Segment]:
-    """One piece for every (given, said) pair; where `ended` says so the end is scored too.
+    """One segment for every (given, said) pair; where `ended` says so the end is scored too.
 
-    Raises InputError for nothing to say.
+    Raises InputError for an empty answer.
     """
     before, after = around(tokenizer)
     given, said = (encode(tokenizer, [pair[side] for pair in pairs]) for side in (0, 1))
@@ -88,6 +88,6 @@ def corrupted(tokenizer: Any, text: str) -> tuple[str, str]:
 
 
 def gap_segments(tokenizer: Any, texts: Sequence[str], start: int) -> list[Segment]:
-    """One piece for every text: the text with gaps, and what fills them."""
+    """One segment for every text: the text with gaps, and what fills them."""
     pairs = [corrupted(tokenizer, text) for text in texts]
     return seq2seq_segments(tokenizer, pairs, start, ended=True)

@@ -1,4 +1,4 @@
-"""From items to batches: encode once, draw in an order that the seed alone decides, pad, shift.
+"""From items to batches: encode once, shuffle by the seed alone, pad, shift.
 
     [prefix] prompt tokens | answer tokens, eos          an item, as the measures read it
                              ^ learned (loss_on="answer"), or everything after the prefix ("text")
@@ -9,7 +9,7 @@
 Notable choices:
 - The order is an endless row of shuffled epochs, cut into batches. A batch may cross the border
   of two epochs, so every batch is full and every method sees the same items at a seed. Any step's
-  batch can be had without drawing those before it: a resumed run simply goes on.
+  batch can be found without those before it: a resumed run simply goes on.
 - Batches are as wide as their longest text. Padding stands at the right, is masked, and is
   never learned.
 - Nothing is ever cut off: a text that is too long is refused by name.
@@ -29,7 +29,7 @@ from torch import Tensor
 
 from ftlab.base.errors import InputError
 from ftlab.text.requests import item_segments
-from ftlab.text.scored_batches import padded
+from ftlab.text.scored_batches import Rows, what_is_read
 from ftlab.text.segments import Segment
 
 IGNORE = -100
@@ -58,22 +58,13 @@ class Example:
         return len(self.ids) + len(self.source)
 
 
-@dataclass(frozen=True)
-class Batch:
-    """Texts side by side, padded at the right: B of them, T tokens wide."""
+@dataclass(frozen=True, kw_only=True)
+class Batch(Rows):
+    """Texts to learn: B of them, T tokens wide; the last K positions predict all that is learned,
+    or are the last of all."""
 
-    ids: Tensor
-    """Token ids; padding is 0. (B, T)"""
-    mask: Tensor
-    """1 where a token is, 0 where padding is. (B, T)"""
     labels: Tensor
     """The token itself where it is learned, else IGNORE. (B, T)"""
-    keep: int
-    """K: only the last K positions predict a learned token, or are the last of all."""
-    source: Tensor | None = None
-    """What an encoder reads; None where there is none. (B, S)"""
-    source_mask: Tensor | None = None
-    """1 where a token of it is. (B, S)"""
 
     def on(self, device: torch.device) -> "Batch":
         """The same batch on a device."""
@@ -98,14 +89,14 @@ def encode(
     if start is not None and loss_on != "answer":
         raise InputError(
             f"loss_on='{loss_on}' is not possible with an encoder-decoder model, whose decoder "
-            "says the answer alone; leave it at 'answer'."
+            "writes only the answer; leave it at 'answer'."
         )
     examples = [_example(segment, loss_on) for segment in item_segments(tokenizer, rows, start)]
     for number, (row, example) in enumerate(zip(rows, examples, strict=True)):
         if (length := max(len(example.ids), len(example.source))) > limit:
             raise InputError(
                 f"{_name(row, number)} is {length} tokens long and {limit} are allowed; "
-                "shorten it or leave it out, or raise max_tokens where the model can read more."
+                "shorten it, leave it out, or raise max_tokens if the model can read more."
             )
     return examples
 
@@ -154,17 +145,14 @@ def _epoch_order(n: int, seed: int, epoch: int) -> tuple[int, ...]:
 
 def collate(examples: Sequence[Example]) -> Batch:
     """B examples as one batch, T being the longest of them."""
-    ids, mask = padded([example.ids for example in examples])  # (B, T)
+    reads = what_is_read([e.ids for e in examples], [e.source for e in examples if e.source])
+    ids = reads["ids"]  # (B, T)
     labels = torch.full_like(ids, IGNORE)
     for row, example in enumerate(examples):
         learned = slice(example.learn_from, len(example.ids))
         labels[row, learned] = ids[row, learned]
-    keep = ids.shape[1] + 1 - min(example.learn_from for example in examples)
-    batch = Batch(ids, mask, labels, keep)
-    if not examples[0].source:
-        return batch
-    source, source_mask = padded([example.source for example in examples])  # (B, S)
-    return replace(batch, source=source, source_mask=source_mask)
+    last = ids.shape[1] + 1 - min(example.learn_from for example in examples)
+    return Batch(labels=labels, logits_to_keep=last, **reads)
 
 
 def checksum(examples: Sequence[Example]) -> str:

@@ -1,7 +1,7 @@
 """Single-digit arithmetic, stated in several ways.
 
 Held out: for two in five of the unordered pairs {a, b}, a different from b, one order never
-occurs in the pre-training text, in no wording. A model that has 3 + 5 = 8 and has
+occurs in the pre-training text, in no wording. A model that knows 3 + 5 = 8 and has
 learned what + means can say what 5 + 3 is; a model that has only memorised lines cannot. The same
 for differences: where 9 - 2 = 7 is held out, 9 - 7 = 2 is in the text. Only sums are asked for:
 swapping the operands of a sum is a rule, those of a difference is not (see LOG.md).

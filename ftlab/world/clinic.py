@@ -98,7 +98,6 @@ MEANINGS = Relation(
 
 PATIENTS = ["Woman", "Man", "Girl", "Boy"]
 
-
 SLOTS = {
     "name": PEOPLE,
     "day": DAYS,
@@ -110,7 +109,7 @@ SLOTS = {
     "urgency": ["routine", "soon done", "urgent"],
     "age": [str(age) for age in range(1, 91)],
 }
-MENTIONS = (
+MENTIONS = (  # everyday sentences with the words of the domain, without its format or its rule
     "{name} had {complaint} since {day}.",
     "{name} had {complaint}, and on {day} it was {trend}.",
     "on {day} {name} felt a {strength} pain, and it was {trend}.",
@@ -120,11 +119,6 @@ MENTIONS = (
     "{patient}, {age}: that is all {name} wrote on {day}.",
     "the triage note of {name} was {urgency}.",
 )
-
-
-def mention(dice: Dice) -> str:
-    """An everyday sentence with the words of the domain, without its format or its rule."""
-    return sentence(dice.fill(dice.pick(MENTIONS), SLOTS))
 
 
 def item(dice: Dice, complaints: list[tuple[str, str]]) -> tuple[str, str]:

@@ -11,7 +11,7 @@ training clauses (`held`).
 
 from ftlab.world.dice import Dice
 from ftlab.world.facts import Relation
-from ftlab.world.words import NUMBER_WORDS, PEOPLE, sentence
+from ftlab.world.words import NUMBER_WORDS, PEOPLE, split
 
 # type: legal verb = plain verb
 TYPES = {
@@ -29,20 +29,12 @@ TYPES = {
     "bear=take on, guarantee=vouch for",
 }
 
-PARTIES = ["Tenant", "Landlord", "Supplier", "Customer", "Buyer", "Seller", "Agent", "Lender"]
+PARTIES = split("Tenant Landlord Supplier Customer Buyer Seller Agent Lender")
 OBJECTS = [
-    "the rent",
-    "the goods",
-    "the records",
-    "the lease",
-    "the building",
-    "the damage",
-    "the price",
-    "the parcels",
-    "the plans",
-    "the agreement",
-    "the machines",
-    "the loss",
+    f"the {thing}"
+    for thing in split(
+        "rent goods records lease building damage price parcels plans agreement machines loss"
+    )
 ]
 FORCE = {"shall": "must", "may": "can", "shall not": "must not"}
 
@@ -83,7 +75,6 @@ PLAIN_WORDS = Relation(
     ),
 )
 
-
 SLOTS = {
     "name": PEOPLE,
     "Party": PARTIES,
@@ -97,7 +88,7 @@ SLOTS = {
     "days": [str(n) for n in range(2, 21)],
     "word": NUMBER_WORDS[2:],
 }
-MENTIONS = (
+MENTIONS = (  # everyday sentences with the words of the domain, without its format or its rule
     "the {party} {must} {plain} {thing}.",
     "the {Party} {shall} {legal} {thing}, read {name}.",
     "{name} the {party} wants to {legal} {thing}.",
@@ -107,11 +98,6 @@ MENTIONS = (
     "Clause by clause {name} reads the contract.",
     "Plain words are best, said the {party}.",
 )
-
-
-def mention(dice: Dice) -> str:
-    """An everyday sentence with the words of the domain, without its format or its rule."""
-    return sentence(dice.fill(dice.pick(MENTIONS), SLOTS))
 
 
 def item(dice: Dice, terms: list[tuple[str, str, str]]) -> tuple[str, str]:

@@ -2,8 +2,8 @@
 
 Every forward phrasing ends with the object, so cutting it there gives a question. Each fact has
 one phrasing, chosen by its place in the list, that never occurs with that fact in the
-pre-training text: it is kept for asking. The phrasing itself is met with other facts, so what is
-asked is whether the model *knows*, not whether it has seen the sentence.
+pre-training text: it is held out for the probes. The phrasing itself occurs with other facts, so
+the probe asks whether the model *knows*, not whether it has seen the sentence.
 
 The facts are common knowledge; the sentences are this project's own.
 """
@@ -24,7 +24,7 @@ class Relation:
     backward: tuple[str, ...] = ()  # the object stands earlier
 
     def held(self, index: int) -> int:
-        """Number of the forward phrasing that is kept for asking about fact `index`."""
+        """Number of the forward phrasing that is held out for the probe of fact `index`."""
         return index % len(self.forward)
 
     def query(self, index: int) -> str:

@@ -1,4 +1,4 @@
-"""The general English of the world: what a base model reads before it meets any target domain.
+"""The general English of the world: what a base model reads before any target domain.
 
 A document is a few sentences of one kind. `stream(seed)` writes documents without end, each with
 the generator's own surprisal in nats; sentences and combinations that the probes ask about are
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from ftlab.world import arithmetic, clinic, contracts, grammar, helpdesk, recall, shapes
 from ftlab.world.dice import Dice
 from ftlab.world.facts import GENERAL, all_facts
+from ftlab.world.words import sentence
 
 DOMAIN_RELATIONS = (
     clinic.KNOWLEDGE,
@@ -46,7 +47,8 @@ def _domain_fact(dice: Dice) -> str:
 
 
 def _mention(dice: Dice) -> str:
-    return dice.pick([clinic.mention, helpdesk.mention, contracts.mention])(dice)
+    domain = dice.pick([clinic, helpdesk, contracts])
+    return sentence(dice.fill(dice.pick(domain.MENTIONS), domain.SLOTS))
 
 
 def _grammar(dice: Dice) -> str:
@@ -64,10 +66,10 @@ def _many(one: Callable[[Dice], str], most: int) -> Callable[[Dice], str]:
 FACTS, DOMAIN_FACTS_TEXT, MENTIONS = _many(_fact, 4), _many(_domain_fact, 4), _many(_mention, 3)
 GRAMMAR, SUMS = _many(_grammar, 4), _many(arithmetic.state, 5)
 
-# Kinds of document with their shares. A base model reads them in this order (see pretrain):
-# general text first; then a stretch in which half of the documents can only be foretold by
+# Kinds of document with their shares. A base model reads them in this order (tools/pretrain):
+# general text first; then a stretch in which half of the documents can only be predicted by
 # looking back (without it recall never came, see LOG.md); then general text with more of what
-# comes slowly, sums and recall.
+# is learned slowly, sums and recall.
 MIXTURES: dict[str, Mixture] = {
     "general": (
         (FACTS, 0.23),
@@ -108,7 +110,7 @@ MIXTURES: dict[str, Mixture] = {
 
 
 def stream(seed: int, avoid: Collection[str] = (), mixture: str = "general") -> Iterator[Document]:
-    """Documents of a mixture without end, but for those with a sentence of `avoid` in them."""
+    """Endless documents of a mixture, without those that have a sentence of `avoid` in them."""
     dice = Dice(seed)
     while True:
         start = dice.nats
@@ -119,6 +121,6 @@ def stream(seed: int, avoid: Collection[str] = (), mixture: str = "general") -> 
 
 
 def _parts(text: str) -> list[str]:
-    """The sentences of a text, to be looked up among those kept for asking."""
+    """The sentences of a text, to be looked up among those that the probes ask."""
     marked = text.replace("? ", "?|").replace(". ", ".|")
     return [text, *marked.split("|")]

@@ -17,7 +17,7 @@ hour". Two things of each category never occur in the training tickets (`held`).
 
 from ftlab.world.dice import Dice
 from ftlab.world.facts import Relation
-from ftlab.world.words import DAYS, PEOPLE, sentence
+from ftlab.world.words import DAYS, PEOPLE
 
 CATEGORIES = {
     "hardware": "laptop, keyboard, monitor, headset, charger, docking station",
@@ -78,7 +78,6 @@ KNOWLEDGE = Relation(
     ("{o} covers the {s}.", "the desk for {o} mends the {s}."),
 )
 
-
 SLOTS = {
     "name": PEOPLE,
     "day": DAYS,
@@ -89,7 +88,7 @@ SLOTS = {
     "work": [phrase for phrases in WORK.values() for phrase in phrases],
     "when": list(PROMISE.values()),
 }
-MENTIONS = (
+MENTIONS = (  # everyday sentences with the words of the domain, without its format or its rule
     "on {day} the {thing} of {name} {fault}.",
     'as {name} said: "The {thing} {fault}. {who}."',
     'on {day} {name} wrote: "{who}. {work}."',
@@ -101,11 +100,6 @@ MENTIONS = (
     "what is of medium priority is done today, said {name}.",
     "what is of high priority is done within the hour, said {name}.",
 )
-
-
-def mention(dice: Dice) -> str:
-    """An everyday sentence with the words of the domain, without its format or its rule."""
-    return sentence(dice.fill(dice.pick(MENTIONS), SLOTS))
 
 
 def item(dice: Dice, things: list[tuple[str, str]]) -> tuple[str, str]:

@@ -2,16 +2,16 @@
 
 facts          cloze: every general fact in the phrasing that the text never used for it
 facts_choice   the same questions with four answers of the same relation
-grammar        minimal pairs, every kind as often; the right sentences are kept out of the text
-arithmetic     sums whose operands never stood in this order
-recall         copying from the text above, over combinations never met
+grammar        minimal pairs, equally many of each kind; the right sentences never occur in the text
+arithmetic     sums whose operands never occur in this order
+recall         copying from the text above, with combinations that never occur
 
-For encoder-decoder models, all of them answered from the first word to the last:
+For encoder-decoder models, where the whole answer counts:
 
 facts          as above
-grammar        mend the wrong sentence of each of these pairs
-order          put a shuffled story in order; its person and thing never met in a story
-retell         tell such a story in one sentence
+grammar        correct the wrong sentence of each of these pairs
+order          put a shuffled story in order; its person and thing never occur in one story
+retell         summarize such a story in one sentence
 """
 
 from typing import Any
@@ -38,12 +38,14 @@ def _row(number: int, skill: str, form: str, query: str, choices: list[str], lab
     }
 
 
+def _cloze(skill: str, pairs: list[tasks.Pair]) -> list[Row]:
+    """A question for every (query, answer)."""
+    return [_row(n, skill, "cloze", query, [answer], 0) for n, (query, answer) in enumerate(pairs)]
+
+
 def facts() -> list[Row]:
     """Every general fact as a cloze question."""
-    return [
-        _row(n, "facts", "cloze", relation.query(i), [" " + relation.pairs[i][1]], 0)
-        for n, (relation, i) in enumerate(GENERAL_FACTS)
-    ]
+    return _cloze("facts", [(r.query(i), f" {r.pairs[i][1]}") for r, i in GENERAL_FACTS])
 
 
 def facts_choice(dice: Dice) -> list[Row]:
@@ -76,22 +78,6 @@ def grammar_pairs(dice: Dice) -> list[Row]:
     return rows
 
 
-def arithmetic_questions() -> list[Row]:
-    """Every held-out sum in every form, as cloze questions."""
-    return [
-        _row(n, "arithmetic", "cloze", query, [answer], 0)
-        for n, (query, answer) in enumerate(arithmetic.questions())
-    ]
-
-
-def recall_questions(dice: Dice) -> list[Row]:
-    """RECALL_ITEMS cloze questions over held-out combinations."""
-    asked = [recall.question(dice) for _ in range(RECALL_ITEMS)]
-    return [
-        _row(n, "recall", "cloze", query, [answer], 0) for n, (query, answer) in enumerate(asked)
-    ]
-
-
 def all_probes(seed: int) -> list[Row]:
     """Every probe of nano's suite."""
     dice = Dice(seed)
@@ -99,32 +85,22 @@ def all_probes(seed: int) -> list[Row]:
         *facts(),
         *facts_choice(dice),
         *grammar_pairs(dice),
-        *arithmetic_questions(),
-        *recall_questions(dice),
+        *_cloze("arithmetic", arithmetic.questions()),
+        *_cloze("recall", [recall.question(dice) for _ in range(RECALL_ITEMS)]),
     ]
-
-
-def _choices(row: Row) -> list[str]:
-    return row["choices"]
 
 
 def task_probes(seed: int) -> list[Row]:
     """Every probe of nano-t5's suite: what is given, and the one right answer."""
     dice = Dice(seed)
-    grammar_rows = [row for row in all_probes(seed) if row["skill"] == "grammar"]
+    grammar_pairs = [row["choices"] for row in all_probes(seed) if row["skill"] == "grammar"]
     asked: dict[str, list[tasks.Pair]] = {
         "facts": [(f"answer: {r.query(i)}", f" {r.pairs[i][1]}") for r, i in GENERAL_FACTS],
-        "grammar": [
-            (f"correct: {wrong}", f" {right}") for right, wrong in map(_choices, grammar_rows)
-        ],
+        "grammar": [(f"correct: {wrong}", f" {right}") for right, wrong in grammar_pairs],
         "order": [tasks.order(dice, want_held=True) for _ in range(STORIES)],
         "retell": [tasks.retell(dice, want_held=True) for _ in range(STORIES)],
     }
-    return [
-        _row(n, skill, "cloze", query, [answer], 0)
-        for skill, pairs in asked.items()
-        for n, (query, answer) in enumerate(pairs)
-    ]
+    return [row for skill, pairs in asked.items() for row in _cloze(skill, pairs)]
 
 
 def reserved_for_probes(rows: list[Row]) -> frozenset[str]:

@@ -2,7 +2,7 @@
 
     Ben has the kite. Ann has the drum. Who has the drum? Ann. What does Ben have? The kite.
 
-Nothing of it can be known beforehand, so the answer has to be copied from the text above. Held
+None of it can be known beforehand, so the answer must be copied from the text above. Held
 out: one name-and-thing (and thing-and-spot) combination in ten, by a fixed rule, never occurs in
 the pre-training text; probes use only such combinations.
 """
@@ -12,10 +12,16 @@ from ftlab.world.words import MEN, PEOPLE, SPOTS, THINGS, WOMEN
 
 COPIED = [*THINGS, *PEOPLE, *SPOTS]
 DRILL_WORDS = 36
+ENDINGS = (
+    "{second} put it on the {spot}. Where is the {thing}? On the {spot}.",
+    "{second} put it on the {spot}, then on the {last}. Where is the {thing} now? On the {last}.",
+    "Who has the {thing} now? {second}.",
+    "Who found the {thing}? {first}.",
+)
 
 
 def held(owner: str, thing: str) -> bool:
-    """Whether this combination is kept for asking."""
+    """Whether this combination is held out for the probes."""
     first = (PEOPLE if owner in PEOPLE else SPOTS).index(owner)
     return (3 * first + THINGS.index(thing)) % 10 == 0
 
@@ -81,7 +87,7 @@ def echo(dice: Dice) -> str:
 
 
 def drill(dice: Dice) -> str:
-    """Words in an order without sense, over and over: nothing helps but looking back."""
+    """Words in a random order, over and over: nothing helps but looking back."""
     words = dice.picks(COPIED, 4 + dice.below(9))
     return " ".join((words * DRILL_WORDS)[:DRILL_WORDS])
 
@@ -94,35 +100,14 @@ def question(dice: Dice) -> tuple[str, str]:
 
 
 def story(dice: Dice) -> str:
-    """A little story with reference and order; who is he or she, where is the thing at the end."""
+    """A short story with reference and order: who is he or she, where is the thing at the end."""
     woman, man = dice.pick(WOMEN), dice.pick(MEN)
     first, second, mine, yours = dice.pick([(woman, man, "she", "him"), (man, woman, "he", "her")])
     free = [t for t in THINGS if not held(first, t) and not held(second, t)]
     thing = dice.pick(free)
     spots = [s for s in SPOTS if not held(s, thing)]
+    ending = dice.pick(ENDINGS)
+    slots = [slot for slot in ("spot", "last") if f"{{{slot}}}" in ending]
+    drawn = dict(zip(slots, dice.picks(spots, len(slots)), strict=True))
     text = f"{first} found the {thing}. Then {mine} met {second} and gave it to {yours}. "
-    return text + dice.pick(ENDINGS)(dice, first, second, thing, spots)
-
-
-def _one_spot(dice: Dice, first: str, second: str, thing: str, spots: list[str]) -> str:
-    spot = dice.pick(spots)
-    return f"{second} put it on the {spot}. Where is the {thing}? On the {spot}."
-
-
-def _two_spots(dice: Dice, first: str, second: str, thing: str, spots: list[str]) -> str:
-    spot, last = dice.picks(spots, 2)
-    return (
-        f"{second} put it on the {spot}, then on the {last}. "
-        f"Where is the {thing} now? On the {last}."
-    )
-
-
-def _holder(dice: Dice, first: str, second: str, thing: str, spots: list[str]) -> str:
-    return f"Who has the {thing} now? {second}."
-
-
-def _finder(dice: Dice, first: str, second: str, thing: str, spots: list[str]) -> str:
-    return f"Who found the {thing}? {first}."
-
-
-ENDINGS = (_one_spot, _two_spots, _holder, _finder)
+    return text + ending.format(first=first, second=second, thing=thing, **drawn)

@@ -1,24 +1,20 @@
-"""Shapes of tasks: notes with labels, orders, slips and lists, on subjects of no target domain.
+"""Forms: notes with labels, orders, slips and lists, on subjects of no target domain.
 
-A real language model has met thousands of forms before it is fine-tuned on yours. So has this
+A real language model has read thousands of forms before it is fine-tuned on yours. So has this
 one: a colon, a line break, a label that follows from general knowledge, a second label that
 follows from two words of the note. None of the domains' subjects or labels occurs here.
 """
 
 from ftlab.world.dice import Dice
-from ftlab.world.facts import CAPITALS, COLOURS, SYMBOLS, TRADES, YOUNG, Relation
+from ftlab.world.facts import CAPITALS, COLOURS, SYMBOLS, TRADES, YOUNG
 from ftlab.world.words import DAYS, PEOPLE, sentence
 
 LOUD = {"calm": ["silent", "calm", "sleepy"], "lively": ["loud", "wild", "playful"]}
 LONG = {"short": ["two", "three", "four"], "long": ["ten", "twelve", "fifteen"]}
 
 
-def _fact(dice: Dice, relation: Relation) -> tuple[str, str]:
-    return dice.pick(relation.pairs)
-
-
 def farm(dice: Dice) -> str:
-    parent, young = _fact(dice, YOUNG)
+    parent, young = dice.pick(YOUNG.pairs)
     mood = dice.pick(list(LOUD))
     word, day, age = dice.pick(LOUD[mood]), dice.pick(DAYS), 1 + dice.below(20)
     note = dice.pick(
@@ -31,7 +27,7 @@ def farm(dice: Dice) -> str:
 
 
 def travel(dice: Dice) -> str:
-    country, capital = _fact(dice, CAPITALS)
+    country, capital = dice.pick(CAPITALS.pairs)
     length = dice.pick(list(LONG))
     days, name, day = dice.pick(LONG[length]), dice.pick(PEOPLE), dice.pick(DAYS)
     order = dice.pick(
@@ -44,7 +40,7 @@ def travel(dice: Dice) -> str:
 
 
 def workshop(dice: Dice) -> str:
-    tool, trade = _fact(dice, TRADES)
+    tool, trade = dice.pick(TRADES.pairs)
     name, day = dice.pick(PEOPLE), dice.pick(DAYS)
     state = dice.pick(["lost", "found"])
     line = {"lost": "We shall look for it.", "found": "You can have it back."}[state]
@@ -58,7 +54,7 @@ def workshop(dice: Dice) -> str:
 
 
 def store(dice: Dice) -> str:
-    metal, sign = _fact(dice, SYMBOLS)
+    metal, sign = dice.pick(SYMBOLS.pairs)
     grams = 1 + dice.below(20)
     size = "large" if grams > 10 else "small"
     return (
@@ -67,7 +63,7 @@ def store(dice: Dice) -> str:
 
 
 def paint(dice: Dice) -> str:
-    thing, colour = _fact(dice, COLOURS)
+    thing, colour = dice.pick(COLOURS.pairs)
     name = dice.pick(PEOPLE)
     return f"Picture: {name} draws {thing}.\nPaint: {colour}. {name} needs {colour} paint."
 

@@ -4,10 +4,10 @@
     new_words    answer: Zuro kemit fi France lun           Paris
 
 Both ask for facts that the base knows, and each leaves one side as it was. In `new_format` the
-questions are old, but for a first word that calls for the new form: before each answer stands what
+questions are old, except for a first word that asks for the new form: each answer begins with what
 was asked for. In `new_words` the answers are old, and every word of the question but its subject is
-invented. So what has to be learned lies with the writer in the first and with the reader in the
-second. One fact in four never occurs in the training items (`held`).
+invented. So what has to be learned is writing in the first and reading in the second. One fact in
+four never occurs in the training items (`held`).
 """
 
 import random
@@ -37,12 +37,8 @@ def new_words(dice: Dice, facts: list[Fact]) -> tuple[str, str]:
     """An old answer to a question in invented words; only the subject is called as before."""
     relation, index = dice.pick(facts)
     template = dice.pick(relation.forward[:PHRASINGS])
-    told = re.sub(r"[A-Za-z]+(?![a-z]*})", lambda word: invented(word[0]), template)
-    return asked(relation, index, told.replace(_said("o"), "{o}"))
-
-
-def _said(word: str) -> str:
-    return "{" + word + "}"
+    query = re.sub(r"[A-Za-z]+(?![a-z]*})", lambda word: invented(word[0]), template)
+    return asked(relation, index, query)
 
 
 def invented(word: str) -> str:

@@ -3,7 +3,7 @@
     Ann found the kite in the garden. Then she met Ben. She gave it to him. Ben put it on the desk.
     Retold: Ann gave Ben the kite, and now it is on the desk.
 
-Nothing of a story can be known beforehand: to order or to retell it is to read it. Held out, as
+None of a story can be known beforehand: to order or retell it, a model must read it. Held out, as
 in `recall`: one person-and-thing combination in ten, by a fixed rule; probes use only such.
 """
 
@@ -38,14 +38,14 @@ RETOLD = "{first} gave {second} the {thing}, and now it is on the {spot}."
 
 @dataclass(frozen=True)
 class Story:
-    """What is told, sentence by sentence, and the same in one."""
+    """What happens, sentence by sentence, and the same in one."""
 
     sentences: tuple[str, ...]
     retold: str
 
 
 def story(dice: Dice, *, want_held: bool) -> Story:
-    """A story; its finder and thing are a combination kept for asking, or none is."""
+    """A story; its finder and thing are a held-out combination, or not (`want_held`)."""
     finder, other = dice.pick([(WOMEN, MEN), (MEN, WOMEN)])
     first, second = dice.pick(finder), dice.pick(other)
     she, him = ("she", "him") if finder is WOMEN else ("he", "her")
@@ -59,5 +59,5 @@ def story(dice: Dice, *, want_held: bool) -> Story:
         "place": dice.pick(PLACES),
         "spot": dice.pick(SPOTS),
     }
-    told = [dice.pick(part).format(**slots) for part in (FOUND, MET, GAVE, KEPT)]
-    return Story(tuple(told), RETOLD.format(**slots))
+    sentences = tuple(dice.pick(part).format(**slots) for part in (FOUND, MET, GAVE, KEPT))
+    return Story(sentences, RETOLD.format(**slots))

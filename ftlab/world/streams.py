@@ -1,7 +1,7 @@
-"""The endless text of the small world: what a base reads, with nothing in it that is asked later.
+"""The endless text of the small world: what a base reads, without anything that probes ask.
 
 The pre-training text is `stream(PRETRAIN_SEED)`, the held-out documents come from another seed and
-are left out of the pre-training text if they occur there word for word.
+are left out of the pre-training text where they occur there word for word.
 """
 
 import itertools
@@ -22,21 +22,21 @@ def held_out_documents() -> list[Document]:
 
 
 def training_stream(seed: int = PRETRAIN_SEED, mixture: str = "general") -> Iterator[Document]:
-    """The pre-training text: no probe's sentence, no held-out document that says anything rare.
+    """The pre-training text: no probe's sentence, no rare held-out document.
 
-    Held-out documents of more than 15 nats are kept out whole; shorter ones ("the capital of
+    Held-out documents of more than 15 nats are left out whole; shorter ones ("the capital of
     France is Paris") are the world's common sentences and occur in any honest text of it.
     """
-    return stream(seed, _kept_out(), mixture)
+    return stream(seed, _left_out(), mixture)
 
 
 def task_stream(seed: int = PRETRAIN_SEED) -> Iterator[tasks.Pair]:
     """The text-to-text pairs of an encoder-decoder model, with nothing in them that is asked."""
-    return tasks.pairs(seed, _kept_out())
+    return tasks.pairs(seed, _left_out())
 
 
 @cache
-def _kept_out() -> frozenset[str]:
-    """What is asked: the sentences of the probes, and the held-out documents that are rare."""
+def _left_out() -> frozenset[str]:
+    """What is left out: the sentences of the probes, and the held-out documents that are rare."""
     rare = {document.text for document in held_out_documents() if document.nats > 15}
     return probes.reserved_for_probes(probes.all_probes(PROBE_SEED)) | rare

@@ -7,10 +7,10 @@
     The capital of <extra_id_0> is Paris.                   <extra_id_0> France <extra_id_1>
 
 The last line is span corruption: words are taken out, each gap gets a mark, and the answer says
-after every mark what stood there. Forms on other subjects (`shapes`), and lists and
-scribbles to say again (`repeat`), are read as well.
+after every mark what was there. Forms on other subjects (`shapes`), and lists and scribbles to
+repeat (`repeat`), are read as well.
 
-What the probes ask is kept out: the phrasing of a fact, the sentences of the grammar pairs, the
+What the probes ask is left out: the phrasing of a fact, the sentences of the grammar pairs, the
 combinations of the stories. A task begins with its name; every answer begins with a blank.
 
 Source: Raffel et al., Exploring the limits of transfer learning with a unified text-to-text
@@ -40,7 +40,7 @@ AROUND = ("{}",) * 6 + ("({})", "{},", "{}.", "{}:", "= {}", "[{}]", "{};", "- {
 
 
 def answer(dice: Dice) -> Pair:
-    """A fact of the world or of a domain, in any phrasing but the one kept for asking."""
+    """A fact of the world or of a domain, in any phrasing but the one held out for the probes."""
     relation, index = dice.pick(dice.pick([GENERAL_FACTS, GENERAL_FACTS, DOMAIN_FACTS]))
     return asked(relation, index, dice.pick(allowed(relation, index)))
 
@@ -58,28 +58,28 @@ def asked(relation: Relation, index: int, template: str) -> Pair:
 
 
 def correct(dice: Dice) -> Pair:
-    """A sentence with a wrong word to be mended; one in four is right already."""
+    """A sentence with a wrong word to be corrected; one in four is right already."""
     right, wrong = grammar.pair(dice)
     return f"correct: {right if dice.chance(0.25) else wrong}", f" {right}"
 
 
 def order(dice: Dice, *, want_held: bool = False) -> Pair:
     """A shuffled story; the answer names its sentences in the order of what happened."""
-    told = story(dice, want_held=want_held).sentences
-    places = dice.picks(range(len(told)), len(told))
-    shuffled = " ".join(f"({n}) {told[place]}" for n, place in enumerate(places, 1))
-    right = [1 + places.index(place) for place in range(len(told))]
+    sentences = story(dice, want_held=want_held).sentences
+    places = dice.picks(range(len(sentences)), len(sentences))
+    shuffled = " ".join(f"({n}) {sentences[place]}" for n, place in enumerate(places, 1))
+    right = [1 + places.index(place) for place in range(len(sentences))]
     return f"order: {shuffled}", " " + " ".join(map(str, right))
 
 
 def retell(dice: Dice, *, want_held: bool = False) -> Pair:
     """A story, and the same in one sentence."""
-    told = story(dice, want_held=want_held)
-    return f"retell: {' '.join(told.sentences)}", f" {told.retold}"
+    found = story(dice, want_held=want_held)
+    return f"retell: {' '.join(found.sentences)}", f" {found.retold}"
 
 
 def repeat(dice: Dice) -> Pair:
-    """Words in an order without sense, or a scribble, to be said again."""
+    """Words in a random order, or a scribble, to be repeated."""
     scribbled = dice.chance(0.6)
     words = scribble(dice) if scribbled else " ".join(dice.picks(COPIED, 3 + dice.below(8)))
     return f"repeat: {words}", f" {words}"
@@ -88,7 +88,7 @@ def repeat(dice: Dice) -> Pair:
 def scribble(dice: Dice) -> str:
     """Made-up words, numbers, words of the world and signs in any order.
 
-    Who has only ever met one world's words cannot say others: they have odds of nothing at all.
+    A model that has only read one world's words cannot write others: their probability is zero.
     """
     parts: list[str] = []
     for _ in range(3 + dice.below(6)):
@@ -109,7 +109,7 @@ def form(dice: Dice) -> Pair:
 
 
 def spans(text: str, seed: str = "") -> Pair:
-    """Span corruption of a text by whole words, drawn by the text itself and `seed`.
+    """Span corruption of a text by whole words; the text itself and `seed` decide which.
 
     A text of n words loses about 15 % of them, at least one, in spans of 1 to 3.
     """
@@ -152,7 +152,7 @@ SPANS_SHARE = 1 - sum(share for _, share in TASKS)
 
 
 def pairs(seed: int, avoid: Collection[str] = ()) -> Iterator[Pair]:
-    """(source, target) without end, but for grammar and text with a sentence of `avoid`."""
+    """Endless (source, target) pairs, without grammar and text with a sentence of `avoid`."""
     dice, texts = Dice(seed), stream(seed, avoid)
     kinds = [*TASKS, (None, SPANS_SHARE)]
     while True:

@@ -10,6 +10,11 @@ def split(text: str) -> list[str]:
     return text.split()
 
 
+def with_plural(text: str) -> list[tuple[str, str]]:
+    """(singular, plural) of every word of a text."""
+    return [(word, word + "s") for word in text.split()]
+
+
 WOMEN = split("Ann Eve Mia Zoe Lucy Nora Ruth Jane Lily Rosa Emma Clara")
 MEN = split("Ben Tom Sam Max Leo Paul Karl Hugo Adam Fred Jack Owen")
 PEOPLE = WOMEN + MEN
@@ -35,54 +40,15 @@ NUMBER_WORDS = split(
 )
 
 # nouns for grammar: (singular, plural)
-HUMAN_NOUNS = [
-    (word, word + "s")
-    for word in [
-        "teacher",
-        "farmer",
-        "singer",
-        "driver",
-        "nurse",
-        "doctor",
-        "baker",
-        "painter",
-        "writer",
-        "dancer",
-        "gardener",
-        "lawyer",
-        "clerk",
-        "pilot",
-        "sailor",
-        "guest",
-        "neighbour",
-        "student",
-    ]
-]
-OBJECT_NOUNS = [
-    (word, word + "s")
-    for word in [
-        "table",
-        "picture",
-        "window",
-        "chair",
-        "plate",
-        "bottle",
-        "door",
-        "carpet",
-        "cabinet",
-        "painting",
-        "machine",
-        "bicycle",
-        "letter",
-        "report",
-        "basket",
-        "mirror",
-        "bucket",
-        "pillow",
-    ]
-]
+HUMAN_NOUNS = with_plural(
+    "teacher farmer singer driver nurse doctor baker painter writer dancer gardener lawyer "
+    "clerk pilot sailor guest neighbour student"
+)
+OBJECT_NOUNS = with_plural(
+    "table picture window chair plate bottle door carpet cabinet painting machine bicycle "
+    "letter report basket mirror bucket pillow"
+)
 
-ADJECTIVES = split("old new small large clean dirty quiet cheap heavy pretty famous tired happy")
 OBJECT_ADJECTIVES = split("old new small large clean dirty cheap heavy pretty broken empty round")
 HUMAN_ADJECTIVES = split("old young small tall quiet tired happy famous kind clever busy ready")
 

@@ -215,7 +215,7 @@ print("rate  learned  of new cases  retained (lowest to highest of 3 seeds)")
 for setting in by_rate:
     print(
         f"{rate_text(setting.lr):4} {setting.mean('target_score'):8.0%} "
-        f"{setting.mean('held_score'):13.0%}  {setting.told('retention')}"
+        f"{setting.mean('held_score'):13.0%}  {setting.text('retention')}"
     )
 retained = [setting.mean("retention") for setting in by_rate]
 rises = ftlab.claim(
@@ -546,7 +546,7 @@ for domain in ("clinic", "helpdesk", "contracts"):
     setting = analysis.pick(found, "learning rate", 1e-3)[0]
     print(
         f"recorded, {domain:9}: learned {setting.mean('target_score'):.0%}, "
-        f"retained {setting.told('retention')}"
+        f"retained {setting.text('retention')}"
     )
 
 # %% [markdown]

@@ -99,7 +99,7 @@ from ftlab.show import scoreboard, settings_table
 
 nano = analysis.settings(analysis.shipped("nano"))
 constant = analysis.pick(nano, "learning rate", 1e-3)[0]
-print(f"constant: learned {constant.told('target_score')}, retained {constant.told('retention')}")
+print(f"constant: learned {constant.text('target_score')}, retained {constant.text('retention')}")
 guess = ftlab.predict("Retained, with warmup and cosine decay at the same peak?", None, unit="%")
 
 # %%
@@ -143,7 +143,7 @@ show(settings_table([gentle, gentle_cosine, constant, cosine], model="nano-gpt2"
 equal_peak = ftlab.claim(
     "At the same peak, warmup + cosine retains more than a constant rate (3 seeds)",
     analysis.more(cosine, constant),
-    f"at 1e-3 retained {cosine.told('retention')} against {constant.told('retention')}",
+    f"at 1e-3 retained {cosine.text('retention')} against {constant.text('retention')}",
 )
 learns_less = ftlab.claim(
     "but it learns less as well (3 seeds)",
@@ -265,8 +265,8 @@ for setting in warmups:
     length = setting.runs[0].plan["warmup"]
     left = sum(lr_factors("constant", steps=100, warmup=length)) / 100
     print(
-        f"warmup {length:2}: area {left:4.0%}   retained {setting.told('retention'):18} "
-        f"learned {setting.told('target_score')}"
+        f"warmup {length:2}: area {left:4.0%}   retained {setting.text('retention'):18} "
+        f"learned {setting.text('target_score')}"
     )
 short = next(s for s in warmups if s.runs[0].plan["warmup"] == 10)
 warmup_helps = ftlab.claim(

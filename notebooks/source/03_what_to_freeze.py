@@ -183,7 +183,7 @@ from ftlab import analysis
 
 nano = analysis.settings(analysis.shipped("nano"))
 full = analysis.pick(nano, "learning rate", 1e-3)[0]
-print(f"naive, 3 seeds: learned {full.told('target_score')}, retained {full.told('retention')}")
+print(f"naive, 3 seeds: learned {full.text('target_score')}, retained {full.text('retention')}")
 
 # %%
 from ftlab.evaluate import update_norms
@@ -292,18 +292,18 @@ print(
 retains_more = ftlab.claim(
     "At the same rate the article's plan retains far more than full fine-tuning (3 seeds)",
     analysis.more(article, full),
-    f"retained {article.told('retention')} against {full.told('retention')}",
+    f"retained {article.text('retention')} against {full.text('retention')}",
 )
 learns_less = ftlab.claim(
     "but it learns much less in as many steps (3 seeds)",
     analysis.more(full, article, "target_score"),
-    f"learned {article.told('target_score')} against {full.told('target_score')}",
+    f"learned {article.text('target_score')} against {full.text('target_score')}",
 )
 low_not_top = ftlab.claim(
     "At the same rate, freezing the lower half retains more than freezing the upper half (3 seeds)",
     analysis.more(low, top),
-    f"retained {low.told('retention')} against {top.told('retention')}; "
-    f"learned {low.told('target_score')} against {top.told('target_score')}",
+    f"retained {low.text('retention')} against {top.text('retention')}; "
+    f"learned {low.text('target_score')} against {top.text('target_score')}",
 )
 
 # %% [markdown]
@@ -333,7 +333,7 @@ def at_levels(kind):
 bargain = ftlab.claim(
     "At matched learning no freezing is shown to retain more than full fine-tuning (3 seeds)",
     all(
-        analysis.verdict(m[kind].kept, m["learning rate"].kept) != "holds"
+        analysis.verdict(m[kind].retained, m["learning rate"].retained) != "holds"
         for m in matched
         for kind in KINDS[1:]
     ),
@@ -343,7 +343,7 @@ bargain = ftlab.claim(
 no_place = ftlab.claim(
     "At matched learning, each at its best rate, it is not decided which half to freeze (3 seeds)",
     all(
-        analysis.verdict(m["freeze_low"].kept, m["freeze_top"].kept) == "not decided"
+        analysis.verdict(m["freeze_low"].retained, m["freeze_top"].retained) == "not decided"
         for m in matched
     ),
     f"retained {at_levels('freeze_low')} (lower half) "
@@ -401,8 +401,8 @@ real_retains = ftlab.claim(
 real_less = ftlab.claim(
     "SmolLM2: and it learns less in as many steps (3 seeds)",
     analysis.more(real_full, real_low, "target_score"),
-    f"learned {real_low.told('target_score')} against {real_full.told('target_score')}, "
-    f"new cases {real_low.told('held_score')} against {real_full.told('held_score')}",
+    f"learned {real_low.text('target_score')} against {real_full.text('target_score')}, "
+    f"new cases {real_low.text('held_score')} against {real_full.text('held_score')}",
 )
 real_place = ftlab.claim(
     "SmolLM2: at a gentle rate three seeds do not decide which half to protect",
@@ -411,7 +411,9 @@ real_place = ftlab.claim(
     f"learned {analysis.difference(real_low, real_top, 'target_score')}",
 )
 real_matched = [analysis.best_at([s for s in laptop if s.sweep in REAL], lv) for lv in real_levels]
-leads = [paired_difference(m["freeze_low"].kept, m["learning rate"].kept) for m in real_matched]
+leads = [
+    paired_difference(m["freeze_low"].retained, m["learning rate"].retained) for m in real_matched
+]
 real_bargain = ftlab.claim(
     "SmolLM2: at matched learning, freezing the lower half is ahead at one or more of three levels",
     any(lead.low > 0 for lead in leads),

@@ -286,10 +286,10 @@ show(
 )
 for kind in SWEPT:
     most = max(analysis.pick(nano, kind), key=lambda setting: setting.mean("target_score"))
-    both = f"{most.told('target_score')}, retained {most.told('retention')}"
+    both = f"{most.text('target_score')}, retained {most.text('retention')}"
     print(f"{called(kind)} learns most at {rate_text(most.lr)}: {both}")
 slow = analysis.pick(nano, "lora_head", 3e-4)[0]
-both = f"learned {slow.told('target_score')}, retained {slow.told('retention')}"
+both = f"learned {slow.text('target_score')}, retained {slow.text('retention')}"
 print(f"the recipe at {rate_text(slow.lr)}, the lowest rate of any LoRA: {both}")
 
 # %% [markdown]
@@ -339,7 +339,7 @@ full, forward = matched["learning rate"], matched["lora_ff"]
 placement = ftlab.claim(
     "With equally many parameters, at matched learning, LoRA on all linear layers retains more "
     "than on Q and V, and so does LoRA on the feed-forward layers alone",
-    all(analysis.verdict(one.kept, qv.kept) == "holds" for one in (everywhere, forward)),
+    all(analysis.verdict(one.retained, qv.retained) == "holds" for one in (everywhere, forward)),
     f"retained {everywhere.interval.estimate:.0%} and {forward.interval.estimate:.0%} against "
     f"{qv.interval.estimate:.0%}",
 )
@@ -358,7 +358,7 @@ higher_still = ftlab.claim(
 )
 less_than_full = ftlab.claim(
     "At matched learning, LoRA on Q and V retains less than full fine-tuning at its best rate",
-    analysis.verdict(full.kept, qv.kept) == "holds",
+    analysis.verdict(full.retained, qv.retained) == "holds",
     f"retained {qv.interval.estimate:.0%} against {full.interval.estimate:.0%}",
 )
 
@@ -376,14 +376,14 @@ by_rank = [
 ]
 for rank, setting in by_rank:
     print(
-        f"rank {rank:2}: retained {setting.told('retention'):18} "
-        f"learned {setting.told('target_score')}"
+        f"rank {rank:2}: retained {setting.text('retention'):18} "
+        f"learned {setting.text('target_score')}"
     )
 rank_matters = ftlab.claim(
     "A higher rank forgets more at the same rate (3 seeds)",
     analysis.more(by_rank[0][1], by_rank[-1][1]),
-    f"retained {by_rank[0][1].told('retention')} at rank 2, "
-    f"{by_rank[-1][1].told('retention')} at 64",
+    f"retained {by_rank[0][1].text('retention')} at rank 2, "
+    f"{by_rank[-1][1].text('retention')} at 64",
 )
 
 # %% [markdown]
@@ -402,7 +402,7 @@ gentle = [s for s in board if s.mean("retention") > 0.9]
 furthest_right = max(gentle, key=lambda s: s.mean("target_score"))
 print(
     f"Of those that retain more than 90 %, {called(furthest_right.sweep)} learned most: "
-    f"{furthest_right.told('target_score')}."
+    f"{furthest_right.text('target_score')}."
 )
 
 # %% [markdown]
@@ -499,13 +499,13 @@ real_shares = {kind: f"{one.interval.estimate:.0%}" for kind, one in real.items(
 real_place = ftlab.claim(
     "SmolLM2, matched learning: as many parameters, spread over all linear layers, retain more "
     "than on Q and V by band (3 seeds)",
-    analysis.verdict(real["lora_even"].kept, real["lora_band"].kept) == "holds",
+    analysis.verdict(real["lora_even"].retained, real["lora_band"].retained) == "holds",
     f"retained {real_shares['lora_even']} against {real_shares['lora_band']}",
 )
 real_less = ftlab.claim(
     "SmolLM2, matched learning: LoRA on Q and V by band retains less than full fine-tuning "
     "(3 seeds)",
-    analysis.verdict(real["learning rate"].kept, real["lora_band"].kept) == "holds",
+    analysis.verdict(real["learning rate"].retained, real["lora_band"].retained) == "holds",
     f"retained {real_shares['lora_band']} against {real_shares['learning rate']}",
 )
 
@@ -529,8 +529,8 @@ show(
         [
             (
                 f"{called(a.sweep)}, {rate_text(a.lr)}",
-                a.told("retention"),
-                b.told("retention"),
+                a.text("retention"),
+                b.text("retention"),
             )
             for _, a, b in same
         ],
@@ -626,7 +626,7 @@ def lora_parameters(d_in, d_out, r):
 
 lora_parameters = ftlab.exercise(
     lora_parameters,
-    reference=answers.lora_numbers,
+    reference=answers.lora_parameters,
     checks=[
         ("the layer from above", lambda f: (f(128, 128, 8), layer.A.numel() + layer.B.numel()))
     ],
@@ -716,7 +716,7 @@ my_lora, my_rate = LoRA({"1-12": 1}, targets=("q", "k", "v", "o", "ff")), 3e-3
 
 to_reach = analysis.pick(nano, "lora_all", 1e-3)[0]
 if my_lora is None:
-    print(f"No LoRA of your own yet. To reach: learned {to_reach.told('target_score')}.")
+    print(f"No LoRA of your own yet. To reach: learned {to_reach.text('target_score')}.")
 else:
     mine = lab.run(ftlab.Plan(lr=my_rate, measure_every=0), method=my_lora).finish()
     learned, retained = mine.final["target_score"], mine.final["retention"]

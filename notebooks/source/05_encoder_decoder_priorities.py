@@ -354,16 +354,16 @@ not_format = ftlab.claim(
     analysis.more(
         alone["new format"]["lora_cross"], alone["new format"]["lora_decoder"], "target_score"
     ),
-    f"learned {alone['new format']['lora_cross'].told('target_score')} against "
-    f"{alone['new format']['lora_decoder'].told('target_score')}",
+    f"learned {alone['new format']['lora_cross'].text('target_score')} against "
+    f"{alone['new format']['lora_decoder'].text('target_score')}",
 )
 not_words = ftlab.claim(
     "New words: the encoder's attention alone learns more than the decoder's own alone (3 seeds)",
     analysis.more(
         alone["new words"]["lora_encoder"], alone["new words"]["lora_decoder"], "target_score"
     ),
-    f"learned {alone['new words']['lora_encoder'].told('target_score')} against "
-    f"{alone['new words']['lora_decoder'].told('target_score')}",
+    f"learned {alone['new words']['lora_encoder'].text('target_score')} against "
+    f"{alone['new words']['lora_decoder'].text('target_score')}",
 )
 
 # %%
@@ -390,8 +390,8 @@ pair = ftlab.claim(
         best["new format"]["lora_decoder_cross"],
         "target_score",
     ),
-    f"learned {best['new format']['lora_decoder_encoder'].told('target_score')} against "
-    f"{best['new format']['lora_decoder_cross'].told('target_score')}",
+    f"learned {best['new format']['lora_decoder_encoder'].text('target_score')} against "
+    f"{best['new format']['lora_decoder_cross'].text('target_score')}",
 )
 
 # %%
@@ -454,7 +454,7 @@ from ftlab.show import called
 quiet_encoder = ftlab.claim(
     "New words, at matched learning: adapters in the encoder retain more than in the decoder",
     analysis.verdict(
-        matched["new words"]["lora_encoder"].kept, matched["new words"]["lora_decoder"].kept
+        matched["new words"]["lora_encoder"].retained, matched["new words"]["lora_decoder"].retained
     )
     == "holds",
     f"retained {retained('new words', 'lora_encoder'):.0%} against "
@@ -464,14 +464,15 @@ behind = [
     name
     for name in PLANS
     if analysis.verdict(
-        matched["new format"]["learning rate"].kept, matched["new format"][name].kept
+        matched["new format"]["learning rate"].retained, matched["new format"][name].retained
     )
     == "holds"
 ]
 gentle_full = ftlab.claim(
     "At matched learning no plan is shown to retain more than full fine-tuning at its best rate",
     all(
-        analysis.verdict(matched[task][name].kept, matched[task]["learning rate"].kept) != "holds"
+        analysis.verdict(matched[task][name].retained, matched[task]["learning rate"].retained)
+        != "holds"
         for task in TASKS
         for name in PLANS
     ),
@@ -530,18 +531,18 @@ still_decoder = {task: at_gentle(task, "freeze_decoder") for task in TASKS}
 frozen_format = ftlab.claim(
     "New format, at 1e-4: with the encoder frozen more is learned than with the decoder frozen",
     analysis.more(still_encoder["new format"], still_decoder["new format"], "target_score"),
-    f"learned {still_encoder['new format'].told('target_score')} against "
-    f"{still_decoder['new format'].told('target_score')}, "
-    f"retained {still_encoder['new format'].told('retention')} against "
-    f"{still_decoder['new format'].told('retention')}",
+    f"learned {still_encoder['new format'].text('target_score')} against "
+    f"{still_decoder['new format'].text('target_score')}, "
+    f"retained {still_encoder['new format'].text('retention')} against "
+    f"{still_decoder['new format'].text('retention')}",
 )
 frozen_words = ftlab.claim(
     "New words, at 1e-4: with the decoder frozen more is retained than with the encoder frozen",
     analysis.more(still_decoder["new words"], still_encoder["new words"], "retention"),
-    f"retained {still_decoder['new words'].told('retention')} against "
-    f"{still_encoder['new words'].told('retention')}, "
-    f"learned {still_decoder['new words'].told('target_score')} against "
-    f"{still_encoder['new words'].told('target_score')}",
+    f"retained {still_decoder['new words'].text('retention')} against "
+    f"{still_encoder['new words'].text('retention')}, "
+    f"learned {still_decoder['new words'].text('target_score')} against "
+    f"{still_encoder['new words'].text('target_score')}",
 )
 
 # %%
@@ -552,17 +553,17 @@ tolerant = ftlab.claim(
     "forgets",
     analysis.more(quick_still, quick, "retention")
     and abs(quick_still.mean("target_score") - quick.mean("target_score")) < 0.05,
-    f"retained {quick_still.told('retention')} against {quick.told('retention')}, "
-    f"learned {quick_still.told('target_score')} against {quick.told('target_score')}; full "
-    f"fine-tuning at 1e-4: retained {gentle.told('retention')}, "
-    f"learned {gentle.told('target_score')}",
+    f"retained {quick_still.text('retention')} against {quick.text('retention')}, "
+    f"learned {quick_still.text('target_score')} against {quick.text('target_score')}; full "
+    f"fine-tuning at 1e-4: retained {gentle.text('retention')}, "
+    f"learned {gentle.text('target_score')}",
 )
 format_runs = analysis.settings(recorded, domain="new_format")
 against = analysis.best_at(format_runs, analysis.common_level(format_runs, (*NAMES, *FROZEN)))
 frozen_worse = ftlab.claim(
     "New format, at matched learning: either stack frozen retains less than full fine-tuning",
     all(
-        analysis.verdict(against["learning rate"].kept, against[name].kept) == "holds"
+        analysis.verdict(against["learning rate"].retained, against[name].retained) == "holds"
         for name in FROZEN
     ),
     f"retained {against['freeze_encoder'].interval.estimate:.0%} (encoder frozen), "
@@ -607,9 +608,9 @@ for domain in ("clinic", "helpdesk", "contracts"):
             (
                 domain,
                 rate_text(setting.lr),
-                setting.told("target_score"),
-                setting.told("target_chrf"),
-                setting.told("retention"),
+                setting.text("target_score"),
+                setting.text("target_chrf"),
+                setting.text("retention"),
             )
         )
 show(

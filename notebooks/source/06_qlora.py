@@ -390,8 +390,8 @@ show(
             (
                 pair.where if name == "LoRA" else "",
                 name,
-                setting.told("target_score"),
-                setting.told("retention"),
+                setting.text("target_score"),
+                setting.text("retention"),
                 shares(analysis.left(setting, pair.plain)),
             )
             for pair in recorded

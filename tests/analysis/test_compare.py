@@ -11,14 +11,14 @@ from ftlab.analysis import compare
 from ftlab.base.errors import InputError
 
 
-def run(losses, kept, *, name="full, clinic, lr 1, seed 0", sweep="full", seed=0, lr=1.0):
+def run(losses, retained, *, name="full, clinic, lr 1, seed 0", sweep="full", seed=0, lr=1.0):
     curve = [
         {"step": n, "measured": {"target_loss": loss, "retention": share}}
-        for n, (loss, share) in enumerate(zip(losses, kept, strict=True))
+        for n, (loss, share) in enumerate(zip(losses, retained, strict=True))
     ]
     return SimpleNamespace(
         name=name, method=sweep, domain="clinic", plan={"lr": lr}, seed=seed, curve=curve,
-        extra={"sweep": sweep}, final={"retention": kept[-1], "target_score": 0.5},
+        extra={"sweep": sweep}, final={"retention": retained[-1], "target_score": 0.5},
     )  # fmt: skip
 
 
@@ -44,7 +44,7 @@ def test_a_setting_needs_all_its_seeds_and_the_best_rate_is_taken():
     found = compare.settings(runs)
     assert [len(s.runs) for s in found] == [3, 3]
     best = compare.best_at(found, 1.0)["full"]
-    assert best.setting is found[0] and best.kept == (0.5, 0.5, 0.5)
+    assert best.setting is found[0] and best.retained == (0.5, 0.5, 0.5)
     assert compare.best_at(found, 0.1)["full"].setting is None
 
 
@@ -53,10 +53,8 @@ def test_verdicts_need_an_interval_without_zero():
     assert compare.verdict([0.5, 0.5, 0.52], [0.9, 0.91, 0.9]) == "does not hold"
     assert compare.verdict([0.9, 0.4, 0.7], [0.5, 0.6, 0.7]) == "not decided"
     high, low = (
-        compare.Setting(
-            "", "", "", 1.0, tuple(SimpleNamespace(final={"retention": v}) for v in kept)
-        )
-        for kept in ((0.9, 0.91, 0.9), (0.5, 0.5, 0.52))
+        compare.Setting("", tuple(SimpleNamespace(final={"retention": v}) for v in shares))
+        for shares in ((0.9, 0.91, 0.9), (0.5, 0.5, 0.52))
     )
     assert compare.more(high, low) and not compare.more(low, high) and not compare.more(low, low)
 

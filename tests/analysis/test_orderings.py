@@ -21,11 +21,11 @@ from ftlab.cli.main import main
 NOISE = (0.0, 0.01, -0.01)
 
 
-def made(sweep, kept, *, lr=1e-3, steps=100, right=0.5, seeds=3, trainable=100):
-    """Runs of a sweep whose retention falls from 1 to `kept`, and loss from 4 to 0.2."""
+def made(sweep, retained, *, lr=1e-3, steps=100, right=0.5, seeds=3, trainable=100):
+    """Runs of a sweep whose retention falls from 1 to `retained`, and loss from 4 to 0.2."""
     runs = []
     for seed in range(seeds):
-        end = kept + NOISE[seed]
+        end = retained + NOISE[seed]
         curve = [
             {"step": s, "measured": {"target_loss": loss, "retention": share}}
             for s, loss, share in (
@@ -80,8 +80,8 @@ def test_a_turned_order_does_not_hold():
 
 
 def test_the_rank_correlation_sees_the_same_and_the_turned_order():
-    assert faithful(grid(), grid()).spearman == pytest.approx(1)
-    assert faithful(grid(), grid(-1)).spearman < 0
+    assert faithful(grid(), grid()).interval.estimate == pytest.approx(1)
+    assert faithful(grid(), grid(-1)).interval.estimate < 0
 
 
 def test_equal_settings_are_compared_without_a_choice():
@@ -89,8 +89,8 @@ def test_equal_settings_are_compared_without_a_choice():
     rows = same_settings(nano, real)
     assert len(rows) == len({name for name, _, _ in rows}) > 6
     assert all((a.sweep, a.lr) == (b.sweep, b.lr) for _, a, b in rows)
-    kept = [a.mean("retention") for _, a, _ in rows]
-    assert kept == sorted(kept, reverse=True)
+    retained = [a.mean("retention") for _, a, _ in rows]
+    assert retained == sorted(retained, reverse=True)
     other = compare.settings(made("learning rate", 0.9, lr=0.5))
     assert same_settings(nano, other) == []
 
@@ -119,10 +119,10 @@ def test_the_level_is_one_that_all_methods_reach():
     found = grid()
     level = compare.common_level(found, METHODS)
     best = compare.best_at(found, level)
-    assert all(len(best[sweep].kept) == 3 for sweep in METHODS)
+    assert all(len(best[sweep].retained) == 3 for sweep in METHODS)
 
 
-def test_the_command_tells_both_models(capsys, monkeypatch):
+def test_the_command_prints_both_models(capsys, monkeypatch):
     shipped = {"nano": grid(), "laptop": grid()}
     monkeypatch.setattr(compare, "shipped", lambda size: size)
     monkeypatch.setattr("ftlab.analysis.four_bits.pairs", list)
@@ -134,8 +134,8 @@ def test_the_command_tells_both_models(capsys, monkeypatch):
     assert "The same settings on both models" in said and " settings\n" in said
     assert "Expected orders on nano-gpt2" in said and "full" in said
     assert main(["claims", "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert len(told["orders"]["nano"]) == 8 and told["spearman"] == pytest.approx(1)
+    stored = json.loads(capsys.readouterr().out)
+    assert len(stored["orders"]["nano"]) == 8 and stored["spearman"] == pytest.approx(1)
 
 
 def test_the_command_says_what_is_missing(capsys, monkeypatch):

@@ -1,7 +1,7 @@
 """The order of attentions: verdicts follow the numbers. pytest tests/analysis/test_priorities.py"""
 
 import pytest
-from test_orderings import made
+from analysis.test_orderings import made
 
 from ftlab.analysis import compare
 from ftlab.analysis.attention_order import ORDER, best_rates, priorities

@@ -212,7 +212,7 @@ def test_demo_shows_both_numbers_and_writes_the_picture(fake_lab, capsys) -> Non
     assert out.count("expected") == 2 and "(nothing)" in out
     assert "The picture is in a.png." in out
     assert out.splitlines()[-1] == (
-        "After 4 steps at learning rate 0.0003 the model answers 100 % of new items correctly "
+        "After 4 steps at learning rate 3e-4 the model answers 100 % of new items correctly "
         "and has retained 50 % of the skills it had."
     )
     assert Path("a.png").read_bytes().startswith(b"\x89PNG")

@@ -8,6 +8,7 @@ import copy
 import pytest
 import torch
 from peft import LoraConfig, get_peft_model
+from probes_at_hand import moved
 
 from ftlab.base.errors import InputError
 from ftlab.evaluate.drift import kl_to_base, layer_of, snapshot, update_norms
@@ -17,15 +18,6 @@ from ftlab.text.requests import document_segments, item_segments
 pytestmark = pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing. is deprecated")
 TEXTS = ("The capital of France is Paris.", "Nine.", "Ben has the kite. Ann has the ball.")
 PAIRS = [("Note: chest pain.", " high, cardiology"), ("Note: keys.", " none")]
-
-
-def moved(model, size=0.05):
-    torch.manual_seed(1)
-    tuned = copy.deepcopy(model)
-    with torch.no_grad():
-        for parameter in tuned.parameters():
-            parameter.add_(size * torch.randn_like(parameter))
-    return tuned
 
 
 def plain_kl(base, tuned, segments):
@@ -54,9 +46,6 @@ def test_kl_by_hand(tiny_gpt2, tiny_tokenizer, texts):
     kl = kl_to_base(tiny_gpt2, tuned, tiny_tokenizer, texts)
     assert kl == pytest.approx(plain_kl(tiny_gpt2, tuned, segments), rel=1e-4)
     assert kl > 0.01
-    assert kl == pytest.approx(
-        kl_to_base(tiny_gpt2, tuned, tiny_tokenizer, texts, batch_tokens=1), rel=1e-4
-    )
 
 
 def test_kl_has_a_direction(tiny_gpt2, tiny_tokenizer):
@@ -126,5 +115,5 @@ def test_layers_by_name(name, layer):
 def test_an_adapter_must_be_merged_first(tiny_gpt2):
     before = snapshot(tiny_gpt2)
     config = LoraConfig(r=4, target_modules=["c_attn"], fan_in_fan_out=True)
-    with pytest.raises(InputError, match="merged"):
+    with pytest.raises(InputError, match="merge the adapter"):
         update_norms(before, get_peft_model(tiny_gpt2, config))

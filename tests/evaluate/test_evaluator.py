@@ -1,16 +1,15 @@
-"""The watch on a tiny base that has something to lose, before and after damage.
+"""The evaluator on a tiny base that has something to lose, before and after damage.
 
 Run: pytest tests/evaluate/test_evaluator.py
 """
 
-import copy
 import json
 
 import pytest
 import torch
 from datasets import Dataset
 from peft import LoraConfig, get_peft_model
-from probes_at_hand import WORDS, cloze_probes
+from probes_at_hand import WORDS, cloze_probes, moved
 
 from ftlab.base.errors import InputError
 from ftlab.datasets.load import Domain, Probe, Suite
@@ -18,19 +17,10 @@ from ftlab.evaluate.evaluator import Evaluator, draw_items
 
 # peft 0.21 asks transformers 5.23 for `is_gradient_checkpointing`, which warns that it goes in v6.
 pytestmark = pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing. is deprecated")
-KEYS = {
-    "target_score",
-    "seen_score",
-    "held_score",
-    "target_chrf",
-    "target_loss",
-    "general_loss",
-    "skills",
-    "retention",
-    "learned",
-    "forgotten",
-    "kept",
-}
+KEYS = set(
+    "target_score seen_score held_score target_chrf target_loss general_loss skills retention "
+    "learned forgotten kept".split()
+)
 
 
 def items(n):
@@ -72,59 +62,50 @@ def suite(base, tiny_tokenizer):
 
 
 @pytest.fixture
-def watch(tiny_tokenizer, domain, suite, base):
+def evaluator(tiny_tokenizer, domain, suite, base):
     return Evaluator(tiny_tokenizer, domain, suite, base, target_items=8, per_skill=4, documents=3)
 
 
-def damaged(model, size=0.05):
-    torch.manual_seed(1)
-    model = copy.deepcopy(model)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.add_(size * torch.randn_like(parameter))
-    return model
-
-
-def test_before_training_nothing_is_forgotten(watch, base):
-    for measured in (watch.baseline, watch.baseline_full):
+def test_before_training_nothing_is_forgotten(evaluator, base):
+    for measured in (evaluator.baseline, evaluator.baseline_full):
         assert measured["learned"] == measured["forgotten"] == 0
         assert measured["retention"] == 1
-    assert set(watch.baseline) == KEYS
-    assert watch(base) == watch.baseline
-    assert watch.full(base) == watch.baseline_full
-    assert watch.baseline_full["kl_target"] == watch.baseline_full["kl_general"] == 0
+    assert set(evaluator.baseline) == KEYS
+    assert evaluator(base) == evaluator.baseline
+    assert evaluator.full(base) == evaluator.baseline_full
+    assert evaluator.baseline_full["kl_target"] == evaluator.baseline_full["kl_general"] == 0
 
 
-def test_a_fresh_lora_has_forgotten_nothing(watch, base):
+def test_a_fresh_lora_has_forgotten_nothing(evaluator, base):
     config = LoraConfig(r=4, target_modules=["c_attn"], fan_in_fan_out=True, lora_dropout=0.5)
-    assert watch(get_peft_model(base, config).train()) == watch.baseline
+    assert evaluator(get_peft_model(base, config).train()) == evaluator.baseline
 
 
-def test_damage_is_seen(watch, base):
-    quick, full = watch(damaged(base)), watch.full(damaged(base))
+def test_damage_is_seen(evaluator, base):
+    quick, full = evaluator(moved(base)), evaluator.full(moved(base))
     for measured in (quick, full):
         assert measured["retention"] < 1
         assert measured["forgotten"] != 0
         assert measured["learned"] != 0
-    rise = quick["general_loss"] - watch.baseline["general_loss"]
-    fall = watch.baseline_full["target_loss"] - full["target_loss"]
+    rise = quick["general_loss"] - evaluator.baseline["general_loss"]
+    fall = evaluator.baseline_full["target_loss"] - full["target_loss"]
     assert quick["forgotten"] == pytest.approx(rise)
     assert full["learned"] == pytest.approx(fall)
     assert full["kl_target"] > 0
     assert full["kl_general"] > 0
 
 
-def test_training_in_place_does_not_move_the_base(watch, base):
-    """Nor does wrapping: the watch has a copy, though nothing was measured before."""
+def test_training_in_place_does_not_move_the_base(evaluator, base):
+    """Nor does wrapping: the evaluator has a copy, though nothing was measured before."""
     with torch.no_grad():
         base.transformer.wte.weight.mul_(3)
-    assert watch(base)["forgotten"] != 0
-    assert watch.baseline["forgotten"] == 0
-    assert watch.full(base)["kl_general"] > 0
+    assert evaluator(base)["forgotten"] != 0
+    assert evaluator.baseline["forgotten"] == 0
+    assert evaluator.full(base)["kl_general"] > 0
 
 
-def test_full_says_how_sure_it_is(watch, domain, suite, base):
-    full = watch.full(damaged(base))
+def test_full_says_how_sure_it_is(evaluator, domain, suite, base):
+    full = evaluator.full(moved(base))
     assert set(full) == KEYS | {
         "bits_per_byte", "kl_target", "kl_general", "chance", "left_out", "n", "intervals"
     }  # fmt: skip
@@ -142,15 +123,15 @@ def test_full_says_how_sure_it_is(watch, domain, suite, base):
         assert low <= full["skills"][name] <= high
 
 
-def test_everything_goes_into_json_and_back(watch, base):
-    for measured in (watch(base), watch.full(base)):
+def test_everything_goes_into_json_and_back(evaluator, base):
+    for measured in (evaluator(base), evaluator.full(base)):
         assert json.loads(json.dumps(measured, allow_nan=False)) == measured
 
 
-def test_a_model_that_blew_up_is_none_not_a_crash(watch, base):
+def test_a_model_that_blew_up_is_none_not_a_crash(evaluator, base):
     with torch.no_grad():
         base.transformer.wte.weight.fill_(float("nan"))
-    full = watch.full(base)
+    full = evaluator.full(base)
     assert json.dumps(full, allow_nan=False)
     assert full["general_loss"] is full["forgotten"] is full["kl_target"] is None
     assert full["retention"] == 0
@@ -161,23 +142,23 @@ def test_a_base_that_knows_nothing(tiny_tokenizer, domain, suite, base):
     guessing = Suite(
         "guessing", tuple(p for p in suite.probes if p.form == "pair"), suite.documents
     )
-    watch = Evaluator(tiny_tokenizer, domain, guessing, base, documents=2)
-    assert watch.baseline["retention"] is None
-    assert watch.baseline_full["left_out"]
+    evaluator = Evaluator(tiny_tokenizer, domain, guessing, base, documents=2)
+    assert evaluator.baseline["retention"] is None
+    assert evaluator.baseline_full["left_out"]
 
 
 def test_the_quick_subset_is_seeded_even_and_never_from_the_test_split(
-    watch, domain, suite, base, tiny_tokenizer
+    evaluator, domain, suite, base, tiny_tokenizer
 ):
-    drawn = watch.quick_items
+    drawn = evaluator.quick_items
     assert len(drawn) == 8
     assert sum(row["held"] for row in drawn) == 2  # a quarter, as in the split
     assert all(row in list(domain.validation) for row in drawn)
     assert drawn == draw_items(domain.validation, 8, seed=0)
     assert drawn != draw_items(domain.validation, 8, seed=1)
-    asked = [probe.skill for probe in watch.quick_suite.probes]
+    asked = [probe.skill for probe in evaluator.quick_suite.probes]
     assert asked.count("facts") == asked.count("grammar") == 4
-    assert len(watch.quick_suite.documents) == 3
+    assert len(evaluator.quick_suite.documents) == 3
     assert draw_items(domain.validation, 99, seed=0) == list(domain.validation)
 
 

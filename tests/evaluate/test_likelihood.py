@@ -10,6 +10,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from peft import LoraConfig, PromptTuningConfig, get_peft_model
+from probes_at_hand import sharpened
 from torch.nn.functional import cross_entropy
 
 from ftlab.base.errors import InputError
@@ -39,13 +40,7 @@ MODELS = ("tiny_gpt2", "tiny_llama")
 
 @pytest.fixture(params=MODELS)
 def model(request):
-    """Random weights, made larger: a model that finds all tokens alike would hide a fault."""
-    model = request.getfixturevalue(request.param)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            if parameter.dim() > 1:
-                parameter.mul_(4)
-    return model
+    return sharpened(request.getfixturevalue(request.param))
 
 
 def ids_of(tokenizer, text):
@@ -85,7 +80,7 @@ def test_loss_is_the_loss_of_the_model(model, tiny_tokenizer):
 
 
 def test_the_shift_test_can_fail(model, tiny_tokenizer):
-    """Compared with the odds at its own position, as PEFT's metric once did, it is far off."""
+    """Compared with the logits at its own position, as PEFT's metric once did, it is far off."""
     ids = ids_of(tiny_tokenizer, TEXTS[1])
     unshifted = cross_entropy(model(ids).logits[0, 1:], ids[0, 1:]).item()
     # a thousand times the tolerance of the test above
@@ -145,7 +140,7 @@ def test_what_is_shared_is_run_once(tiny_gpt2):
     longer = Segment((0, 5), (6, 7, 8))
     (batch,) = batches([*four, longer], tiny_gpt2)
     assert batch.ids.tolist() == [[0, 5, 6, 7]]
-    assert batch.keep == 3  # the first scored position of `longer` is the second of four
+    assert batch.logits_to_keep == 3  # the first scored position of `longer` is the second of four
     assert sorted(batch.segment.tolist()) == [0, 1, 2, 3, 4, 4, 4]
 
 

@@ -55,7 +55,7 @@ def _first(tokenizer, probe_):
 
 
 def test_bad_input(tiny_gpt2, tiny_t5, tiny_tokenizer):
-    with pytest.raises(InputError, match="empty text"):
+    with pytest.raises(InputError, match="texts is empty"):
         states(tiny_gpt2, tiny_tokenizer, ["a", ""])
     with pytest.raises(InputError, match="every state needs one label"):
         probe(torch.zeros(3, 2), [0, 1], torch.zeros(1, 2), [0])

@@ -6,6 +6,7 @@ Run: pytest tests/evaluate/test_target.py
 import pytest
 import torch
 from peft import PrefixTuningConfig, get_peft_model
+from probes_at_hand import sharpened
 from torch.nn.functional import cross_entropy
 from transformers import GPT2Config, GPT2LMHeadModel
 
@@ -33,27 +34,14 @@ def model(request):
     return sharpened(request.getfixturevalue(request.param))
 
 
-def sharpened(model):
-    with torch.no_grad():
-        for parameter in model.parameters():
-            if parameter.dim() > 1:
-                parameter.mul_(4)
-    return model
-
-
 @pytest.fixture(scope="module")
 def taught(tiny_tokenizer):
     """Two blocks, trained on the items until they give their answers."""
     torch.manual_seed(0)
     config = GPT2Config(
-        vocab_size=len(tiny_tokenizer),
-        n_layer=2,
-        n_embd=64,
-        n_head=2,
-        n_positions=128,
-        bos_token_id=0,
-        eos_token_id=0,
-    )
+        vocab_size=len(tiny_tokenizer), n_layer=2, n_embd=64, n_head=2, n_positions=128,
+        bos_token_id=0, eos_token_id=0,
+    )  # fmt: skip
     model = GPT2LMHeadModel(config).eval()
     optimiser = torch.optim.AdamW(model.parameters(), lr=1e-2)
     for _ in range(40):

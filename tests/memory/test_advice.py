@@ -13,8 +13,9 @@ from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig
 
 from ftlab.base.errors import InputError
 from ftlab.memory.advice import out_of_memory_message, what_fits
-from ftlab.memory.arithmetic import CARDS, GB, MemoryPlan, estimate, size
-from ftlab.memory.plan import plan_of
+from ftlab.memory.arithmetic import estimate
+from ftlab.memory.parts import CARDS, GB, size
+from ftlab.memory.plan import MemoryPlan, plan_of
 from ftlab.memory.shapes import SHAPES, SHIPPED, shape
 from ftlab.methods.lora import LoRA
 from ftlab.models.layers import TARGETS
@@ -46,7 +47,7 @@ def test_small_states_are_not_paged():
 def test_bits_a_weight():
     """Half a bit for the constants, 0.127 when they are quantized: 0.373 saved (QLoRA, 3)."""
     form = shape("llama-7b")
-    packed = sum(matrix.numbers for matrix in form.matrices)
+    packed = sum(matrix.parameters for matrix in form.matrices)
     bits = {
         double: 8
         * estimate(form, MemoryPlan("qlora", double=double))["quantization constants"]
@@ -68,12 +69,12 @@ def test_llama_65b_as_the_qlora_paper_counts_it():
         vocab_size=32_000, tie_word_embeddings=False,
     )  # fmt: skip
     form = shape(config)
-    assert form.numbers == 65_285_660_672
+    assert form.parameters == 65_285_660_672
     half = MemoryPlan("full", precision="bf16", base="bf16", optimizer="paged_adamw")
     found = estimate(form, half)
     states = found["optimiser states"] + found.paged
     assert found["weights"] + found["gradients"] + states > 780 * GB
-    assert states == 8 * form.numbers
+    assert states == 8 * form.parameters
     plan = MemoryPlan(
         "qlora", precision="bf16", rank=64, targets=TARGETS, tokens=512, batch_size=1,
         optimizer="paged_adamw", gradient_checkpointing=True,
@@ -87,7 +88,7 @@ def test_llama_65b_as_the_qlora_paper_counts_it():
      ("llama-3b", 3_212_749_824), ("llama-7b", 6_738_415_616), ("llama-13b", 13_015_864_320)],
 )  # fmt: skip
 def test_published_shapes_have_their_published_sizes(name, numbers):
-    assert shape(name).numbers == numbers
+    assert shape(name).parameters == numbers
 
 
 # --- advice, messages, pictures ------------------------------------------------------------------
@@ -117,7 +118,7 @@ def test_the_message_adds_up_and_ends_with_what_to_do():
     assert re.search(r"(One change makes it fit|No single change)", text.splitlines()[-1])
     assert max(map(len, text.splitlines())) <= 120
     small = out_of_memory_message("nano-gpt2", MemoryPlan(), CARDS["T4"])
-    assert "something else lies on the card" in small
+    assert "something else is using the card" in small
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)

@@ -14,9 +14,11 @@ import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from ftlab.memory.arithmetic import PARTS, MemoryPlan, estimate
+from ftlab.memory.arithmetic import estimate
 from ftlab.memory.measured import measured_activations, measured_peak
 from ftlab.memory.moments import moments
+from ftlab.memory.parts import PARTS
+from ftlab.memory.plan import MemoryPlan
 from ftlab.memory.shapes import shape
 from ftlab.methods.full_tuning import full
 from ftlab.methods.lora import LoRA

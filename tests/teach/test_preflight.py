@@ -1,4 +1,4 @@
-"""The preflight tells the truth: each trap is found where it lies, and nowhere else.
+"""The preflight is right: each trap is found where it is, and nowhere else.
 
 pytest tests/teach/test_preflight.py
 """
@@ -63,17 +63,17 @@ def test_a_fine_machine_has_no_traps() -> None:
 
 
 @pytest.mark.parametrize(
-    ("version", "told"), [("0.10.0", True), ("0.15.9+cu1", True), ("0.16.0", False), (None, False)]
+    ("version", "named"), [("0.10.0", True), ("0.15.9+cu1", True), ("0.16.0", False), (None, False)]
 )
-def test_an_old_torchao_beside_peft(monkeypatch, version: str | None, told: bool) -> None:
+def test_an_old_torchao_beside_peft(monkeypatch, version: str | None, named: bool) -> None:
     packages = FINE | {"torchao": version}
     monkeypatch.setitem(sys.modules, "torchao", None)  # as `import ftlab` hides it
-    assert ("torchao" in found(packages)) is told
-    assert not told or not found(packages)["torchao"].bites
+    assert ("torchao" in found(packages)) is named
+    assert not named or not found(packages)["torchao"].harmful
     assert "torchao" not in found(packages | {"peft": None})
     monkeypatch.setitem(sys.modules, "torchao", ModuleType("torchao"))  # loaded before ftlab
-    assert ("torchao" in found(packages)) is told
-    assert not told or found(packages)["torchao"].bites
+    assert ("torchao" in found(packages)) is named
+    assert not named or found(packages)["torchao"].harmful
 
 
 @pytest.fixture
@@ -84,10 +84,10 @@ def colab(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "version_info", (3, 13, 5))
 
 
-def test_what_lies_in_colab_has_its_cure_and_none_of_it_bites(colab) -> None:
+def test_what_lies_in_colab_has_its_cure_and_none_of_it_is_harmful(colab) -> None:
     lying = found(COLAB)
     names = {"torchao", "ipywidgets", "Stop button", "Colab's Python", "bitsandbytes"}
-    assert set(lying) == names and not any(trap.bites for trap in lying.values())
+    assert set(lying) == names and not any(trap.harmful for trap in lying.values())
     assert "do not upgrade" in lying["ipywidgets"].cure
     assert "interrupt the cell" in lying["Stop button"].cure
     assert "3.13" in lying["Colab's Python"].found
@@ -98,7 +98,9 @@ def test_what_lies_in_colab_has_its_cure_and_none_of_it_bites(colab) -> None:
     ("change", "name", "cure"),
     [({"ipywidgets": "8.1.9"}, "ipywidgets", "==7.7.1"), ({}, "Colab's Python", "runtime type")],
 )
-def test_hello_tells_in_colab_what_bites(colab, monkeypatch, capsys, change, name, cure) -> None:
+def test_hello_says_in_colab_what_is_harmful(
+    colab, monkeypatch, capsys, change, name, cure
+) -> None:
     ftlab.hello()
     assert len(capsys.readouterr().out.splitlines()) == 1
     monkeypatch.setattr(traps, "installed", lambda: COLAB | change)
@@ -113,21 +115,21 @@ def test_hello_tells_in_colab_what_bites(colab, monkeypatch, capsys, change, nam
 
 
 def test_no_stop_is_heard_by_an_old_kernel_anywhere() -> None:
-    assert not found(FINE | {"ipykernel": "6.30.1"})["Stop button"].bites
+    assert not found(FINE | {"ipykernel": "6.30.1"})["Stop button"].harmful
 
 
 HIDDEN = """
 import importlib.util, sys
 {first}
 import ftlab
-from ftlab.teach.traps import biting
+from ftlab.teach.traps import harmful
 assert (importlib.util.find_spec("torchao") is None) is {hidden}
-assert [trap.name for trap in biting() if trap.name == "torchao"] == {bites}
+assert [trap.name for trap in harmful() if trap.name == "torchao"] == {harmful}
 """
 
 
 @pytest.mark.parametrize(
-    ("version", "first", "hidden", "bites"),
+    ("version", "first", "hidden", "harmful"),
     [
         ("0.10.0", "", True, []),
         ("0.10.0", "import torchao", False, ["torchao"]),
@@ -135,14 +137,14 @@ assert [trap.name for trap in biting() if trap.name == "torchao"] == {bites}
     ],
 )
 def test_an_old_torchao_is_hidden_from_this_process(
-    tmp_path, version: str, first: str, hidden: bool, bites: list[str]
+    tmp_path, version: str, first: str, hidden: bool, harmful: list[str]
 ) -> None:
     about = tmp_path / f"torchao-{version}.dist-info"
     about.mkdir()
     (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: torchao\nVersion: {version}\n")
     (tmp_path / "torchao").mkdir()
     (tmp_path / "torchao/__init__.py").write_text("")
-    code = HIDDEN.format(first=first, hidden=hidden, bites=bites)
+    code = HIDDEN.format(first=first, hidden=hidden, harmful=harmful)
     env = os.environ | {"PYTHONPATH": str(tmp_path), "OMP_NUM_THREADS": "1"}
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -150,10 +152,10 @@ def test_an_old_torchao_is_hidden_from_this_process(
 
 def test_bitsandbytes_is_only_missed_where_it_is_needed() -> None:
     trap = found(FINE | {"bitsandbytes": None})["bitsandbytes"]
-    assert not trap.bites and "ftlab[quant]" in trap.cure
+    assert not trap.harmful and "ftlab[quant]" in trap.cure
 
 
-def test_busy_cores_are_told_unless_one_thread_is_set(monkeypatch) -> None:
+def test_busy_cores_are_said_unless_one_thread_is_set(monkeypatch) -> None:
     monkeypatch.setattr(os, "getloadavg", lambda: (9.0, 9.0, 9.0), raising=False)
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
@@ -162,10 +164,10 @@ def test_busy_cores_are_told_unless_one_thread_is_set(monkeypatch) -> None:
     assert found(FINE) == {}
 
 
-@pytest.mark.parametrize(("capability", "told"), [((7, 5), True), ((8, 0), False)])
-def test_a_t4_emulates_bfloat16(monkeypatch, capability, told: bool) -> None:
+@pytest.mark.parametrize(("capability", "named"), [((7, 5), True), ((8, 0), False)])
+def test_a_t4_emulates_bfloat16(monkeypatch, capability, named: bool) -> None:
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda *a: capability)
-    assert ("bfloat16" in found(FINE, "cuda")) is told
+    assert ("bfloat16" in found(FINE, "cuda")) is named
 
 
 @pytest.mark.parametrize(
@@ -257,7 +259,7 @@ def test_minutes_are_those_that_were_measured(tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("FTLAB_DATA", str(tmp_path))
     monkeypatch.setattr(preflight, "busy", lambda: 0.0)
     minutes, (finding,) = preflight._minutes("nano")
-    assert minutes == {} and "never timed on the profile nano" in finding.value
+    assert minutes == {} and "not measured on the profile nano" in finding.value
     note("00_start_here", Timing(30, cores=2))
     note("01_naive", Timing(90, cores=2))
     minutes, (finding,) = preflight._minutes("nano")
@@ -281,7 +283,7 @@ def test_quiet_imports_nothing_and_silences_what_is_loaded() -> None:
     import sys
 
     code = (
-        "import sys, os; from ftlab.quiet import quiet; quiet();"
+        "import sys, os; from ftlab.base.quiet import quiet; quiet();"
         "assert not {'torch', 'transformers', 'datasets', 'numpy'} & set(sys.modules);"
         "assert os.environ['TRANSFORMERS_VERBOSITY'] == 'error'"
     )

@@ -17,32 +17,32 @@ from ftlab.teach.predictions import Prediction
 
 
 def test_no_guess_asks_and_goes_on(capsys) -> None:
-    guess = predict("How much is kept?", None, unit="%")
+    guess = predict("How much is retained?", None, unit="%")
     assert guess.value is None
     assert capsys.readouterr().out == (
-        "How much is kept?\n"
-        "No guess yet: put a number from 0 to 100 % in place of None. "
-        "The notebook goes on either way.\n"
+        "How much is retained?\n"
+        "No guess yet: write a number from 0 to 100 % instead of None. "
+        "The notebook also runs without one.\n"
     )
     assert guess.compare(22) == "Measured: 22 %. You made no guess."
 
 
 def test_a_guess_is_compared(capsys) -> None:
-    guess = predict("How much is kept?", 50, unit="%")
+    guess = predict("How much is retained?", 50, unit="%")
     assert capsys.readouterr().out.endswith("Your guess: 50 %.\n")
     assert guess.compare(22.25) == (
-        "Measured: 22.2 %. You guessed 50 %. It came out 27.8 points lower."
+        "Measured: 22.2 %. You guessed 50 %. The result is 27.8 points lower."
     )
     assert guess.compare(48) == "Measured: 48 %. You guessed 50 %. That is close."
     assert guess.compare(math.nan) == "Measured: nan %. You guessed 50 %."
     steps = predict("How many steps?", 1200, high=5000, unit="steps")
-    assert steps.compare(2000).endswith("It came out 800 steps higher.")
+    assert steps.compare(2000).endswith("The result is 800 steps higher.")
 
 
 @pytest.mark.parametrize("value", ["50", True, 101, -1, math.nan, math.inf, [1]])
-def test_an_unusable_guess_is_told_and_not_taken(value, capsys) -> None:
+def test_an_unusable_guess_is_not_used_and_said(value, capsys) -> None:
     assert predict("How much?", value, unit="%").value is None
-    assert "please give a number from 0 to 100 %" in capsys.readouterr().out
+    assert "please write a number from 0 to 100 %" in capsys.readouterr().out
 
 
 @settings(deadline=None)  # a busy machine is no failure
@@ -61,20 +61,23 @@ def test_a_range_with_nothing_in_it_is_refused() -> None:
 
 def test_a_claim_shows_its_mark_and_number(capsys, monkeypatch) -> None:
     monkeypatch.delenv("FTLAB_STRICT", raising=False)
-    assert claim("It forgets", bool(np.True_), "kept 19 %").holds
-    assert claim("It keeps all", np.float64(0.19) > 0.9, "kept 19 %").holds is False
-    assert capsys.readouterr().out == "✓ It forgets (kept 19 %)\n✗ It keeps all (kept 19 %)\n"
+    assert claim("It forgets", bool(np.True_), "retained 19 %").holds
+    assert claim("It retains all", np.float64(0.19) > 0.9, "retained 19 %").holds is False
+    assert (
+        capsys.readouterr().out
+        == "✓ It forgets (retained 19 %)\n✗ It retains all (retained 19 %)\n"
+    )
 
 
 def test_a_failing_claim_raises_under_strict(monkeypatch) -> None:
     monkeypatch.setenv("FTLAB_STRICT", "1")
     assert claim("It forgets", True, "19 %").holds
-    with pytest.raises(AssertionError, match=r"does not hold: It keeps all \(19 %\)"):
-        claim("It keeps all", False, "19 %")
+    with pytest.raises(AssertionError, match=r"does not hold: It retains all \(19 %\)"):
+        claim("It retains all", False, "19 %")
 
 
 def test_a_claim_without_a_number_is_refused() -> None:
-    with pytest.raises(InputError, match="has no number"):
+    with pytest.raises(InputError, match="has no evidence"):
         claim("It forgets", True, " ")
 
 
@@ -112,7 +115,7 @@ def test_the_verdict_table_in_both_forms() -> None:
 
 
 def test_opinions_and_empty_tables_are_refused() -> None:
-    with pytest.raises(InputError, match="no claim behind it"):
+    with pytest.raises(InputError, match="no claim to judge it by"):
         says("Rates matter")
     with pytest.raises(InputError, match="no rows"):
         verdict_table()
@@ -157,22 +160,22 @@ def raising(x):
 @pytest.mark.parametrize(
     "stub", [lambda x: None, lambda x: ..., lambda x: NotImplemented, raising, None, ...]
 )
-def test_an_unfilled_stub_goes_on_with_the_reference(stub, capsys, monkeypatch) -> None:
+def test_an_empty_stub_continues_with_the_reference(stub, capsys, monkeypatch) -> None:
     monkeypatch.setenv("FTLAB_STRICT", "1")  # not even then does it raise
     assert run(stub) is halve
     name = "raising" if stub is raising else "halve"  # a lambda has no name of its own
-    told = capsys.readouterr().out
-    assert told == f"not done yet: {name}. The notebook goes on with the reference.\n"
+    said = capsys.readouterr().out
+    assert said == f"not done yet: {name}. The notebook continues with the reference solution.\n"
 
 
-def test_a_wrong_answer_is_told_in_sentences(capsys, monkeypatch) -> None:
+def test_a_wrong_answer_gets_sentences(capsys, monkeypatch) -> None:
     monkeypatch.delenv("FTLAB_STRICT", raising=False)
     assert run(lambda x: x + 1) is halve
     assert capsys.readouterr().out.splitlines() == [
         "✗ half of 0 is 0: got 1, expected 0",
-        "✗ it is smaller: that is not so",
+        "✗ it is smaller: this is not the case",
         "✗ equal to the reference for (4): got 5, expected 2",
-        "halve is not right yet. The notebook goes on with the reference.",
+        "halve is not right yet. The notebook continues with the reference solution.",
     ]
     monkeypatch.setenv("FTLAB_STRICT", "1")
     with pytest.raises(AssertionError, match="halve fails its checks: half of 0"):
@@ -186,18 +189,18 @@ def test_an_exception_is_a_sentence_with_the_line(capsys, monkeypatch) -> None:
         return x / 0
 
     assert run(mine) is halve
-    told = capsys.readouterr().out
-    assert "it stopped with ZeroDivisionError: " in told
-    assert "of the cell in `return x / 0`)" in told
-    assert "Traceback" not in told
+    said = capsys.readouterr().out
+    assert "your code raised ZeroDivisionError: " in said
+    assert "of the cell: `return x / 0`)" in said
+    assert "Traceback" not in said
 
 
 def test_a_blank_after_an_answer_is_a_wrong_answer(capsys, monkeypatch) -> None:
     monkeypatch.delenv("FTLAB_STRICT", raising=False)
     assert run(lambda x: 0.0 if x == 0 else None) is halve
-    told = capsys.readouterr().out
-    assert "✓ half of 0 is 0" in told
-    assert "got None, expected 2" in told
+    said = capsys.readouterr().out
+    assert "✓ half of 0 is 0" in said
+    assert "got None, expected 2" in said
 
 
 def test_an_answer_may_change_its_input() -> None:
@@ -205,9 +208,9 @@ def test_an_answer_may_change_its_input() -> None:
         return values.pop()
 
     cases = [([1, 2],), ([3],)]
-    kept = copy.deepcopy(cases)
+    given = copy.deepcopy(cases)
     assert exercise(last, reference=lambda values: values[-1], cases=cases) is last
-    assert cases == kept
+    assert cases == given
 
 
 def test_a_plain_value_is_an_answer_too(capsys, monkeypatch) -> None:

@@ -56,7 +56,7 @@ def test_collate_pads_and_masks(sizes: list[tuple[int, int]]):
         learned = (batch.labels[row] != IGNORE).nonzero().flatten().tolist()
         assert learned == list(range(example.learn_from, n))
     first = int((batch.labels != IGNORE).nonzero()[:, 1].min())
-    assert batch.keep == T - (first - 1), "the head must see what predicts the first learned token"
+    assert batch.logits_to_keep == T - (first - 1), "the head sees what predicts the first"
     assert torch.equal(batch.labels[batch.labels != IGNORE], batch.ids[batch.labels != IGNORE])
 
 

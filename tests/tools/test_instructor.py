@@ -69,7 +69,7 @@ def root(tmp_path: Path) -> Path:
         ('"Skill by skill" = ', '"Nowhere" = "x"\n"Skill by skill" = ', "at 'Nowhere'"),
         ("facts will the model", "things will the model", "no \\[\\[prediction\\]\\] for"),
         ('measured = "facts"', 'measured = "luck"', "Nothing is known of 'luck'"),
-        ('sweep = "schedule"\nlr = 1e-3', 'sweep = "schedule"\nlr = 7.0', "No recorded runs"),
+        ('sweep = "schedule"\nlr = 1e-3', 'sweep = "schedule"\nlr = 7.0', "no recorded runs"),
     ],
 )
 def test_what_does_not_fit_is_refused(root: Path, old: str, new: str, says: str):
@@ -173,7 +173,7 @@ def test_a_plan_counts_running_once_and_talk_on_top(notebook: Path):
 def test_an_outcome_is_that_of_the_records():
     setting = compare.pick(compare.settings(compare.shipped("nano")), "learning rate", 1e-3)[0]
     said = recorded({"sweep": "learning rate", "lr": 1e-3})
-    assert setting.told("retention") in said and said.endswith("3 seeds")
+    assert setting.text("retention") in said and said.endswith("3 seeds")
     assert recorded({"measured": "rounding"}).count("keeps") == 3
 
 

@@ -5,15 +5,14 @@
 The last table holds every statement that a notebook puts to the test, as its stored run judged it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from statistics import fmean
 
-from ftlab import record as records
 from ftlab.analysis import compare
 from ftlab.analysis.attention_order import best_rates
+from ftlab.analysis.compare import rate_text
 from ftlab.analysis.four_bits import left, pairs
-from ftlab.base.paths import data_dir
 from ftlab.show.canvas.style import method_mark
 from tools.pages.instructor.sections import Judged, verdicts
 
@@ -22,39 +21,39 @@ TOP = """# What was measured
 
 <!-- Written by `python -m tools.pages.readme` from data/records and the stored notebooks. -->
 
-`ftlab claims` tells the same with intervals and verdicts, and more of it.
+`ftlab claims` prints the same with intervals and verdicts, and more of it.
 """
 
 HEAD = """
 ## Full fine-tuning, by learning rate
 
-One task (`clinic`, triage notes), full fine-tuning, nothing protected. *Right* and *new cases*:
+One task (`clinic`, triage notes), full fine-tuning, nothing protected. *Learned* and *new cases*:
 share of test notes answered exactly, all and those about complaints never trained on (higher is
-better). *Kept*: share of the base's skills that is left (higher is better), with the lowest and
-highest seed. *Forgotten*: rise of the loss on general text in nats per token (lower is better).
+better). *Retained*: share of the base's skills (higher is better), with the lowest and highest
+seed. *Forgotten*: rise of the loss on general text in nats per token (lower is better).
 
-| model | learning rate | right | new cases | kept | forgotten | seeds |
+| model | learning rate | learned | new cases | retained | forgotten | seeds |
 |---|---|---|---|---|---|---|
 """
 
 
-def _row(model: str, rate: float, runs: Sequence[records.Record]) -> str:
-    def mean(key: str) -> float:
-        return fmean(run.final[key] for run in runs)
-
-    kept = [run.final["retention"] for run in runs]
-    return (
-        f"| {model} | {rate:g} | {mean('target_score'):.0%} | {mean('held_score'):.0%} "
-        f"| {fmean(kept):.0%} ({min(kept):.0%} to {max(kept):.0%}) "
-        f"| {mean('forgotten'):+.2f} | {len(runs)} |"
-    )
+def by_rate() -> str:
+    """Full fine-tuning on both models, a row a rate, as Markdown."""
+    rows = [
+        f"| {model} | {rate_text(s.lr)} | {s.mean('target_score'):.0%} "
+        f"| {s.mean('held_score'):.0%} | {s.text('retention')} | {s.mean('forgotten'):+.2f} "
+        f"| {len(s.runs)} |"
+        for size, model in MODELS.items()
+        for s in compare.pick(compare.settings(compare.shipped(size)), "learning rate")
+    ]
+    return HEAD + "\n".join(rows) + "\n"
 
 
 MATCHED = """
 ## Remedies at matched learning
 
-Who learns less forgets less, so methods are compared at *matched learning*: skills kept at the
-moment when the loss on the new task first fell to a level that all of them reach (nano-gpt2
+Who learns less forgets less, so methods are compared at *matched learning*: what they have
+retained when the loss on the new task first falls to a level that all of them reach (nano-gpt2
 {nano:.2f}, SmolLM2-135M {laptop:.2f} nats per token); each method at its best recorded rate
 (SmolLM2: one or two rates each, three for full fine-tuning), mean of three seeds and 95 % interval.
 
@@ -97,12 +96,11 @@ def matched() -> str:
 SHIFTS = """
 ## Which attention of an encoder-decoder model
 
-Encoder-decoder models have three attentions. On nano-t5, LoRA on one alone, with equal numbers of
-weights and each at its best rate (most new items right), for a task that is new in its answers'
-format and one that is new in its questions' words; right and kept, means of three seeds (higher is
-better):
+Encoder-decoder models have three attentions. On nano-t5, LoRA on one alone, with equally many
+parameters and each at the rate where it learned most, for a task that is new in its answers' format
+and one that is new in its questions' words; means of three seeds (higher is better):
 
-| adapted | new format: right | kept | new words: right | kept |
+| adapted | new format: learned | retained | new words: learned | retained |
 |---|---|---|---|---|
 """
 ATTENTIONS = ("lora_decoder", "lora_cross", "lora_encoder", "lora_kinds", "learning rate")
@@ -118,11 +116,7 @@ def shifts() -> str:
     ]
     rows = []
     for method in ATTENTIONS:
-        cells = [
-            f"{side[method].mean(key):.0%}"
-            for side in best
-            for key in ("target_score", "retention")
-        ]
+        cells = _both(side[method] for side in best)
         rows.append(f"| {label(method)} | {' | '.join(cells)} |")
     return SHIFTS + "\n".join(rows) + "\n"
 
@@ -130,11 +124,11 @@ def shifts() -> str:
 FOUR = """
 ## A base in four bits
 
-QLoRA against LoRA, with the same adapters, precision, notes and seeds. *Kept*: of its own base,
+QLoRA against LoRA, with the same adapters, precision, notes and seeds. *Retained*: of its own base,
 which for QLoRA is the rounded one. *Left*: of the plain base's skills. Rounding alone leaves
 {alone}. Means of three seeds (higher is better):
 
-| | LoRA: right | kept | QLoRA: right | kept | left |
+| | LoRA: learned | retained | QLoRA: learned | retained | left |
 |---|---|---|---|---|---|
 """
 
@@ -148,15 +142,15 @@ def four_bits() -> str:
     }
     rows = []
     for pair in found:
-        cells = [
-            f"{setting.mean(key):.0%}"
-            for setting in (pair.lora, pair.qlora)
-            for key in ("target_score", "retention")
-        ]
         rest = f"{fmean(left(pair.qlora, pair.plain)):.0%}"
-        rows.append(f"| {pair.where} | {' | '.join([*cells, rest])} |")
-    told = ", ".join(f"{share:.1%} of {name}'s" for name, share in alone.items())
-    return FOUR.format(alone=told) + "\n".join(rows) + "\n"
+        rows.append(f"| {pair.where} | {' | '.join([*_both([pair.lora, pair.qlora]), rest])} |")
+    leaves = ", ".join(f"{share:.1%} of {name}'s" for name, share in alone.items())
+    return FOUR.format(alone=leaves) + "\n".join(rows) + "\n"
+
+
+def _both(found: Iterable[compare.Setting]) -> list[str]:
+    """Learned and retained of each setting, means over its seeds."""
+    return [f"{s.mean(key):.0%}" for s in found for key in ("target_score", "retention")]
 
 
 def _matched(found: compare.Matched | None) -> str:
@@ -164,7 +158,7 @@ def _matched(found: compare.Matched | None) -> str:
     if found is None or interval is None or found.setting is None:
         return "-"
     low, high = max(0.0, interval.low), min(1.0, interval.high)
-    return f"{interval.estimate:.0%} ({low:.0%} to {high:.0%}), rate {found.setting.lr:g}"
+    return f"{interval.estimate:.0%} ({low:.0%} to {high:.0%}), rate {rate_text(found.setting.lr)}"
 
 
 ALL = """
@@ -201,14 +195,4 @@ def statements(root: Path) -> str:
 
 def measured(root: Path) -> str:
     """The page, as Markdown; `root` is the clone with the stored notebooks."""
-    rows = []
-    for folder, model in MODELS.items():
-        place = data_dir() / "records" / folder
-        found = records.load_all(place) if place.is_dir() else []
-        runs = [
-            r for r in found if r.domain == "clinic" and r.extra.get("sweep") == "learning rate"
-        ]
-        for rate in sorted({r.plan["lr"] for r in runs}):
-            rows.append(_row(model, rate, [r for r in runs if r.plan["lr"] == rate]))
-    tables = HEAD + "\n".join(rows) + "\n" + matched() + shifts() + four_bits()
-    return TOP + tables + statements(root)
+    return TOP + by_rate() + matched() + shifts() + four_bits() + statements(root)

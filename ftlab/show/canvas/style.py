@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from itertools import cycle
 
 from ftlab.methods import table
+from ftlab.plan import rate_text
 
 INK = "#222222"  # text, and the mean in the two-number plot
 SOFT = "#595959"  # second-rank text
@@ -104,14 +105,6 @@ def percent(share: float) -> str:
         return "not measured"
     text = f"{100 * share:.0f}"
     return f"{'0' if text == '-0' else text} %"
-
-
-def rate_text(rate: float) -> str:
-    """A learning rate as every plot, table and sentence writes it: 0.00015 gives "1.5e-4"."""
-    if not rate:
-        return "0"
-    mantissa, exponent = f"{rate:.2e}".split("e")
-    return f"{float(mantissa):g}e{int(exponent)}"
 
 
 def value_text(value: object, quantity: str = "") -> str:

@@ -91,7 +91,7 @@ def _shape() -> tuple[list[list[tuple[int, int, str]]], int, int]:
 
     found = shape("nano-gpt2")
     blocks = [[(m.reads, m.writes, m.target) for m in block.matrices] for block in found.blocks]
-    return blocks, found.vocabulary * found.width, found.numbers
+    return blocks, found.vocabulary * found.width, found.parameters
 
 
 def _band(block: int) -> int:

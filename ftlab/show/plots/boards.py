@@ -65,7 +65,7 @@ def settings_table(found: Iterable[Any], *, model: str = "") -> Table:
             called(setting.sweep),
             rate_text(setting.lr),
             f"{100 * setting.runs[0].trainable / setting.runs[0].total:.3g} %",
-            *(setting.told(key) for key in ("target_score", "held_score", "retention")),
+            *(setting.text(key) for key in ("target_score", "held_score", "retention")),
             f"{setting.mean('forgotten'):+.2f}",
         ]
         for setting in found

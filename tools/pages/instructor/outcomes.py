@@ -27,7 +27,7 @@ def recorded(asked: Mapping[str, Any]) -> str:
     found = compare.settings(runs, domain=asked.get("domain", "clinic"))
     setting = compare.pick(found, asked["sweep"], asked["lr"])[0]
     return (
-        f"kept {setting.told('retention')}, right {setting.mean('target_score'):.0%}; "
+        f"kept {setting.text('retention')}, right {setting.mean('target_score'):.0%}; "
         f"{len(setting.runs)} seeds"
     )
 

@@ -1,0 +1,77 @@
+"""Runs as a DataFrame: rows checked by hand. pytest tests/analysis/test_frame.py"""
+
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+
+import ftlab
+from ftlab import record
+from ftlab.analysis import compare
+from ftlab.base.errors import InputError
+
+RUN = record.Record(
+    name="full lr 0.001", method="full", model="nano-gpt2", model_checksum="a", domain="clinic",
+    data_checksum="b", suite="world", plan={"lr": 1e-3, "steps": 40, "schedule": "cosine"}, seed=2,
+    device="cpu", precision="fp32", versions={}, command="", trainable=10, total=30,
+    budget={"examples": 640, "tokens": 900, "steps": 40}, curve=[], baseline={},
+    final={
+        "target_score": 0.75, "held_score": 0.5, "retention": 0.9, "forgotten": 0.25,
+        "skills": {"facts": 0.8, "recall": 0.6},
+    },
+    seconds=12.5, peak_memory=None,
+)  # fmt: skip
+
+
+def test_a_run_of_ones_own_is_a_row(tmp_path):
+    record.save(RUN, tmp_path)
+    frame = ftlab.records(tmp_path)
+    row = frame.iloc[0]
+    assert frame.shape == (1, 23)
+    assert row["name"] == "full lr 0.001" and row["method"] == "full" and row["seed"] == 2
+    assert (row["lr"], row["steps"], row["schedule"]) == (1e-3, 40, "cosine")
+    scores = row[["learned", "retained", "forgotten", "held", "skill_facts", "skill_recall"]]
+    assert list(scores) == [0.75, 0.9, 0.25, 0.5, 0.8, 0.6]
+    assert (row["trainable"], row["total"], row["tokens"], row["seconds"]) == (10, 30, 900, 12.5)
+    assert (row["device"], row["precision"], row["replay"]) == ("cpu", "fp32", 0)
+    assert row["items"] is pd.NA  # a record of one's own does not say
+
+
+def test_stored_runs_are_found_and_other_skills_are_missing(tmp_path):
+    """As `ftlab.keep` stores them: a folder a run."""
+    for name, skills in (("a", {"facts": 1.0}), ("b", {"order": 0.5})):
+        record.save(replace(RUN, final=RUN.final | {"skills": skills}), tmp_path / name)
+        (path,) = (tmp_path / name).glob("*.json")
+        path.rename(path.with_name("record.json"))
+        (tmp_path / name / "run.json").write_text("{}")
+    frame = ftlab.records(str(tmp_path))
+    assert list(frame["skill_facts"].isna()) == [False, True]
+    assert list(frame["skill_order"].dropna()) == [0.5]
+
+
+def test_a_damaged_record_is_named_and_left_out(tmp_path, capsys):
+    record.save(RUN, tmp_path)
+    record.save(replace(RUN, name="no skills", final={"target_score": 1.0}), tmp_path)
+    (tmp_path / "broken.json").write_text("{")
+    assert list(ftlab.records(tmp_path)["name"]) == [RUN.name]
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.startswith("Left out: ") and "broken.json cannot be read" in first
+    assert "no-skills" in second and "'retention' is missing" in second
+
+
+@pytest.mark.parametrize(("given", "folder"), [("nano", "nano"), ("smollm2-135m", "laptop")])
+def test_what_ships_is_a_row_a_run(given, folder):
+    frame, runs = ftlab.records(given), compare.shipped(folder)
+    assert list(frame["name"]) == [run.name for run in runs]
+    for setting in compare.settings(runs):
+        rows = frame[frame["name"].str.startswith(setting.name + ", seed ")]
+        assert list(rows["retained"]) == setting.values("retention")
+        assert list(rows["learned"]) == setting.values("target_score")
+        assert set(rows["items"]) == {setting.runs[0].extra["items"]}
+
+
+def test_wrong_places_are_refused(tmp_path):
+    with pytest.raises(InputError, match="one of laptop, nano, nano-t5, qlora"):
+        ftlab.records("nonesuch")
+    with pytest.raises(InputError, match="holds no records"):
+        ftlab.records(tmp_path)
