@@ -50,7 +50,7 @@ class Place:
     """Where a parameter belongs."""
 
     part: str
-    """block, embeddings, head or norm (what stands outside of all these: the final norm)."""
+    """block, embeddings, head, virtual tokens (of a prefix or a prompt), or norm (the rest)."""
     stack: str = ""
     block: int = -1
 
@@ -130,15 +130,19 @@ class LayerMap:
 
     def place(self, parameter: str) -> Place:
         """Where the parameter (or module) of this name belongs."""
-        name = parameter.removeprefix("base_model.model.")
+        name = parameter.removeprefix("base_model.")  # peft's; around adapters one "model." more
+        if name.startswith("prompt_encoder."):
+            return Place("virtual tokens")
+        found = (self._place(name), self._place(name.removeprefix("model.")))
+        return next((place for place in found if place), Place("norm"))
+
+    def _place(self, name: str) -> Place | None:
         for stack in self.entry.stacks:
             if found := re.match(rf"{re.escape(stack.blocks)}\.(\d+)\.", name):
                 return Place("block", stack.name, int(found[1]))
         if name.startswith(tuple(f"{path}." for path in self.entry.embeddings)):
             return Place("embeddings")
-        if name.startswith(f"{self.entry.head}."):
-            return Place("head")
-        return Place("norm")
+        return Place("head") if name.startswith(f"{self.entry.head}.") else None
 
     def _get(self, name: str) -> nn.Module | None:
         try:

@@ -43,7 +43,7 @@ def below(model: nn.Module) -> int:
     """How many of the lowest blocks never change, and nothing before them: 0 to the depth."""
     found = layer_map(model)
     places = [found.place(name) for name, p in model.named_parameters() if p.requires_grad]
-    if any(place.part == "embeddings" for place in places):
+    if any(place.part in ("embeddings", "virtual tokens") for place in places):
         return 0
     moved = [place.block for place in places if place.part == "block"]
     return min(moved, default=found.depth())
