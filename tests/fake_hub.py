@@ -6,7 +6,7 @@
 
 Modes: "well"; an HTTP status ("401", "404", "429", "503"), for the API and the files; "silent"
 (takes the connection and says nothing), "mute" (so does the API, but the front page is up);
-"slow" (a file comes in eight pieces), "stalls" (after the first piece nothing more comes).
+"slow" (a file comes in eight parts), "stalls" (after the first part nothing more comes).
 With 429 and 503 it asks for five minutes of patience, as the Hub does.
 """
 

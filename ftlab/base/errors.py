@@ -1,4 +1,4 @@
-"""A user's slip, told in one sentence.
+"""Errors of input, each with a message of one sentence.
 
 `InputError` carries what was given, what is possible and what to do. Jupyter shows that
 sentence alone (IPython asks an exception for `_render_traceback_`); the command line prints

@@ -1,8 +1,8 @@
 """Plain data: what JSON can hold, written whole or not at all.
 
-`plain` turns numbers of any library, tuples and dataclasses into the forms that come back from a
-file unchanged, so plain(x) == read_json(write_json(path, x)). NaN and infinities become None,
-since JSON has no word for them and `null` is honest: nothing was measured.
+`plain` turns arrays and scalars of any library, tuples and dataclasses into the forms that come
+back from a file unchanged, so plain(x) == read_json(write_json(path, x)). NaN and infinities
+become None, since JSON has no word for them and `null` is honest: nothing was measured.
 """
 
 import dataclasses

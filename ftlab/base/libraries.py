@@ -1,4 +1,4 @@
-"""Libraries that need not be there: asked for, or stepped around, in one place."""
+"""Optional libraries: loaded with a clear error, or hidden, in one place."""
 
 import importlib.util
 import sys
@@ -18,7 +18,7 @@ def bitsandbytes() -> Any:
         import bitsandbytes  # takes a second
     except ImportError:
         raise InputError(
-            "Four bits and 8-bit or paged optimisers need bitsandbytes, which is not installed; "
+            "Four bits and 8-bit or paged optimizers need bitsandbytes, which is not installed; "
             "run `pip install bitsandbytes` and restart."
         ) from None
     return bitsandbytes
@@ -28,8 +28,8 @@ def hide_old_torchao() -> None:
     """Make this process believe that a torchao older than 0.16 is absent; no file is touched.
 
     Where peft finds one (Colab has 0.10), get_peft_model raises ImportError, although nothing
-    here needs torchao. None in sys.modules is Python's own way to say "not to be had": find_spec
-    answers None, and `import torchao` raises ModuleNotFoundError. One that is loaded already
+    here needs torchao. None in sys.modules is Python's own way to say "not installed": find_spec
+    returns None, and `import torchao` raises ModuleNotFoundError. One that is loaded already
     stays: hiding it would break whoever loaded it.
     """
     if "torchao" in sys.modules or importlib.util.find_spec("torchao") is None:
@@ -50,11 +50,7 @@ def is_hidden(name: str) -> bool:
 
 
 def release(version: str) -> tuple[int, ...]:
-    """ "0.10.0+git12" as (0, 10, 0): the leading numbers, for comparing."""
-    numbers: list[int] = []
-    for part in version.split("+")[0].split("."):
-        digits = "".join(c for c in part if c.isdigit()) if part[:1].isdigit() else ""
-        if not digits:
-            break
-        numbers.append(int(digits))
-    return tuple(numbers)
+    """ "0.10.0+git12" as (0, 10, 0): its leading integers, for comparing."""
+    from packaging.version import Version  # comes with datasets and transformers
+
+    return Version(version).release

@@ -77,7 +77,7 @@ def device() -> str:
 def precision(on: str | None = None) -> str:
     """ "bf16", "fp16" or "fp32" for training on the device `on` (default: this machine's).
 
-    On a CPU float32, whose numbers are the same everywhere, unless FTLAB_PRECISION=bf16 asks for
+    On a CPU float32, whose results are the same everywhere, unless FTLAB_PRECISION=bf16 asks for
     speed: on a CPU with bfloat16 instructions a real model trains about twice as fast.
     Raises InputError for a precision that is none of the three.
     """
@@ -127,7 +127,7 @@ def room(on: Any) -> int:
 
 @contextmanager
 def explain_if_full(when: str) -> Iterator[None]:
-    """Turn a full card into one sentence that says `when` ("while a copy was made") and a cure.
+    """Turn a full card into one sentence that says `when` ("while a copy was made") and what to do.
 
     A training step has more to say: `ftlab.memory.advice`.
     """
@@ -138,7 +138,7 @@ def explain_if_full(when: str) -> Iterator[None]:
     except torch.OutOfMemoryError as error:
         raise OutOfMemory(
             f"ftlab: The card was full {when}: a lab holds its base twice, each run a model of its "
-            "own. Delete the runs that you need no more (del run), or restart the kernel; or take "
+            "own. Delete runs you no longer need (del run), or restart the kernel; or take "
             "a smaller model, or a base in four bits (open_lab(..., base=Quantize()))."
         ) from error
 

@@ -2,7 +2,7 @@
 
 Progress bars and warnings of the stack differ from machine to machine (bitsandbytes logs a line
 on CPUs with avx512_bf16 only), which buries the lesson and breaks strict notebook tests.
-Environment variables reach what is not imported yet; what is loaded already is told directly.
+Environment variables reach what is not imported yet; what is loaded already is set directly.
 Nothing is imported here, so the call takes no time. Calling it twice does no harm.
 """
 
@@ -36,10 +36,10 @@ def quiet() -> None:
         logging.getLogger(name).setLevel(logging.ERROR)
     for pattern in _WARNINGS:
         warnings.filterwarnings("ignore", message=pattern)
-    _tell_the_loaded()
+    _set_the_loaded()
 
 
-def _tell_the_loaded() -> None:
+def _set_the_loaded() -> None:
     talk = sys.modules.get("transformers.utils.logging")
     if talk is not None:
         talk.set_verbosity_error()

@@ -6,17 +6,17 @@ output can be written, and writes it beside its place before it is moved there.
 
 import os
 import sys
-import time
 from pathlib import Path
 from typing import Any, TextIO
+
+from tqdm import tqdm
 
 from ftlab.base.errors import InputError
 
 PICTURES = (".png", ".svg", ".pdf")
-BAR = 24  # letters
 
 
-class Progress:
+class Progress(tqdm):
     """A bar that redraws its line in a terminal, and prints a line now and then elsewhere.
 
     with Progress(100) as bar:
@@ -25,40 +25,38 @@ class Progress:
 
     def __init__(self, total: int, *, every: float = 10.0, out: TextIO | None = None) -> None:
         """total: steps; every: seconds between lines where the output is no terminal."""
-        self.total, self.every, self.out = total, every, out or sys.stdout
-        self.live = self.out.isatty()
-        self.told = self.wide = 0.0
-
-    def __enter__(self) -> "Progress":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self.live and self.wide:
-            self.out.write("\n")
-            self.out.flush()
+        stream: TextIO = out or sys.stdout
+        live = stream.isatty()
+        super().__init__(
+            total=total,
+            file=stream if live else _Lines(stream),
+            leave=live,  # a line that was printed stays anyway
+            mininterval=0.1 if live else every,
+            miniters=0,
+            dynamic_ncols=live,
+            ascii=".#",
+            bar_format="[{bar:24}] {n_fmt}/{total_fmt}{postfix}",
+        )
 
     def to(self, step: int, words: str = "") -> None:
         """Show that `step` of the total is done, with a few words."""
-        now = time.monotonic()
-        last = step >= self.total
-        if not last and now - self.told < (0.1 if self.live else self.every):
-            return
-        self.told = now
-        done = min(BAR, BAR * step // max(1, self.total))
-        line = f"[{'#' * done}{'.' * (BAR - done)}] {step}/{self.total}  {words}".rstrip()
-        if self.live:
-            line = line[: max(20, _columns() - 1)]
-            self.out.write("\r" + line.ljust(int(self.wide)))
-            self.wide = len(line)
+        self.set_postfix_str(words, refresh=False)
+        if step < self.total:
+            self.update(step - self.n)
         else:
-            self.out.write(line + "\n")
-        self.out.flush()
+            self.n = step
+            self.refresh()
 
 
-def _columns() -> int:
-    import shutil
+class _Lines:
+    """A file that takes each state of a bar as a line of its own."""
 
-    return shutil.get_terminal_size().columns
+    def __init__(self, out: TextIO) -> None:
+        self.out, self.flush = out, out.flush
+
+    def write(self, text: str) -> None:
+        if text.strip():
+            self.out.write(text.strip() + "\n")
 
 
 def check_picture(path: Path) -> Path:

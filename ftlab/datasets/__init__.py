@@ -1,4 +1,4 @@
-"""Domains to fine-tune on and suites of skills to keep: ours, the Hub's, and your own."""
+"""Domains to fine-tune on and suites of skills to retain: ours, the Hub's, and your own."""
 
 from typing import TYPE_CHECKING
 

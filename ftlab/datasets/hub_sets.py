@@ -5,10 +5,11 @@
     load_suite("wiki")              the English suite's questions; documents from Wikipedia
 
 Nothing of them ships: they are fetched when they are asked for, and only the files that are
-named here (a few megabytes, not the whole set). Notable choices:
+named here (a few megabytes, not the whole set). MedMCQA is Apache-2.0, WikiText CC-BY-SA-3.0 and
+GFDL, as their cards say. Notable choices:
 
-- Pinned to a commit: a set that changes under the same name would change the numbers.
-- Short rows only, in plain letters, for a note must fit the plan's `max_tokens` and is never cut.
+- Pinned to a commit: a set that changes under the same name would change the results.
+- Short rows only, in ASCII, for a note must fit the plan's `max_tokens` and is never cut.
 - MedMCQA's own test split has no answers, and its training split is 86 MB. So the three splits
   here are cut from its validation split, by a seed: no benchmark result, and not to be compared
   with one. The questions are of real exams; what a model answers is no medical advice.
@@ -70,8 +71,6 @@ class HubSet:
     """The commit that is read."""
     file: str
     """The one file that is read: a split of a configuration, as Parquet."""
-    licence: str
-    """As its card says."""
     pair: Callable[[Mapping[str, Any]], Pair | None]
     """How a row becomes prompt and answer; None for a row that cannot."""
 
@@ -80,7 +79,6 @@ _MEDMCQA = (
     "openlifescienceai/medmcqa",
     "91c6572c454088bf71b679ad90aa8dffcd0d5868",
     "data/validation-00000-of-00001.parquet",
-    "Apache-2.0",
 )
 DOMAINS = {
     "medical": HubSet(*_MEDMCQA, subject),
@@ -90,13 +88,12 @@ DOMAINS = {
 WIKI = "Salesforce/wikitext"
 WIKI_REVISION = "b08601e04326c79dfdd32d625aee71d232d685c3"
 WIKI_FILE = "wikitext-2-raw-v1/{split}-00000-of-00001.parquet"
-WIKI_LICENCE = "CC-BY-SA-3.0 and GFDL"
 
 
 def domain_splits(name: str, seed: int = 0) -> dict[str, list[dict[str, str]]]:
     """The three splits of a known domain, as rows of prompt and answer, cut by `seed`.
 
-    Raises reach.Away where it cannot be had, InputError where its columns are others.
+    Raises reach.Offline where it cannot be fetched, InputError where its columns are others.
     """
     known = DOMAINS[name]
     rows = _rows(known.hub, known.revision, known.file)
@@ -127,7 +124,7 @@ def _short(pair: Pair) -> bool:
 def documents() -> list[str]:
     """Paragraphs of Wikipedia for the general loss: DOCUMENTS of them, always the same.
 
-    Raises reach.Away where the set cannot be had.
+    Raises reach.Offline where the set cannot be fetched.
     """
     return _some(_paragraphs("test", *DOCUMENT_LETTERS), DOCUMENTS)
 

@@ -51,7 +51,7 @@ class Probe:
     choices: tuple[str, ...]
     """What may follow, each with the space it needs."""
     label: int
-    """The place of the right one in `choices`, from 0."""
+    """Index of the right one in `choices`."""
 
     def __post_init__(self) -> None:
         fault = _fault(self)
@@ -138,8 +138,8 @@ class Domain:
 def load_suite(name: str | Path = "world") -> Suite:
     """The suite "world", "english", "tasks", "wiki" or a folder (probes.jsonl, general.jsonl).
 
-    Raises InputError for an unknown name and for the first malformed line, and hub.Away for
-    "wiki" where its text cannot be had.
+    Raises InputError for an unknown name and for the first malformed line, and reach.Offline
+    for "wiki" where its text cannot be fetched.
     """
     if name == "wiki":
         return replace(load_suite("english"), name="wiki", documents=tuple(hub_sets.documents()))

@@ -73,7 +73,7 @@ def read_hub(name: str) -> dict[str, list[Item]]:
         with fetch.asking(name):
             found = load_dataset(name)
     except reach.Offline as error:
-        raise _not_to_be_had(name, error.reason) from error
+        raise _not_fetched(name, error.reason) from error
     if "train" not in found:
         raise InputError(
             f"The data set '{name}' has no split 'train', only "
@@ -87,14 +87,14 @@ def read_known(name: str, seed: int) -> dict[str, list[Item]]:
     try:
         splits = hub_sets.domain_splits(name, seed)
     except reach.Offline as error:
-        raise _not_to_be_had(name, error.reason) from error
+        raise _not_fetched(name, error.reason) from error
     return {split: _hub_split(splits[split], name, split) for split in SPLITS}
 
 
-def _not_to_be_had(name: str, reason: str) -> reach.Offline:
+def _not_fetched(name: str, reason: str) -> reach.Offline:
     return reach.Offline(
-        f"The data set '{name}' is neither a file here nor to be had from the Hub: {reason}; "
-        f"check the name, or give a {ENDINGS_TEXT} file.",
+        f"The data set '{name}' is not a file here and could not be fetched from the Hub: "
+        f"{reason}; check the name, or give a {ENDINGS_TEXT} file.",
         reason,
     )
 

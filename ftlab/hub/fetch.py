@@ -96,7 +96,7 @@ def asking(what: str) -> Iterator[None]:
             yield
         except Exception as error:  # the Hub's libraries raise a dozen kinds
             reason = why_not() or _reason(error)
-            raise Offline(f"{what} cannot be had: {reason}.", reason) from error
+            raise Offline(f"{what} could not be fetched: {reason}.", reason) from error
         finally:
             del client.send
             constants.HF_HUB_DISABLE_XET = xet

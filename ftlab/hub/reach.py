@@ -26,7 +26,7 @@ _given_up = (0.0, "")
 
 
 class Offline(InputError):
-    """What was asked of the Hub cannot be had now; `reason` says why, in words."""
+    """What was asked of the Hub cannot be fetched now; `reason` says why, in words."""
 
     def __init__(self, message: str, reason: str = "") -> None:
         super().__init__(message)

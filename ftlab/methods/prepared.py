@@ -25,7 +25,7 @@ class Row:
     """One line of a plan's table: a part of the live model, and what may move in it."""
 
     part: str
-    """embeddings, blocks 7-9, final norm, head."""
+    """virtual tokens, embeddings, blocks 7-9, final norm, head."""
     what: str
     """q, v, ... with an adapter on it, or weights."""
     r: int | None
@@ -108,7 +108,7 @@ def size_of(parameter: nn.Parameter) -> int:
 # A cell is (stack, part order, block) for sorting, and a row's content for one block.
 _Content = tuple[str, int | None, float | None, float]
 _Cell = tuple[tuple[int, str, int], _Content, int]
-_ORDER = {"embeddings": 0, "block": 1, "norm": 2, "head": 3}
+_ORDER = {"virtual tokens": 0, "embeddings": 1, "block": 2, "norm": 3, "head": 4}
 
 
 def _key(place: Place) -> tuple[int, str, int]:
@@ -149,8 +149,8 @@ def _weights(model: nn.Module, found: LayerMap, factors: Mapping[str, float]) ->
 
 
 def _plain(name: str) -> str:
-    """A parameter's name as the unwrapped model has it."""
-    return name.removeprefix("base_model.model.").replace(".modules_to_save.default", "")
+    """A parameter's name without what peft puts around a copy that is trained."""
+    return name.replace(".modules_to_save.default", "")
 
 
 def _merge_blocks(cells: Sequence[_Cell]) -> list[Row]:

@@ -2,7 +2,7 @@
 
     LoRA    y = W x + s B (A x)     ->     y = (W + s B A) x          one product in place of three
     q, k, v     three layers that read the same x     ->     one product, their weights stacked
-    GELU    its tanh form, term by term    ->    torch's own, in one pass over the numbers
+    GELU    its tanh form, term by term    ->    torch's own, in one pass over the values
     head    a product for each text        ->    one for all, what it reads laid side by side
 
     with fused(model):              inside, layers that can be are; afterwards all is as before
@@ -13,7 +13,7 @@ Notable choices:
   dA = s (B^T dy^T) x and dB^T = s (A x^T) dy. In this order: with the r rows first, a thin product
   takes a third of what it takes with r columns.
 - Only what is the very same function is replaced: plain LoRA of one adapter without dropout, on
-  float32 weights on a CPU. Everything else keeps its own forward.
+  float32 weights on a CPU. Everything else runs its own forward.
 
 Source: Hu et al., LoRA (2021), section 4.1: an adapter can be merged into its weight.
 Run the tests: pytest tests/lab/test_fast.py

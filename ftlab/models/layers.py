@@ -12,7 +12,7 @@ Notable choices:
 - Blocks count from 0 here, as in the code of the models; in plans and pictures from 1.
 - Names are read off the live model: a name of the entry that the model lacks (the gated
   feed-forward of some T5s) is left out, and a peft wrapper is looked through.
-- A fused attention (GPT-2's `c_attn`) has no q, k and v to name until `models.split` parted it.
+- A fused attention (GPT-2's `c_attn`) has no q, k and v to name until `models.split` has split it.
 
 Run the tests: pytest tests/models/test_layer_map.py
 """
@@ -50,7 +50,7 @@ class Place:
     """Where a parameter belongs."""
 
     part: str
-    """block, embeddings, head or norm (what stands outside of all these: the final norm)."""
+    """block, embeddings, head, virtual tokens (of a prefix or a prompt), or norm (the rest)."""
     stack: str = ""
     block: int = -1
 
@@ -80,7 +80,7 @@ class LayerMap:
 
     @property
     def head(self) -> nn.Module:
-        """What turns the last state into odds."""
+        """What turns the last state into logits."""
         return self.model.get_submodule(self.entry.head)
 
     @property
@@ -108,14 +108,14 @@ class LayerMap:
     ) -> list[Linear]:
         """The linear layers that `targets` name, block by block; all blocks if None.
 
-        `kind` (self or cross) keeps one attention only, and then no feed-forward.
+        `kind` (self or cross) selects one attention, and then no feed-forward.
         Raises InputError for an unknown target, and for q, k or v of a fused attention.
         """
         check_targets(targets)
         if self.fused and {"q", "k", "v"} & set(targets):
             raise InputError(
                 f"In {type(self.model).__name__} q, k and v lie in one matrix "
-                f"({self.entry.fused}); part it with ftlab.models.split.split_qkv(model) first."
+                f"({self.entry.fused}); split it first with ftlab.models.split.split_qkv(model)."
             )
         entry = self.stack(stack)
         wanted = range(self.depth(stack)) if blocks is None else sorted(blocks)
@@ -130,15 +130,19 @@ class LayerMap:
 
     def place(self, parameter: str) -> Place:
         """Where the parameter (or module) of this name belongs."""
-        name = parameter.removeprefix("base_model.model.")
+        name = parameter.removeprefix("base_model.")  # peft's; around adapters one "model." more
+        if name.startswith("prompt_encoder."):
+            return Place("virtual tokens")
+        found = (self._place(name), self._place(name.removeprefix("model.")))
+        return next((place for place in found if place), Place("norm"))
+
+    def _place(self, name: str) -> Place | None:
         for stack in self.entry.stacks:
             if found := re.match(rf"{re.escape(stack.blocks)}\.(\d+)\.", name):
                 return Place("block", stack.name, int(found[1]))
         if name.startswith(tuple(f"{path}." for path in self.entry.embeddings)):
             return Place("embeddings")
-        if name.startswith(f"{self.entry.head}."):
-            return Place("head")
-        return Place("norm")
+        return Place("head") if name.startswith(f"{self.entry.head}.") else None
 
     def _get(self, name: str) -> nn.Module | None:
         try:

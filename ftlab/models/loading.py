@@ -1,6 +1,6 @@
 """Load a model and its tokenizer: the only caller of `from_pretrained` (GGUF conversion apart).
 
-    load()                     # nano-gpt2, shipped in data/models, its checksum held to
+    load()                     # nano-gpt2, shipped in data/models, its checksum checked
     load("nano-t5")            # its encoder-decoder sister
     load("smollm2-135m")       # a real LLM of 135 million weights (ftlab/models/smollm.py)
     load("my/folder")          # a folder in the Hub's form: config.json, *.safetensors, tokenizer
@@ -11,7 +11,7 @@ Every name becomes a folder first, and only the folder is read. Notable choices:
 - Safely: safetensors only (a pickle can run code), no code of a repository's own.
 - Nothing is made up: weights that a file lacks are refused, where the library would fill them
   with random numbers and a warning.
-- float32 unless asked otherwise; the library would keep the file's type, so that a bfloat16
+- float32 unless asked otherwise; the library would take the file's type, so that a bfloat16
   file arrives as bfloat16 on a T4, which has none.
 """
 
@@ -75,7 +75,7 @@ def load(
     goes to the device, so that the whole model need never lie there.
 
     Raises InputError for a name that means nothing and for files that are damaged or incomplete,
-    and reach.Away (an InputError too) for what the Hub does not give.
+    and reach.Offline (an InputError too) for what cannot be fetched from the Hub.
     """
     quiet()
     kind = _dtype(dtype)
@@ -99,10 +99,10 @@ def _placed(model: Any, base: Quantize | None, device: Any, name: str) -> Any:
         return model.to(device or "cpu") if base is None else quantize(model, base, device=device)
     except torch.OutOfMemoryError as error:
         count = sum(p.numel() for p in model.parameters())
-        cure = "restart the kernel, or take a smaller model"
-        cure = cure if base else f"load it in four bits, base=Quantize(), or {cure}"
+        what = "restart the kernel, or take a smaller model"
+        what = what if base else f"load it in four bits, base=Quantize(), or {what}"
         raise InputError(
-            f"{name} has {count / 1e6:,.0f} million weights, which do not fit the card; {cure}."
+            f"{name} has {count / 1e6:,.0f} million weights, which do not fit the card; {what}."
         ) from error
 
 
@@ -196,7 +196,7 @@ def _model(folder: Path, dtype: torch.dtype) -> Any:
             dtype=dtype,
             use_safetensors=True,
             output_loading_info=True,
-            ignore_mismatched_sizes=True,  # told apart below, where the library logs a table
+            ignore_mismatched_sizes=True,  # refused below, where the library logs a table
             **safely,
         )
     except torch.OutOfMemoryError:

@@ -1,25 +1,25 @@
-"""What lies below the lowest trained block never changes: compute it once for a text and keep it.
+"""What lies below the lowest trained block never changes: compute it once for each text.
 
-    shelf = PrefixCache()                          one for all runs from the same base
-    with cached_below(model, shelf):           the model's own forward, blocks below k skipped
+    cache = PrefixCache()                      one for all runs from the same base
+    with cached_below(model, cache):           the model's own forward, blocks below k skipped
         for step in train(model, ...): ...
 
-    embeddings -> block 1 ... block k-1 -> [shelf] -> block k ... block n -> head
+    embeddings -> block 1 ... block k-1 -> [cache] -> block k ... block n -> head
                   frozen, so the same      states     trained
                   for every run            (T, d)
 
-Frozen blocks cost a training step no backward pass; with a shelf they cost no forward pass
+Frozen blocks cost a training step no backward pass; with the cache they cost no forward pass
 either. That is why freezing the lower half is cheaper, and not only safer.
 
 Notable choices:
-- The model's own forward runs; the frozen blocks hand the stored states on in its place. They are
-  found by the token ids of the rows. What is not there yet is computed as ever, and kept.
-- In a causal model a state depends only on what stands before it, so padding (at the right) and
-  neighbours in the batch change nothing. Generation, which keeps a cache of its own, and padding
-  at the left go through all blocks as ever.
-- A shelf has a board for every base and depth. A base is known by the sum of its squared weights,
-  which parting the attention (`models.split`) leaves as it is and putting it into four bits does
-  not: so a run never reads what another base has stored.
+- The model's own forward runs; the frozen blocks pass on the cached states instead of computing
+  them. States are found by the token ids of the rows; new rows are computed, then cached.
+- In a causal model a state depends only on the tokens before it, so padding (at the right) and
+  neighbours in the batch change nothing. Generation, which has a cache of its own, and padding
+  at the left go through all blocks as usual.
+- Every base and depth has its own states. A base is known by the sum of its squared weights,
+  which splitting the attention (`models.split`) does not change and quantizing does: so a run
+  never reads the states of another base.
 
 Run the tests: pytest tests/lab/test_fast.py
 """
@@ -33,52 +33,52 @@ from torch import Tensor, nn
 
 from ftlab.models.layers import LayerMap, layer_map
 
-Board = dict[tuple[int, ...], Tensor]
+States = dict[tuple[int, ...], Tensor]
 """States by the token ids of the row: (T, d)."""
-PrefixCache = dict[tuple[str, int], Board]
-"""Boards by (what stands below, how many blocks)."""
+PrefixCache = dict[tuple[str, int], States]
+"""States by (the base, how many blocks)."""
 
 
 def below(model: nn.Module) -> int:
     """How many of the lowest blocks never change, and nothing before them: 0 to the depth."""
     found = layer_map(model)
     places = [found.place(name) for name, p in model.named_parameters() if p.requires_grad]
-    if any(place.part == "embeddings" for place in places):
+    if any(place.part in ("embeddings", "virtual tokens") for place in places):
         return 0
-    moved = [place.block for place in places if place.part == "block"]
-    return min(moved, default=found.depth())
+    trained = [place.block for place in places if place.part == "block"]
+    return min(trained, default=found.depth())
 
 
 def why_not(model: nn.Module) -> str:
-    """Why nothing can be kept for this model, in a sentence; empty where something can."""
+    """Why nothing can be cached for this model, in a sentence; empty where something can."""
     found = layer_map(model)
     if len(found.entry.stacks) > 1:
-        return "Nothing is kept: only the blocks of a causal model are."
+        return "Nothing is cached: only the blocks of a causal model can be."
     if not (count := below(model)):
-        return "Nothing is kept: the embeddings or the first block are trained."
+        return "Nothing is cached: virtual tokens, the embeddings or the first block are trained."
     if _drops(found, count):
         return (
-            "Nothing is kept: there is dropout below the lowest trained block, so its states "
+            "Nothing is cached: there is dropout below the lowest trained block, so its states "
             "differ from step to step while training."
         )
     return ""
 
 
 @contextmanager
-def cached_below(model: nn.Module, shelf: PrefixCache) -> Iterator[int]:
-    """Inside, the lowest blocks answer from the shelf; gives how many, 0 where `why_not`."""
+def cached_below(model: nn.Module, cache: PrefixCache) -> Iterator[int]:
+    """Inside, the lowest blocks answer from the cache; yields how many, 0 where `why_not`."""
     if why_not(model):
         yield 0
         return
     found = layer_map(model)
     count = below(model)
     blocks = list(found.blocks())[:count]
-    reader = _Reader(shelf.setdefault((_mark(found, blocks), count), {}), count)
+    reader = _Reader(cache.setdefault((_fingerprint(found, blocks), count), {}), count)
     body = found.model.get_submodule(found.entry.stacks[0].blocks.rpartition(".")[0])
     handle = body.register_forward_pre_hook(reader.look, with_kwargs=True)
     try:
-        for number, block in enumerate(blocks):
-            block.forward = partial(reader.block, number, block.forward)
+        for index, block in enumerate(blocks):
+            block.forward = partial(reader.block, index, block.forward)
         yield count
     finally:
         handle.remove()
@@ -95,8 +95,8 @@ def _drops(found: LayerMap, count: int) -> bool:
     return any(isinstance(m, nn.Dropout) and m.p > 0 for block in lower for m in block.modules())
 
 
-def _mark(found: LayerMap, blocks: list[nn.Module]) -> str:
-    """What tells these blocks and embeddings from those of another base."""
+def _fingerprint(found: LayerMap, blocks: list[nn.Module]) -> str:
+    """A short name for the weights of these blocks and the embeddings."""
     parts = [*blocks, *(found.model.get_submodule(path) for path in found.entry.embeddings)]
     tensors = [t for part in parts for t in (*part.parameters(), *part.buffers())]
     return f"{sum(t.detach().double().square().sum().item() for t in tensors):.9g}"
@@ -105,10 +105,10 @@ def _mark(found: LayerMap, blocks: list[nn.Module]) -> str:
 class _Reader:
     """What the frozen blocks do in place of their own forward, batch by batch."""
 
-    def __init__(self, board: Board, count: int) -> None:
-        self.board, self.count = board, count
-        self.keys: list[tuple[int, ...]] = []  # of the batch at hand; none: compute, do not keep
-        self.states: Tensor | None = None  # of the batch at hand, if all of it is there
+    def __init__(self, cache: States, count: int) -> None:
+        self.cache, self.count = cache, count
+        self.keys: list[tuple[int, ...]] = []  # of this batch; none: compute, do not cache
+        self.states: Tensor | None = None  # of this batch, if all rows are cached
 
     def look(self, body: nn.Module, args: Any, given: dict[str, Any]) -> None:
         """Before the body's forward: which rows are these, and are they there?"""
@@ -121,18 +121,18 @@ class _Reader:
             return
         rows = zip(ids.tolist(), lengths.tolist(), strict=True)
         self.keys = [tuple(row[:length]) for row, length in rows]
-        found = [self.board.get(key) for key in self.keys]
+        found = [self.cache.get(key) for key in self.keys]
         if all(state is not None for state in found):
             self.states = _side_by_side([s for s in found if s is not None], ids.shape[1])
 
-    def block(self, number: int, own: Any, states: Tensor, *args: Any, **given: Any) -> Any:
-        """A frozen block: the stored states, or its own forward, the last of which is kept."""
+    def block(self, index: int, own: Any, states: Tensor, *args: Any, **given: Any) -> Any:
+        """A frozen block: the stored states, or its own forward, the last of which is cached."""
         if self.states is not None:
             return self.states
         made = own(states, *args, **given)
-        if number == self.count - 1:
+        if index == self.count - 1:
             for key, row in zip(self.keys, made.detach(), strict=False):
-                self.board.setdefault(key, row[: len(key)].clone())
+                self.cache.setdefault(key, row[: len(key)].clone())
         return made
 
 

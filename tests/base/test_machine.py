@@ -45,7 +45,7 @@ def test_environment_decides(monkeypatch, name):
     assert machine.profile().name == name.strip().lower()
 
 
-def test_unknown_profile_is_told(monkeypatch):
+def test_an_unknown_profile_is_refused(monkeypatch):
     monkeypatch.setenv("FTLAB_PROFILE", "a100")
     with pytest.raises(InputError, match=r"FTLAB_PROFILE=a100 is not known.*nano, laptop, t4"):
         machine.profile()

@@ -259,13 +259,23 @@ def test_check_prints_the_report_and_its_code(capsys, monkeypatch, tmp_path) -> 
 # Pieces
 
 
-def test_progress_redraws_in_a_terminal_only(capsys) -> None:
-    with Progress(4, every=0) as bar:
-        for step in range(5):
-            bar.to(step, "words")
-    lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 5 and lines[-1] == f"[{'#' * 24}] 4/4  words"
-    assert "\r" not in "".join(lines)
+def test_progress_redraws_in_a_terminal_only(capsys, monkeypatch) -> None:
+    def drawn(**options: Any) -> str:
+        with Progress(4, **options) as bar:
+            for step in range(1, 5):
+                bar.to(step, f"words {step}")
+        return capsys.readouterr().out
+
+    def lines(*steps: int) -> str:
+        words = [f", words {n}" if n else "" for n in steps]
+        bars = [f"[{6 * n * '#':.<24}] {n}/4" for n in steps]
+        return "".join(f"{bar}{text}\n" for bar, text in zip(bars, words, strict=True))
+
+    assert drawn(every=0) == lines(0, 1, 2, 3, 4)
+    assert drawn(every=60) == lines(0, 4)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    live = drawn()
+    assert live.count("\n") == 1 and live.endswith(lines(4)) and live.count("\r") > 2
 
 
 def test_outputs_are_checked_before_the_work(tmp_path: Path) -> None:

@@ -83,7 +83,7 @@ def test_splits_share_no_prompt_are_short_and_the_same_each_time(here: Path) -> 
     assert domain.train.to_list() != load_domain("medical", seed=1).train.to_list()
 
 
-def test_other_columns_too_few_rows_and_a_missing_file_are_told(here: Path) -> None:
+def test_other_columns_too_few_rows_and_a_missing_file_are_refused(here: Path) -> None:
     with pytest.raises(InputError, match="has no data/validation-00000"):
         load_domain("medical")
     write(here, MEDICAL, [{"text": "no questions"}])

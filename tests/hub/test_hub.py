@@ -108,25 +108,13 @@ def repos(tiny_tokenizer: PreTrainedTokenizerFast, tmp_path_factory: Any) -> dic
     config = T5Config(vocab_size=size, d_model=64, d_kv=16, d_ff=128, num_layers=2, num_heads=4)
     config.decoder_start_token_id = 0
     t5 = T5ForConditionalGeneration(config)
-    bart = BartForConditionalGeneration(
-        BartConfig(
-            vocab_size=size,
-            d_model=64,
-            encoder_layers=2,
-            decoder_layers=2,
-            encoder_attention_heads=2,
-            decoder_attention_heads=2,
-            encoder_ffn_dim=128,
-            decoder_ffn_dim=128,
-            pad_token_id=0,
-            bos_token_id=0,
-            eos_token_id=0,
-            decoder_start_token_id=0,
-            forced_eos_token_id=0,
-        )
-    )
+    sizes = {"layers": 2, "attention_heads": 2, "ffn_dim": 128}
+    sizes = {f"{stack}_{key}": n for stack in ("encoder", "decoder") for key, n in sizes.items()}
+    ends = ("pad_token_id", "bos_token_id", "eos_token_id", "forced_eos_token_id")
+    ends = dict.fromkeys((*ends, "decoder_start_token_id"), 0)
+    bart = BartForConditionalGeneration(BartConfig(vocab_size=size, d_model=64, **sizes, **ends))
     masks = {f"h.{n}.attn.bias": torch.ones(1, 1, 8, 8).tril() for n in range(2)}
-    relic = {
+    unused = {
         "decoder.block.0.layer.1.EncDecAttention.relative_attention_bias.weight": torch.zeros(32, 4)
     }
     write_parquet(
@@ -138,7 +126,7 @@ def repos(tiny_tokenizer: PreTrainedTokenizerFast, tmp_path_factory: Any) -> dic
     (root / "own").mkdir()
     lines = [json.dumps({"prompt": f"Q {n}:", "answer": f"a {n}"}) for n in range(40)]
     (root / "own/train.jsonl").write_text("\n".join(lines), encoding="utf-8")
-    small = like_the_hub(t5, root / "t5", with_gaps, prefix="", more=relic)
+    small = like_the_hub(t5, root / "t5", with_gaps, prefix="", more=unused)
     return {
         "models/openai-community/gpt2": like_the_hub(
             gpt2, root / "gpt2", tokenizer, prefix="transformer.", more=masks
@@ -232,12 +220,12 @@ def test_what_was_named_is_never_replaced(child, mode, why) -> None:
 @pytest.mark.parametrize(
     ("what", "why"),
     [
-        ("load_suite('wiki')", "Salesforce/wikitext cannot be had: "),
-        ("load_domain('medical')", "'medical' is neither a file here nor to be had"),
-        ("load_domain('somebody/own')", "'somebody/own' is neither a file here nor to be had"),
+        ("load_suite('wiki')", "Salesforce/wikitext could not be fetched: "),
+        ("load_domain('medical')", "'medical' is not a file here and could not be"),
+        ("load_domain('somebody/own')", "'somebody/own' is not a file here and could not be"),
     ],
 )
-def test_sets_that_cannot_be_had_are_one_line_within_seconds(child, what, mode, why) -> None:
+def test_sets_that_cannot_be_fetched_are_one_line_within_seconds(child, what, mode, why) -> None:
     found = child.ask(what, mode)
     assert found["error"].startswith("Offline: ") and why in found["error"], found
     assert "\n" not in found["error"] and found["seconds"] < 8
@@ -302,7 +290,7 @@ def test_what_was_fetched_once_needs_no_hub(child, mode) -> None:
     assert child.ask("load_domain('somebody/own').train.num_rows", mode)["value"] == 32
 
 
-def test_a_fetched_model_without_wikipedia_keeps_the_text_that_ships(child) -> None:
+def test_a_fetched_model_without_wikipedia_uses_the_text_that_ships(child) -> None:
     broken = "setattr(__import__('ftlab.datasets.hub_sets').datasets.hub_sets, 'WIKI', 'no/where')"
     found = child.ask(f"[{broken}, (lab := open_lab('clinic', **FEW)).suite.name]")
     assert found["value"] == [None, "english"], found
@@ -324,7 +312,7 @@ def test_a_hub_that_was_silent_is_not_asked_again_at_once(asks_anew, monkeypatch
     asked: list[int] = []
     monkeypatch.setattr(reach, "_ask", lambda heard, seconds: asked.append(1))
     for _ in range(3):
-        with pytest.raises(reach.Offline, match="nobody/model cannot be had: the Hub does not ans"):
+        with pytest.raises(reach.Offline, match="nobody/model could not be fetched: the Hub does"):
             fetch.fetch("nobody/model", wanted=["*"])
     assert len(asked) == 1
 

