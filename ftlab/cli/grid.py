@@ -15,9 +15,7 @@ from ftlab.cli.terminal import check_folder
 
 def add_grid(parser: argparse.ArgumentParser) -> None:
     """The options of `ftlab grid`."""
-    parser.add_argument(
-        "name", help="naive (01), decoder (02-04), seq2seq (05), qlora (06), explorer"
-    )
+    parser.add_argument("name", help="naive (01), decoder (02-04), seq2seq (05), qlora (06)")
     parser.add_argument("--model", default=None, help="(default: by the profile)")
     parser.add_argument(
         "--profile", choices=("nano", "laptop"), default="nano", help="(default: %(default)s)"
@@ -40,8 +38,6 @@ def grid(asked: argparse.Namespace) -> int:
 
     if asked.most is not None and asked.most < 1:
         raise InputError(f"--most {asked.most} is not possible; give a whole number from 1 up.")
-    if asked.name == "explorer":
-        return _explorer(asked)
     model = asked.model or work.model_of(asked.name, asked.profile)
     points = work.choose(asked.name, model, asked.only)
     if asked.list:
@@ -55,25 +51,4 @@ def grid(asked: argparse.Namespace) -> int:
     for news in made:
         print(news, flush=True)
     print(f"{len(points)} runs make the grid '{asked.name}'; they are in {folder}.")
-    return 0
-
-
-def _explorer(asked: argparse.Namespace) -> int:
-    """Make what is missing of the rank explorer's grid, a line for each run."""
-    from ftlab.explorer.make import make, name_of, plan
-    from ftlab.explorer.recorded import FILE
-
-    if asked.only or asked.model or asked.profile != "nano":
-        raise InputError(
-            "The grid explorer is made as a whole on nano-gpt2: leave out --only, --model and "
-            "--profile; --most 10 makes ten runs and stops."
-        )
-    if asked.list:
-        print("\n".join(name_of(settings) for settings in plan()))
-        return 0
-    path = check_folder(asked.out or data_dir() / "records") / FILE
-    quiet()
-    asked.stopped = f"finished runs are in {path}; the same command goes on"
-    for news in make(path, most=asked.most):
-        print(news, flush=True)
     return 0

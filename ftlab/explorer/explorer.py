@@ -54,7 +54,9 @@ class Explorer:
     def __init__(self, header: Mapping[str, Any], points: Sequence[Recorded]) -> None:
         """`header` says what made them. Raises InputError where there is no point."""
         if not points:
-            raise InputError("The explorer's grid holds no run yet; make it: ftlab grid explorer.")
+            raise InputError(
+                "The explorer's grid holds no run yet; make it: python -m tools.data.explorer."
+            )
         self.header = dict(header)
         # the first, where a long run passes through what a shorter one ended with
         self._by_key = {point.settings.key: point for point in reversed(points)}
@@ -63,7 +65,7 @@ class Explorer:
 
     @classmethod
     def load(cls, path: Path | None = None) -> "Explorer":
-        """Read a file that `ftlab grid explorer` made; by default the one that ships."""
+        """Read a file that `python -m tools.data.explorer` made; by default the one that ships."""
         path = path or data_dir() / "records" / FILE
         header, runs = read(path)
         return cls(header, [point for run in runs for point in points_of(run)])

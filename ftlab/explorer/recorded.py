@@ -41,6 +41,7 @@ class Recorded:
 
 
 FILE = "explorer.jsonl"
+MAKE_IT = "make it with: python -m tools.data.explorer"
 _MORE = ("seen_score", "held_score", "target_loss", "general_loss", "loss")
 
 
@@ -50,13 +51,15 @@ def read(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     Raises InputError where there is no file, or none of this kind.
     """
     if not path.is_file():
-        raise InputError(f"{path} is missing; make it with: ftlab grid explorer.")
+        raise InputError(f"{path} is missing; {MAKE_IT}.")
     try:
         header, *runs = map(json.loads, path.read_text(encoding="utf-8").split("\n")[:-1])
     except ValueError as error:
         raise InputError(f"{path} is damaged ({error}); delete it and make it again.") from error
     if header.get("kind") != "explorer":
-        raise InputError(f"{path} is no explorer's grid; make one with: ftlab grid explorer.")
+        raise InputError(
+            f"{path} is no explorer's grid; make one with: python -m tools.data.explorer."
+        )
     return header, runs
 
 

@@ -16,11 +16,10 @@ import pytest
 from ftlab.base.errors import InputError
 from ftlab.base.paths import data_dir
 from ftlab.evaluate.evaluator import Sizes
-from ftlab.explorer import make as maker
 from ftlab.explorer import recorded
 from ftlab.explorer.estimate import Estimate, left_out
 from ftlab.explorer.explorer import Explorer
-from ftlab.explorer.make import make, plan, run_of
+from ftlab.explorer.live import run_of
 from ftlab.explorer.recorded import points_of, read
 from ftlab.explorer.settings import (
     ALPHAS,
@@ -35,6 +34,8 @@ from ftlab.explorer.settings import (
 )
 from ftlab.lab.lab import Lab, open_lab
 from ftlab.record import rows_checksum
+from tools.data import explorer as maker
+from tools.data.explorer import make, plan
 
 BASELINE = {
     "target_score": 0.0, "seen_score": 0.0, "held_score": 0.0, "target_loss": 9.0,
@@ -65,7 +66,7 @@ def grid() -> Explorer:
 def shipped() -> Explorer:
     """The file that ships."""
     if not (data_dir() / "records" / recorded.FILE).is_file():
-        pytest.skip("THE EXPLORER'S GRID IS NOT THERE: make it with `ftlab grid explorer`")
+        pytest.skip("THE EXPLORER'S GRID IS NOT THERE: python -m tools.data.explorer")
     return Explorer.load()
 
 

@@ -8,7 +8,7 @@ import dataclasses
 import pytest
 
 from ftlab.base.errors import InputError
-from ftlab.explorer.make import method_of
+from ftlab.explorer.live import method_of
 from ftlab.explorer.settings import PRESETS, Settings
 
 

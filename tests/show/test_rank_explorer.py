@@ -118,7 +118,7 @@ def test_the_frontier_is_beaten_by_no_point(explorer: Explorer) -> None:
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_the_parameters_are_those_of_the_live_model(name: str, lab: Lab) -> None:
-    from ftlab.explorer.make import method_of
+    from ftlab.explorer.live import method_of
 
     made = method_of(PRESETS[name])(lab.fresh())
     assert parameters(PRESETS[name]) == made.trainable == count(made.model, "").trainable
@@ -136,7 +136,7 @@ def test_nothing_to_train_is_a_sentence(panel: RankExplorer) -> None:
 
 def test_trained_for_real_it_is_the_plain_run(lab: Lab, explorer: Explorer) -> None:
     """Without a kernel the run ends before the call returns."""
-    from ftlab.explorer.make import method_of
+    from ftlab.explorer.live import method_of
     from ftlab.plan import Plan
 
     panel = rank_explorer(lab, explorer)

@@ -31,7 +31,7 @@ from transformers import Trainer, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
 
 from ftlab.base.machine import precision
-from ftlab.explorer.make import run_of
+from ftlab.explorer.live import run_of
 from ftlab.explorer.settings import PRESETS, Settings
 from ftlab.lab.lab import Lab
 from ftlab.lab.run import Run

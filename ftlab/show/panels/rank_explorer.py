@@ -139,7 +139,7 @@ class RankExplorer(Panel):
             return None
 
     def _steps(self, asked: Settings) -> Any:
-        from ftlab.explorer.make import run_of
+        from ftlab.explorer.live import run_of
 
         yield from run_of(self.lab, asked, every=EVERY)
 

@@ -1,4 +1,4 @@
-"""The runs behind the rank explorer's sliders, and their maker: `ftlab grid explorer`.
+"""The runs behind the rank explorer's sliders, and their maker: `python -m tools.data.explorer`.
 
     plan()                                     the settings of every run, most useful first
     for news in make(path): print(news)        makes what is missing in the file
@@ -20,16 +20,23 @@ Notable choices:
 Run the tests: pytest tests/explorer/test_recorded.py
 """
 
+import argparse
 import dataclasses
 import json
 import os
 import random
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ftlab.base.errors import InputError
-from ftlab.explorer.recorded import read
+from ftlab.base.paths import data_dir
+from ftlab.base.quiet import quiet
+from ftlab.cli.main import single
+from ftlab.cli.terminal import check_folder
+from ftlab.explorer.live import run_of
+from ftlab.explorer.recorded import FILE, read
 from ftlab.explorer.settings import (
     ALPHAS,
     BANDS,
@@ -45,15 +52,12 @@ from ftlab.explorer.settings import (
 
 if TYPE_CHECKING:  # torch comes with it
     from ftlab.lab.lab import Lab
-    from ftlab.lab.run import Run
 
-EVERY = 20
-"""Steps between the measured points of a run."""
 LOT = 160
 """How many positions are drawn."""
 DRAW = "explorer 1"
 """What they are drawn by."""
-COMMAND = "ftlab grid explorer"
+COMMAND = "python -m tools.data.explorer"
 
 
 def plan() -> list[Settings]:
@@ -117,43 +121,6 @@ def _drawn(dice: random.Random, number: int) -> Settings:
         steps=STEPS[1 + number % 2],
         seed=dice.choice(SEEDS),
     )
-
-
-def method_of(settings: Settings) -> Any:
-    """The method that trains these settings. Raises InputError where nothing would move."""
-    from ftlab.methods.freeze import Freeze
-    from ftlab.methods.full_tuning import full
-    from ftlab.methods.lora import LoRA
-
-    if not settings.moves:
-        raise InputError("No band has a rank and the head is still: give one of them something.")
-    if settings.naive:
-        return full
-    if not any(settings.ranks):
-        return Freeze({"1-12": 0.0}, head=1.0, norm=0.0, untied=True, name="head")
-    bands = [(b, r, s * r) for b, r, s in zip(BANDS, settings.ranks, settings.scales, strict=True)]
-    return LoRA(
-        {band: rank for band, rank, _ in bands if rank},
-        alphas={band: alpha for band, rank, alpha in bands if rank},
-        targets=TARGETS[settings.targets],
-        head=settings.head,
-        name="explorer",
-    )
-
-
-def run_of(lab: "Lab", settings: Settings, *, every: int = EVERY) -> "Run":
-    """The run of these settings, the fast way; a point every `every` steps."""
-    from ftlab.plan import Plan
-
-    asked = Plan(
-        steps=settings.steps,
-        lr=settings.lr,
-        schedule=settings.schedule,
-        warmup=settings.steps // 10 if settings.schedule == "cosine" else 0,
-        seed=settings.seed,
-        measure_every=every,
-    )
-    return lab.run(asked, method=method_of(settings), name="explorer", fast=True, store=False)
 
 
 def row_of(lab: "Lab", settings: Settings) -> dict[str, Any]:
@@ -280,11 +247,33 @@ def name_of(settings: Settings) -> str:
     return ", ".join(word for word in words if word)
 
 
-if __name__ == "__main__":
-    import sys
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of the command."""
+    parser.add_argument("--list", action="store_true", help="name the runs and stop")
+    parser.add_argument("--most", type=int, default=None, help="make so many runs and stop")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=None,
+        metavar="FOLDER",
+        help="where the file goes (default: data/records)",
+    )
 
-    from ftlab.base.quiet import quiet
 
+def command(asked: argparse.Namespace) -> int:
+    """Make what is missing of the explorer's grid, a line for each run."""
+    if asked.most is not None and asked.most < 1:
+        raise InputError(f"--most {asked.most} is not possible; give a whole number from 1 up.")
+    if asked.list:
+        print("\n".join(map(name_of, plan())))
+        return 0
+    path = check_folder(asked.out or data_dir() / "records") / FILE
     quiet()
-    for told in make(Path(sys.argv[1])):
-        print(told, flush=True)
+    asked.stopped = f"finished runs are in {path}; the same command goes on"
+    for news in make(path, most=asked.most):
+        print(news, flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(single(COMMAND, add_options, command))
