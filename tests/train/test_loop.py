@@ -304,7 +304,7 @@ def test_full_lets_everything_move(tiny_gpt2):
     total = sum(p.numel() for p in tiny_gpt2.parameters())
     assert all(p.requires_grad for p in tiny_gpt2.parameters())
     assert (summary.trainable, summary.total, summary.share) == (total, total, 1.0)
-    assert str(summary) == f"full: {total:,} of {total:,} weights move (100 %)"
+    assert str(summary) == f"full: {total:,} of {total:,} parameters are trained (100 %)"
 
 
 def test_import_is_light():

@@ -354,7 +354,7 @@ def test_the_command_line_stores_a_run(
 ) -> None:
     from ftlab.cli.main import main
 
-    monkeypatch.setattr("ftlab.lab.lab.open_lab", lambda **_: lab)
+    monkeypatch.setattr("ftlab.lab.lab.open_lab", lambda *_, **__: lab)
     asked = ["run", "--model", "nano-gpt2", "--steps", "2", "--out", str(tmp_path / "out")]
     for _ in range(2):
         assert main([*asked, "--store", str(folder)]) == 0

@@ -62,7 +62,7 @@ def sweep(rows: Iterable[Any], x: str, *, log: bool = False, title: str | None =
     many, seeds = len(series) > 1, max(map(len, groups.values()), default=0)
     label = QUANTITIES.get(x, words(x))
     figure = Picture(9.0, 4.0, title=title)
-    room = text_width([one.mark.label for one in series]) + 0.35 if many else 0.15
+    room = text_width([one.mark.label for one in series]) + 0.35 if many else 0.3
     panels = row(figure, [room, room], bottom=0.76 if seeds > 1 else 0.55)
     for axes, key, texts in zip(panels, MEASURES, PANELS, strict=True):
         percent_axis(axes)
