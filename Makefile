@@ -47,9 +47,10 @@ lab: $(VENV)/.installed-lab  ## make the environment, check it, open notebook 00
 
 test: style unit execute  ## everything: style, types, unit tests, README commands, all notebooks
 
-style: $(VENV)/.installed-test  ## ruff on code and notebooks, then the types
+style: $(VENV)/.installed-test  ## ruff on code and notebooks, the order of imports, the types
 	$(call timed,ruff check,$(BIN)/ruff check .)
 	$(call timed,ruff format,$(BIN)/ruff format --check .)
+	$(call timed,import order,$(BIN)/lint-imports --no-cache)
 	$(call timed,pyright,$(BIN)/pyright --pythonpath $(BIN)/python)
 
 # The network is off in the tests: everything that ships runs without it.

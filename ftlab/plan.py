@@ -1,4 +1,4 @@
-"""What a training run is asked to do (`Plan`) and what it tells about each step (`Step`).
+"""What a training run is asked to do (`Plan`) and what it reports of each step (`Step`).
 
 Both are plain data without torch, so that a record, a plot or the command line can hold them.
 A plan that contradicts itself cannot be made: it is refused, in one sentence, when it is written.
@@ -72,14 +72,6 @@ class Plan:
             if self.stop_at > 1:
                 raise InputError(f"stop_at={self.stop_at} is a share, so at most 1; try 0.9.")
 
-    def same_run(self, other: dict[str, Any]) -> bool:
-        """Would the plan stored as `other` give the very same steps?"""
-        mine = dataclasses.asdict(self)
-        # How often a checkpoint is written changes no number. A field that is younger than the
-        # stored plan had its default.
-        defaults = dataclasses.asdict(Plan())
-        return mine | {"checkpoint_every": 0} == defaults | other | {"checkpoint_every": 0}
-
 
 @dataclass(frozen=True)
 class Step:
@@ -101,6 +93,13 @@ class Step:
     """Seconds of training so far, measuring and what the caller does between steps left out."""
     measured: dict[str, Any] | None = None
     """What the measure said of the model after this step, at the steps where it was asked."""
+    penalty: float | None = None
+    """What a method added to the loss, over the batch, before this step's update; None without."""
+
+    def row(self) -> dict[str, Any]:
+        """The step as a row of a record's curve, which has a penalty only where there is one."""
+        row = dataclasses.asdict(self)
+        return row if self.penalty is not None else {k: row[k] for k in row if k != "penalty"}
 
 
 _WHOLE = {

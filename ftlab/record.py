@@ -29,9 +29,12 @@ from ftlab.base.jsonfile import plain, read_json, write_json
 TOKENS_APART = 0.05
 """Runs of equally many examples may differ by this share in tokens: other seeds, other texts."""
 
+SCHEMA = 2
+"""Of the records written now. 1 had no `schema` and no `suite_checksum`, and its `extra` did not
+always say what the method was; such records are read as ever."""
 IDENTITY = (
     "name", "method", "model", "model_checksum", "domain", "data_checksum", "suite", "plan",
-    "seed", "device", "precision", "trainable", "extra",
+    "seed", "device", "precision", "trainable", "extra", "suite_checksum",
 )  # fmt: skip
 """What was asked for: the fields of a record that tell runs apart."""
 
@@ -84,7 +87,11 @@ class Record:
     peak_memory: int | None
     """Bytes; None where the system does not say."""
     extra: dict[str, Any] = field(default_factory=dict)
-    """What a method asked for in its own words (ranks, bands); it tells runs apart too."""
+    """All that the method was (`extra["method"]`), and what else was asked for."""
+    suite_checksum: str = ""
+    """Of every question that was asked, on the way and at the end."""
+    schema: int = SCHEMA
+    """Which fields there are (`SCHEMA`)."""
 
     def __post_init__(self) -> None:
         for f in dataclasses.fields(self):
@@ -98,7 +105,18 @@ class Record:
     @property
     def file_name(self) -> str:
         """<name as a slug>-<8 digits of what was asked for>.json"""
-        return f"{short_name(self.name, [getattr(self, name) for name in IDENTITY])}.json"
+        names = IDENTITY if self.schema > 1 else IDENTITY[:-1]
+        return f"{short_name(self.name, [getattr(self, name) for name in names])}.json"
+
+    @property
+    def learned(self) -> float:
+        """Accuracy on the new task's test items after training, 0 to 1."""
+        return self.final["target_score"]
+
+    @property
+    def retained(self) -> float:
+        """The share of the base's skills that is left, on average over skills."""
+        return self.final["retention"]
 
 
 def short_name(name: str, asked: Any) -> str:
@@ -116,6 +134,12 @@ def save(record: Record, folder: str | Path) -> Path:
 def load(path: str | Path) -> Record:
     """Read a record. Raises InputError, naming the file, when it is missing or damaged."""
     stored = read_json(Path(path))
+    stored = {"schema": 1, "suite_checksum": ""} | stored
+    if isinstance(stored["schema"], int) and stored["schema"] > SCHEMA:
+        raise InputError(
+            f"{path} was written by a newer ftlab (schema {stored['schema']}, and this one reads "
+            f"up to {SCHEMA}); update ftlab."
+        )
     names = {f.name for f in dataclasses.fields(Record)}
     if wrong := sorted(names ^ stored.keys()):
         raise InputError(
@@ -132,7 +156,8 @@ def load(path: str | Path) -> Record:
 
 
 _KINDS = dict.fromkeys(("name", "method", "model", "domain", "suite"), str) | {
-    "plan": dict, "budget": dict, "curve": list, "baseline": dict, "final": dict, "extra": dict,
+    "schema": int, "plan": dict, "budget": dict, "curve": list, "baseline": dict, "final": dict,
+    "extra": dict,
 }  # fmt: skip
 
 

@@ -5,8 +5,9 @@
         hub.mode = "429"                          from now on every answer is this
 
 Modes: "well"; an HTTP status ("401", "404", "429", "503"), for the API and the files; "silent"
-(takes the connection and says nothing); "stalls" (the API answers, a file stops in its middle).
-After 429 it asks for five minutes of patience, as the Hub does.
+(takes the connection and says nothing), "mute" (so does the API, but the front page is up);
+"slow" (a file comes in eight pieces), "stalls" (after the first piece nothing more comes).
+With 429 and 503 it asks for five minutes of patience, as the Hub does.
 """
 
 import hashlib
@@ -78,7 +79,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.fake.asked.append((self.command, path))
         if path == "/" and self.fake.mode != "silent":  # the front page is up whatever the API does
             return self._send(200, b"")
-        if self.fake.mode == "silent":
+        if self.fake.mode in ("silent", "mute"):
             self.fake.over.wait(120)
             self.close_connection = True
             return None
@@ -90,7 +91,7 @@ class _Handler(BaseHTTPRequestHandler):
         repo, word, folder, rest = found
         if word in ("", "revision"):
             siblings = [{"rfilename": name} for name in _files(folder)]
-            return self._json({"id": _id(repo), "sha": COMMIT, "siblings": siblings})
+            return self._json({"id": repo.partition("/")[2], "sha": COMMIT, "siblings": siblings})
         if word == "tree":
             return self._json(_tree(folder, rest))
         if word == "paths-info":
@@ -105,13 +106,7 @@ class _Handler(BaseHTTPRequestHandler):
             return self._refuse(404, "EntryNotFound")
         content = path.read_bytes()
         commit = revision if len(revision) == len(COMMIT) else COMMIT
-        headers = {"ETag": f'"{_oid(content)}"', "X-Repo-Commit": commit, "Accept-Ranges": "bytes"}
-        first, _, last = self.headers.get("Range", "").removeprefix("bytes=").partition("-")
-        if first:
-            end = int(last) if last else len(content) - 1
-            headers["Content-Range"] = f"bytes {first}-{end}/{len(content)}"
-            content = content[int(first) : end + 1]
-        return self._send(206 if first else 200, content, headers)
+        self._send(200, content, {"ETag": f'"{_oid(content)}"', "X-Repo-Commit": commit})
 
     def _json(self, value: Any) -> None:
         self._send(200, json.dumps(value).encode(), {"Content-Type": "application/json"})
@@ -119,7 +114,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _refuse(self, status: int, code: str = "") -> None:
         code = code or {401: "RepoNotFound", 403: "GatedRepo", 404: "RepoNotFound"}.get(status, "")
         headers = {"X-Error-Code": code} if code else {}
-        if status == 429:
+        if status in (429, 503):
             headers |= {"Retry-After": "300", "RateLimit": '"api";r=0;t=300'}
         self._send(status, b'{"error": "no"}', headers)
 
@@ -131,16 +126,14 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command == "HEAD":
             return
-        stalls = self.fake.mode == "stalls" and len(content) > 10_000
-        self.wfile.write(content[: len(content) // 2] if stalls else content)
-        if stalls:
+        pause = {"slow": 0.2, "stalls": 120}.get(self.fake.mode, 0)
+        pause, size = (pause, len(content) // 8 + 1) if len(content) > 10_000 else (0, len(content))
+        for first in range(0, len(content), size or 1):
+            self.wfile.write(content[first : first + size])
             self.wfile.flush()
-            self.fake.over.wait(120)
-            self.close_connection = True
-
-
-def _id(repo: str) -> str:
-    return repo.partition("/")[2]
+            if pause and self.fake.over.wait(pause):
+                self.close_connection = True
+                return
 
 
 def _files(folder: Path) -> list[str]:

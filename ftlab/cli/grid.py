@@ -2,7 +2,6 @@
 
 ftlab grid naive                           what is missing in data/records/nano
 ftlab grid decoder --profile laptop        the remedies on a real language model
-ftlab grid qlora --profile t4              QLoRA of billions of weights on a CUDA GPU (lane.py)
 """
 
 import argparse
@@ -21,7 +20,7 @@ def add_grid(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--model", default=None, help="(default: by the profile)")
     parser.add_argument(
-        "--profile", choices=("nano", "laptop", "t4"), default="nano", help="(default: %(default)s)"
+        "--profile", choices=("nano", "laptop"), default="nano", help="(default: %(default)s)"
     )
     parser.add_argument("--only", default=None, metavar="WORDS", help="runs with this in the name")
     parser.add_argument("--most", type=int, default=None, help="make so many runs and stop")
@@ -38,15 +37,12 @@ def add_grid(parser: argparse.ArgumentParser) -> None:
 def grid(asked: argparse.Namespace) -> int:
     """Run what is missing of a grid, one record a run."""
     from ftlab.experiments import make as work
-    from ftlab.experiments.decoder import model_of
 
     if asked.most is not None and asked.most < 1:
         raise InputError(f"--most {asked.most} is not possible; give a whole number from 1 up.")
     if asked.name == "explorer":
         return _explorer(asked)
-    if asked.profile == "t4":
-        return _gpu_memory(asked)
-    model = asked.model or model_of(asked.name, asked.profile)
+    model = asked.model or work.model_of(asked.name, asked.profile)
     points = work.choose(asked.name, model, asked.only)
     if asked.list:
         print("\n".join(point.name for point in points))
@@ -79,24 +75,5 @@ def _explorer(asked: argparse.Namespace) -> int:
     quiet()
     asked.stopped = f"finished runs are in {path}; the same command goes on"
     for news in make(path, most=asked.most):
-        print(news, flush=True)
-    return 0
-
-
-def _gpu_memory(asked: argparse.Namespace) -> int:
-    """Measure QLoRA of large models on this machine's GPU, in the precision of a T4."""
-    if asked.name != "qlora":
-        raise InputError(
-            f"The grid {asked.name} has no runs for --profile t4, only qlora has; give --profile "
-            "nano or laptop, or the grid qlora."
-        )
-    from ftlab.experiments import gpu_memory
-
-    if asked.list:
-        print("\n".join(trial.name for trial in gpu_memory.trials()))
-        return 0
-    folder = check_folder(asked.out or data_dir() / "records" / "t4")
-    quiet()
-    for news in gpu_memory.run_benchmark(folder, asked.most):
         print(news, flush=True)
     return 0

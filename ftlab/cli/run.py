@@ -16,15 +16,19 @@ import ftlab
 from ftlab.base.errors import InputError
 from ftlab.base.quiet import quiet
 from ftlab.cli.terminal import Progress, check_folder, check_picture, save_picture
-from ftlab.experiments.decoder import BASES, PRESETS, base_of, presets
-from ftlab.plan import OPTIMIZERS, Plan
+from ftlab.lab.command import add_plan, plan_of
+from ftlab.methods.table import NAMES, check_name
+from ftlab.models.bases import BASES, quantize_named
+from ftlab.plan import Plan
 
 WIDTH = 96  # letters of a prompt or an answer that are shown
 
 
 def add_demo(parser: argparse.ArgumentParser) -> None:
     """The options of `ftlab demo`."""
-    _add_common(parser, steps=100)
+    _add_lab(parser)
+    parser.add_argument("--steps", type=int, default=100, help="(default: 100)")
+    parser.add_argument("--lr", type=float, default=1e-3, help="learning rate (default: 1e-3)")
     parser.add_argument(
         "--out",
         type=Path,
@@ -35,25 +39,19 @@ def add_demo(parser: argparse.ArgumentParser) -> None:
 
 
 def add_run(parser: argparse.ArgumentParser) -> None:
-    """The options of `ftlab run`."""
-    _add_common(parser, steps=100)
-    parser.add_argument("--method", default="full", help=f"one of: {', '.join(PRESETS)}")
+    """The options of `ftlab run`: every field of a Plan, and what a lab's run takes."""
+    _add_lab(parser)
+    parser.add_argument("--suite", default=None, help="a suite or a folder (default: by the model)")
+    parser.add_argument("--method", default="full", help=f"one of: {', '.join(NAMES)}")
+    add_plan(parser)
     parser.add_argument(
-        "--schedule", default="constant", help="constant, cosine or linear (default: constant)"
+        "--items", type=int, default=None, help="how many training items (default: all)"
     )
-    parser.add_argument("--warmup", type=int, default=0, help="steps of warmup (default: 0)")
     parser.add_argument(
         "--replay", type=float, default=0.0, help="share of general text, such as 0.05 (default: 0)"
     )
-    parser.add_argument("--seed", type=int, default=0, help="of data order (default: 0)")
     parser.add_argument(
         "--base", default="plain", help=f"one of: {', '.join(BASES)} (default: plain)"
-    )
-    parser.add_argument(
-        "--optimizer", default="adamw", help=f"one of: {', '.join(OPTIMIZERS)} (default: adamw)"
-    )
-    parser.add_argument(
-        "--gradient-checkpointing", action="store_true", help="less memory, more time"
     )
     parser.add_argument(
         "--out",
@@ -63,15 +61,15 @@ def add_run(parser: argparse.ArgumentParser) -> None:
         help="where the record goes (default: %(default)s)",
     )
     parser.add_argument(
-        "--keep",
+        "--store",
         type=Path,
         default=None,
         metavar="FOLDER",
-        help="keep the run there, and go on from what is kept (default: it is not kept)",
+        help="store the run there, and go on from what is stored (default: it is not stored)",
     )
 
 
-def _add_common(parser: argparse.ArgumentParser, *, steps: int) -> None:
+def _add_lab(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--domain",
         default="clinic",
@@ -82,8 +80,6 @@ def _add_common(parser: argparse.ArgumentParser, *, steps: int) -> None:
         default=None,
         help="nano-gpt2, smollm2-135m, a folder or a Hub name (default: by FTLAB_PROFILE)",
     )
-    parser.add_argument("--steps", type=int, default=steps, help=f"(default: {steps})")
-    parser.add_argument("--lr", type=float, default=1e-3, help="learning rate (default: 1e-3)")
 
 
 def demo(asked: argparse.Namespace) -> int:
@@ -110,25 +106,14 @@ def demo(asked: argparse.Namespace) -> int:
 
 def run(asked: argparse.Namespace) -> int:
     """Train once and keep the record."""
-    plan = Plan(
-        steps=asked.steps,
-        lr=asked.lr,
-        seed=asked.seed,
-        schedule=asked.schedule,
-        warmup=asked.warmup,
-        optimizer=asked.optimizer,
-        gradient_checkpointing=asked.gradient_checkpointing,
-    )
-    if asked.method not in PRESETS:
-        raise InputError(
-            f"The method '{asked.method}' is not known; the methods are {', '.join(PRESETS)}."
-        )
+    plan = plan_of(asked)
+    check_name(asked.method)  # slips are found before the model is loaded
+    quantize_named(asked.base)
     if not 0 <= asked.replay < 1:
         raise InputError(f"--replay {asked.replay:g} is not possible; give a share below 1.")
-    base_of(asked.base)  # its slip, too, is told before the model is loaded
     check_folder(asked.out)
-    if asked.keep:
-        ftlab.keep(asked.keep)
+    if asked.store:
+        ftlab.store_runs(asked.store)
     _, made = _open(asked, plan)
     _train(made, plan)
     record = made.record
@@ -148,11 +133,15 @@ def _open(asked: argparse.Namespace, plan: Plan) -> tuple[Any, Any]:
     quiet()
     import ftlab.lab.lab  # torch and transformers, some seconds
 
-    base = base_of(getattr(asked, "base", "plain"))
-    lab = ftlab.lab.lab.open_lab(domain=asked.domain, model=asked.model, base=base)
-    method = presets(plan.seed)[getattr(asked, "method", "full")]
-    more = {} if method is None else {"method": method}
-    return lab, lab.run(plan, replay=getattr(asked, "replay", 0.0), **more)
+    given = vars(asked)
+    lab = ftlab.lab.lab.open_lab(
+        asked.domain,
+        model=asked.model,
+        suite=given.get("suite"),
+        base=given.get("base", "plain"),
+    )
+    wanted = {name: given[name] for name in ("method", "items", "replay") if name in given}
+    return lab, lab.run(plan, **wanted)
 
 
 def _train(run: Any, plan: Plan) -> None:
@@ -161,22 +150,22 @@ def _train(run: Any, plan: Plan) -> None:
         for step in run:
             if step.measured:
                 words = (
-                    f"new items right {_percent(step.measured['target_score'])}, "
-                    f"skills kept {_percent(step.measured['retention'])}"
+                    f"learned {_percent(step.measured['target_score'])}, "
+                    f"retained {_percent(step.measured['retention'])}"
                 )
             bar.to(step.step, words)
 
 
 def table(before: dict[str, Any], after: dict[str, Any]) -> str:
     """What was learned and what was kept, skill by skill, as aligned text."""
-    rows = [("", "before", "after", "kept")]
-    rows.append(("new task: items right", *_both(before, after, "target_score"), ""))
+    rows = [("", "before", "after", "retained")]
+    rows.append(("learned: new items right", *_both(before, after, "target_score"), ""))
     if after.get("held_score") is not None:
         rows.append(("  of cases never trained on", *_both(before, after, "held_score"), ""))
     for skill, share in after["skills"].items():
         was, kept = before["skills"].get(skill), (after.get("kept") or {}).get(skill)
         rows.append((f"skill: {skill}", _percent(was), _percent(share), _percent(kept)))
-    rows.append(("skills kept, the mean", "", "", _percent(after["retention"])))
+    rows.append(("retained, the mean", "", "", _percent(after["retention"])))
     losses = [part["general_loss"] for part in (before, after)]
     told = ["-" if loss is None else f"{loss:.2f}" for loss in losses]
     rows.append(("general text, nats a token", told[0], told[1], ""))
@@ -207,6 +196,6 @@ def closing(final: dict[str, Any], plan: Plan) -> str:
     """The run in one sentence."""
     return (
         f"After {plan.steps} steps at learning rate {plan.lr:g} the model answers "
-        f"{_percent(final['target_score'])} of new items rightly and has kept "
+        f"{_percent(final['target_score'])} of new items correctly and has retained "
         f"{_percent(final['retention'])} of the skills it had."
     )

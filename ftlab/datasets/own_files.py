@@ -67,15 +67,11 @@ def _split_file(folder: Path, split: str) -> Path | None:
 
 def read_hub(name: str) -> dict[str, list[Item]]:
     """The splits of a data set on the Hub, or its copy in the cache when there is no Hub."""
-    from datasets import config, load_dataset
+    from datasets import load_dataset
 
     try:
-        found = fetch.ask(
-            name,
-            {"dataset": name},
-            lambda: load_dataset(name),
-            grows=Path(config.HF_CACHE_HOME),
-        )
+        with fetch.asking(name):
+            found = load_dataset(name)
     except reach.Offline as error:
         raise _not_to_be_had(name, error.reason) from error
     if "train" not in found:

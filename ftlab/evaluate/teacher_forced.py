@@ -1,6 +1,6 @@
 """The watch's numbers without writing a word: what a live run and a grid of many runs can afford.
 
-    glance = TeacherForced(lab.watch)
+    glance = TeacherForced(lab.evaluator)
     glance(model)            the quick subset, as watch(model) has it
     glance.full(model)       the whole suite and the test split, as watch.full(model) has them
 

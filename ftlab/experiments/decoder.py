@@ -1,82 +1,24 @@
-"""What is in the recorded grids: every run by name, for the small model and for a real one.
+"""The recorded grids of decoder models: every run by name, for the small model and for a real one.
 
-    points("decoder", "nano-gpt2")        what `ftlab grid decoder` makes
+    naive()        full fine-tuning with nothing to protect the base (notebook 01)
+    decoder()      remedies (notebooks 02 to 04)
 
 Seeds stand outside, so that an unfinished grid holds whole seeds. Rates were chosen after one
 seed each; the rates that lie at the ends are there to show where a method stops learning, and
 where it breaks.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Any
 
-from ftlab.base.errors import InputError
+from ftlab.experiments.point import SEEDS, Point
+from ftlab.methods.lora import LoRA
+from ftlab.methods.table import named
+from ftlab.models.layers import TARGETS
 from ftlab.plan import Plan
+from ftlab.train.schedules import lr_factors
 
-SEEDS = (0, 1, 2)
 RATES = (3e-5, 1e-4, 3e-4, 1e-3, 3e-3)
-
-
-@dataclass(frozen=True)
-class Point:
-    """One run of a grid."""
-
-    sweep: str
-    """What the run is about: the method, or the quantity that differs from its neighbours."""
-    domain: str
-    """What is learned."""
-    plan: Plan
-    """How."""
-    items: int | None = None
-    """How many training items (None: all)."""
-    method: Callable[[Any], Any] | None = None
-    """What may move (None: everything)."""
-    replay: float = 0.0
-    """Share of general text."""
-    shown: str | None = None
-    """The method's name in plots, where it is not what the method calls itself."""
-    base: Any = None
-    """How the base is put into four bits (a Quantize), and measured so (None: it is not)."""
-
-    @property
-    def name(self) -> str:
-        """Unique in its grid; begins the record's file name."""
-        words = [self.sweep, self.domain, f"lr {self.plan.lr:g}", f"{self.plan.steps} steps"]
-        words += [f"{self.items} items"] if self.items else []
-        words += [f"{self.plan.schedule}"] if self.plan.schedule != "constant" else []
-        words += [f"warmup {self.plan.warmup}"] if self.plan.warmup else []
-        words += [f"replay {self.replay:.0%}"] if self.replay else []
-        return ", ".join([*words, f"seed {self.plan.seed}"])
-
-
-def points(name: str, model: str) -> list[Point]:
-    """The runs of a grid, `name`, for a model. Raises InputError for a grid that is none."""
-    from ftlab.experiments.qlora import qlora
-    from ftlab.experiments.seq2seq import seq2seq
-
-    nano = "nano" in model
-    grids: Mapping[str, Callable[[], Iterator[Point]]] = {
-        "naive": naive if nano else naive_laptop,
-        "decoder": decoder if nano else decoder_laptop,
-        "seq2seq": seq2seq,
-        "qlora": lambda: qlora(model),
-    }
-    if name not in grids:
-        raise InputError(f"There is no grid '{name}'; the grids are: {', '.join(grids)}.")
-    return list(grids[name]())
-
-
-def model_of(name: str, profile: str) -> str:
-    """The model whose runs a grid holds. Raises InputError where the profile has none for it."""
-    if name != "seq2seq":
-        return {"nano": "nano-gpt2", "laptop": "smollm2-135m"}[profile]
-    if profile != "nano":
-        raise InputError(
-            "The grid seq2seq is made on nano-t5 (--profile nano); for another model name it "
-            "with --model, such as --model t5-small."
-        )
-    return "nano-t5"
 
 
 def naive() -> Iterator[Point]:
@@ -124,10 +66,10 @@ def _remedies(seed: int) -> Iterator[Point]:
     for rate in (1e-4, 3e-4, 1e-3):
         yield _nano("replay", rate, seed, replay=0.05)
     for rate in (1e-3, 3e-3, 1e-2):
-        yield _nano("lora_band", rate, seed, method=article(head=False))
+        yield _nano("lora_band", rate, seed, method=LoRA.article())
         yield _nano("lora_even", rate, seed, method=even({"1-8": 1, "9-12": 2}))
     for rate in (3e-4, 1e-3, 3e-3):
-        yield _nano("lora_head", rate, seed, method=article(head=True))
+        yield _nano("lora_head", rate, seed, method=LoRA.article(head=True))
 
 
 def _schedules(seed: int) -> Iterator[Point]:
@@ -144,16 +86,16 @@ def _placements(seed: int) -> Iterator[Point]:
     """LoRA here and there at equal parameters (18, 9, 7, 4: 110,592, and 107,520 for ff)."""
     for rate in (1e-3, 3e-3, 1e-2):
         for sweep, rank, targets in PLACES:
-            yield _nano(sweep, rate, seed, method=lora(sweep, {"1-12": rank}, targets))
+            yield _nano(sweep, rate, seed, method=LoRA({"1-12": rank}, targets=targets))
     for rank in (2, 64):  # at the same alpha / r
-        yield _nano(f"rank {rank}", 3e-3, seed, method=lora("lora_qv", {"1-12": rank}, ("q", "v")))
+        yield _nano(f"rank {rank}", 3e-3, seed, method=LoRA({"1-12": rank}))
 
 
 PLACES = (
     ("lora_qv", 18, ("q", "v")),
     ("lora_attention", 9, ("q", "k", "v", "o")),
     ("lora_ff", 7, ("ff",)),
-    ("lora_all", 4, ("q", "k", "v", "o", "ff")),
+    ("lora_all", 4, TARGETS),
 )
 
 
@@ -161,7 +103,7 @@ def decoder_laptop() -> Iterator[Point]:
     """The remedies on a real language model; full fine-tuning is in the grid naive."""
     for seed in SEEDS:
         spread = even({"1-10": 1, "11-12": 2})
-        yield Point("lora_band", "clinic", laptop_plan(1e-3, seed), method=article(head=False))
+        yield Point("lora_band", "clinic", laptop_plan(1e-3, seed), method=LoRA.article())
         yield Point("lora_even", "clinic", laptop_plan(1e-3, seed), method=spread)
         for rate in (1e-4, 1e-3):
             cosine = laptop_plan(rate, seed, schedule="cosine", warmup=6)
@@ -192,78 +134,17 @@ def _nano(
 
 def freezings(seed: int) -> dict[str, Any]:
     """The article's plan and its controls; embeddings are frozen in all of them."""
-    from ftlab.methods.freeze import Freeze
-
     return {
-        "freeze": Freeze(),
-        "freeze_low": Freeze({"1-6": 0.0, "7-12": 1.0}, name="freeze_low"),
-        "freeze_top": Freeze({"1-6": 1.0, "7-12": 0.0}, name="freeze_top"),
-        "freeze_any": Freeze.random_half(seed),
+        name: named(name, seed) for name in ("freeze", "freeze_low", "freeze_top", "freeze_any")
     }
 
 
-def article(*, head: bool) -> Any:
-    """The article's LoRA plan: q and v, 7-9 with rank 8 and alpha 16, 10-12 with 16 and 32."""
-    from ftlab.methods.lora import LoRA
-
-    name = "lora_head" if head else "lora_band"
-    alphas = {"7-9": 16.0, "10-12": 32.0}
-    return LoRA({"7-9": 8, "10-12": 16}, alphas=alphas, head=head, name=name)
-
-
-def even(ranks: dict[str, int]) -> Any:
-    """As many numbers as `article` without its head, spread over all linear layers."""
-    return lora("lora_even", ranks, ("q", "k", "v", "o", "ff"))
-
-
-def lora(name: str, ranks: dict[str, int], targets: tuple[str, ...]) -> Any:
-    """A LoRA with alpha = 2 r."""
-    from ftlab.methods.lora import LoRA
-
-    return LoRA(ranks, targets=targets, name=name)
+def even(ranks: dict[str, int]) -> LoRA:
+    """As many parameters as the article's plan without its head, over all linear layers."""
+    return LoRA(ranks, targets=TARGETS, name="lora_even")
 
 
 def cosine_area(steps: int, warmup: int) -> float:
     """Mean of the factors of warmup + cosine: what a constant rate is multiplied with."""
-    from ftlab.train.schedules import lr_factors
-
     factors = lr_factors("cosine", steps=steps, warmup=warmup)
     return sum(factors) / len(factors)
-
-
-BASES = ("plain", "nf4-double", "nf4", "fp4-double", "fp4")
-
-
-def base_of(name: str) -> Any:
-    """How `ftlab run --base` puts the base into four bits; None for a plain one.
-
-    Raises InputError for a name that is none.
-    """
-    if name not in BASES:
-        raise InputError(f"There is no base '{name}'; give one of {', '.join(BASES)}.")
-    from ftlab.models.quantizing import Quantize
-
-    kind, _, double = name.partition("-")
-    return None if name == "plain" else Quantize(kind, bool(double))  # pyright: ignore
-
-
-def presets(seed: int = 0) -> dict[str, Any]:
-    """The methods that a command line can name; None is full fine-tuning."""
-    from ftlab.methods.qlora import QLoRA
-
-    everywhere = ("q", "k", "v", "o", "ff")
-    return {
-        "full": None,
-        **freezings(seed),
-        "lora_band": article(head=False),
-        "lora_head": article(head=True),
-        "lora_qv": lora("lora_qv", {"1-12": 8}, ("q", "v")),
-        "lora_all": lora("lora_all", {"1-12": 4}, everywhere),
-        "qlora": QLoRA(),
-    }
-
-
-PRESETS = (
-    "full", "freeze", "freeze_low", "freeze_top", "freeze_any", "lora_band", "lora_head",
-    "lora_qv", "lora_all", "qlora",
-)  # fmt: skip

@@ -8,24 +8,52 @@ carries the command that makes that one run. What is in the grids: `ftlab/experi
 """
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ftlab import record as records
 from ftlab.base.errors import InputError
-from ftlab.experiments.decoder import Point, points
+from ftlab.experiments.point import Point
 
 if TYPE_CHECKING:  # torch comes with it, and `ftlab grid --list` needs none
     from ftlab.evaluate.evaluator import Sizes
     from ftlab.lab.lab import Lab
 
 # How much a lab asks on the way; a real model on a CPU answers slowly.
-WATCH: "dict[str, Sizes]" = {
+SIZES: "dict[str, Sizes]" = {
     "nano": {},
     "nano-t5": {},
     "laptop": {"documents": 8, "kl_texts": 8},
 }
+
+
+def points(name: str, model: str) -> list[Point]:
+    """The runs of a grid, `name`, for a model. Raises InputError for a grid that is none."""
+    from ftlab.experiments import decoder, qlora, seq2seq
+
+    nano = "nano" in model
+    grids: Mapping[str, Callable[[], Iterator[Point]]] = {
+        "naive": decoder.naive if nano else decoder.naive_laptop,
+        "decoder": decoder.decoder if nano else decoder.decoder_laptop,
+        "seq2seq": seq2seq.seq2seq,
+        "qlora": lambda: qlora.qlora(model),
+    }
+    if name not in grids:
+        raise InputError(f"There is no grid '{name}'; the grids are: {', '.join(grids)}.")
+    return list(grids[name]())
+
+
+def model_of(name: str, profile: str) -> str:
+    """The model whose runs a grid holds. Raises InputError where the profile has none for it."""
+    if name != "seq2seq":
+        return {"nano": "nano-gpt2", "laptop": "smollm2-135m"}[profile]
+    if profile != "nano":
+        raise InputError(
+            "The grid seq2seq is made on nano-t5 (--profile nano); for another model name it "
+            "with --model, such as --model t5-small."
+        )
+    return "nano-t5"
 
 
 def folder_name(model: str) -> str:
@@ -62,24 +90,22 @@ def run_grid(
     for number, point in enumerate(missing, 1):
         bench = point.domain, point.base
         if bench not in labs:
-            watch = WATCH[folder_name(model)]
-            labs[bench] = open_lab(point.domain, model=model, base=point.base, **watch)
+            sizes = SIZES[folder_name(model)]
+            labs[bench] = open_lab(point.domain, model=model, base=point.base, **sizes)
         record = run_point(labs[bench], point, grid=name)
         records.save(record, folder)
         final = record.final
         yield (
-            f"{number} of {len(missing)}: {point.name}: {final['target_score']:.0%} right, "
-            f"{final['retention']:.0%} kept, {record.seconds:.0f} s"
+            f"{number} of {len(missing)}: {point.name}: {final['target_score']:.0%} learned, "
+            f"{final['retention']:.0%} retained, {record.seconds:.0f} s"
         )
 
 
 def run_point(lab: "Lab", point: Point, *, grid: str) -> records.Record:
     """Make one run of a grid and give its record."""
-    from ftlab.methods.full_tuning import full
-
     run = lab.run(
         point.plan,
-        method=point.method or full,
+        method=point.method,
         name=point.name,
         items=point.items,
         replay=point.replay,

@@ -11,10 +11,13 @@ is the difference of the two baselines.
 from collections.abc import Iterator
 from typing import Any
 
-from ftlab.experiments.decoder import SEEDS, Point, even, laptop_plan, lora
+from ftlab.experiments.decoder import even, laptop_plan
+from ftlab.experiments.point import SEEDS, Point
 from ftlab.experiments.seq2seq import SHIFTS, attentions
+from ftlab.methods.lora import LoRA
+from ftlab.methods.qlora import QLoRA
+from ftlab.models.bases import Quantize
 from ftlab.models.layers import TARGETS
-from ftlab.models.quantizing import Quantize
 from ftlab.plan import Plan
 
 RATES = (1e-3, 3e-3, 1e-2)
@@ -33,7 +36,7 @@ def qlora(model: str) -> Iterator[Point]:
 
 
 def _nano() -> Iterator[Point]:
-    adapters = lora("lora_all", {"1-12": 4}, TARGETS)
+    adapters = LoRA({"1-12": 4}, targets=TARGETS)
     for seed in SEEDS:
         for rate in RATES:
             yield _point(Plan(lr=rate, seed=seed, measure_every=20), adapters)
@@ -56,6 +59,4 @@ def _seq2seq() -> Iterator[Point]:
 
 
 def _point(plan: Plan, adapters: Any, domain: str = "clinic") -> Point:
-    from ftlab.methods.qlora import QLoRA
-
-    return Point("qlora", domain, plan, method=QLoRA(adapters, BASE), base=BASE)
+    return Point("qlora", domain, plan, method=QLoRA(adapters, BASE, name="qlora"), base=BASE)

@@ -3,16 +3,17 @@
     points("seq2seq", "nano-t5")          what `ftlab grid seq2seq` makes
 
 Two domains that shift one side each (world/shifts.py). LoRA on each attention alone, on each pair
-and on all three, always with NUMBERS trained weights; the article's plan; full fine-tuning; either
-stack frozen. Every method at several rates, three seeds. And full fine-tuning on the workbook's
-three domains, as text to text.
+and on all three, always with equally many trained parameters; the article's plan; full fine-tuning;
+either stack frozen. Every method at several rates, three seeds. And full fine-tuning on the three
+domains of the workbook, as text to text.
 """
 
 from collections.abc import Iterator
 from itertools import combinations
 from typing import Any
 
-from ftlab.experiments.decoder import SEEDS, Point
+from ftlab.experiments.point import SEEDS, Point
+from ftlab.methods.attention_lora import AttentionLoRA, FreezeStack
 from ftlab.plan import Plan
 
 SHIFTS = ("new_format", "new_words")
@@ -36,7 +37,7 @@ def seq2seq() -> Iterator[Point]:
                     yield _point(sweep, domain, rate, seed, method)
             for rate in FROZEN_RATES:
                 for stack in ("encoder", "decoder"):
-                    yield _point(f"freeze_{stack}", domain, rate, seed, frozen(stack))
+                    yield _point(f"freeze_{stack}", domain, rate, seed, FreezeStack(stack))
 
     for seed in SEEDS:
         for domain in DOMAINS:
@@ -49,24 +50,15 @@ def _point(sweep: str, domain: str, rate: float, seed: int, method: Any = None) 
 
 
 def attentions() -> dict[str, Any]:
-    """The LoRA plans by name: each attention, each pair, all three; equal numbers of weights."""
-    from ftlab.methods.attention_lora import AttentionLoRA
-
+    """The LoRA plans by name: each attention, each pair, all three; equally many parameters."""
     plans: dict[str, Any] = {}
     for count in (1, 2, 3):
         for kinds in combinations(ATTENTIONS, count):
             name = sweep_name(kinds)
-            plans[name] = AttentionLoRA(dict.fromkeys(kinds, RANK // count), name=name)
-    return plans | {"lora_article": AttentionLoRA(name="lora_article")}
+            plans[name] = AttentionLoRA(dict.fromkeys(kinds, RANK // count))
+    return plans | {"lora_article": AttentionLoRA()}
 
 
 def sweep_name(kinds: tuple[str, ...]) -> str:
     """What the records call a set of attentions."""
     return "lora_kinds" if len(kinds) == len(ATTENTIONS) else "lora_" + "_".join(kinds)
-
-
-def frozen(stack: str) -> Any:
-    """One stack frozen, the other fully trained."""
-    from ftlab.methods.attention_lora import FreezeStack
-
-    return FreezeStack(stack)

@@ -6,10 +6,10 @@
 In this order, so that an unfinished grid is of use already:
     presets     5 presets x 5 rates x 3 seeds, seed by seed
     lines       one slider at a time through the presets, at one seed
-    sample      positions drawn by lot over all sliders
+    sample      positions drawn at random over all sliders
 
 Notable choices:
-- Trained the short way (`ftlab.lab.fast`), 80 steps with a point every 20, so that one run at a
+- Trained the short way (`lab.run(fast=True)`), 80 steps with a point every 20, so that one run at a
   constant rate answers for 20, 40 and 80 steps. Half of the sample and of the cosines is shorter.
 - One line a run, written whole: what has its line is not made again, and a last line that a crash
   cut off is dropped. The first line says what made the file, and a file of another base, other
@@ -44,8 +44,8 @@ from ftlab.explorer.settings import (
 )
 
 if TYPE_CHECKING:  # torch comes with it
-    from ftlab.lab.fast import Fast
-    from ftlab.lab.lab import Run
+    from ftlab.lab.lab import Lab
+    from ftlab.lab.run import Run
 
 EVERY = 20
 """Steps between the measured points of a run."""
@@ -100,7 +100,7 @@ def _lines() -> Iterator[Settings]:
 
 
 def sample(count: int) -> list[Settings]:
-    """Positions drawn by lot, the same ones always; a band has no adapter in half of them."""
+    """Random positions, the same ones always; a band has no adapter in half of them."""
     dice = random.Random(DRAW)
     return [_drawn(dice, number) for number in range(count)]
 
@@ -141,8 +141,8 @@ def method_of(settings: Settings) -> Any:
     )
 
 
-def run_of(fast: "Fast", settings: Settings, *, every: int = EVERY) -> "Run":
-    """The run of these settings, ready for `fast.steps`; a point every `every` steps."""
+def run_of(lab: "Lab", settings: Settings, *, every: int = EVERY) -> "Run":
+    """The run of these settings, the fast way; a point every `every` steps."""
     from ftlab.plan import Plan
 
     asked = Plan(
@@ -153,16 +153,16 @@ def run_of(fast: "Fast", settings: Settings, *, every: int = EVERY) -> "Run":
         seed=settings.seed,
         measure_every=every,
     )
-    return fast.lab.run(asked, method=method_of(settings), name="explorer")
+    return lab.run(asked, method=method_of(settings), name="explorer", fast=True, store=False)
 
 
-def row_of(fast: "Fast", settings: Settings) -> dict[str, Any]:
+def row_of(lab: "Lab", settings: Settings) -> dict[str, Any]:
     """Train the settings and give the run's line."""
-    run = run_of(fast, settings)
-    points = [_point(s.step, s.loss, s.measured) for s in fast.steps(run) if s.step and s.measured]
+    run = run_of(lab, settings)
+    points = [_point(s.step, s.loss, s.measured) for s in run if s.step and s.measured]
     return {
         "settings": dataclasses.asdict(settings),
-        "trainable": run.moving.trainable,
+        "trainable": run.prepared.trainable,
         "seconds": round(run.seconds, 1),
         "points": points,
     }
@@ -184,13 +184,12 @@ def _short(value: Any) -> Any:
     return round(value, 4) if isinstance(value, float) else value
 
 
-def header(fast: "Fast") -> dict[str, Any]:
+def header(lab: "Lab") -> dict[str, Any]:
     """What makes the file: the same for all of its runs."""
     from ftlab import record as records
     from ftlab.base import machine
-    from ftlab.lab.fast import SIZES
 
-    lab, baseline = fast.lab, fast.glance.baseline
+    baseline = lab.teacher_forced.baseline
     return {
         "kind": "explorer",
         "command": COMMAND,
@@ -199,7 +198,7 @@ def header(fast: "Fast") -> dict[str, Any]:
         "domain": lab.domain.name,
         "data_checksum": records.rows_checksum(lab.items()),
         "suite": lab.suite.name,
-        "measured_on": {"split": "validation", **SIZES},
+        "measured_on": {"split": "validation", **lab.fast_sizes},
         "draw": DRAW,
         "device": machine.device(),
         "precision": machine.precision(),
@@ -211,33 +210,32 @@ def header(fast: "Fast") -> dict[str, Any]:
 _SAME = ("model_checksum", "data_checksum", "suite", "measured_on", "baseline")
 
 
-def make(path: Path, *, most: int | None = None, fast: "Fast | None" = None) -> Iterator[str]:
+def make(path: Path, *, most: int | None = None, lab: "Lab | None" = None) -> Iterator[str]:
     """Add the runs that the file lacks, at most `most` of them; a line of news for each.
 
     Raises InputError for a file that was made from another base, other data or other sizes.
     """
-    fast = fast or _fast()
-    have = _open(path, header(fast))
+    lab = lab or _lab()
+    have = _open(path, header(lab))
     missing = [settings for settings in plan() if settings.key not in have][:most]
     for number, settings in enumerate(missing, 1):
         try:
-            row = row_of(fast, settings)
+            row = row_of(lab, settings)
         except InputError as error:  # training that diverged; the others go on
             yield f"{number} of {len(missing)}: {name_of(settings)}: left out: {error}"
             continue
         _append(path, row)
         last = row["points"][-1]
         yield (
-            f"{number} of {len(missing)}: {name_of(settings)}: {last['target_score']:.0%} right, "
-            f"{last['retention']:.0%} kept, {row['seconds']:.0f} s"
+            f"{number} of {len(missing)}: {name_of(settings)}: {last['target_score']:.0%} learned, "
+            f"{last['retention']:.0%} retained, {row['seconds']:.0f} s"
         )
 
 
-def _fast() -> "Fast":
-    from ftlab.lab.fast import Fast
+def _lab() -> "Lab":
     from ftlab.lab.lab import open_lab
 
-    return Fast(open_lab("clinic", model="nano-gpt2"))
+    return open_lab("clinic", model="nano-gpt2")
 
 
 def _open(path: Path, expected: dict[str, Any]) -> set[Any]:

@@ -8,8 +8,8 @@ What was named by hand is never replaced by something else.
 from ftlab.base import machine
 from ftlab.datasets.load import Suite, load_suite, suite_for
 from ftlab.hub import reach
+from ftlab.models.bases import Quantize
 from ftlab.models.loading import Bundle, load
-from ftlab.models.quantizing import Quantize
 
 
 def usual_model(seq2seq: bool = False, base: Quantize | None = None) -> Bundle:

@@ -1,59 +1,67 @@
-"""A lab bench: one base model, one target domain, one suite of skills to keep.
+"""A lab bench: one base model, one target domain, one suite of skills to retain.
 
     lab = ftlab.open_lab("clinic")
     run = lab.run(Plan(lr=1e-3))
-    for step in run: ...          # trains a fresh copy of the base, both numbers as it goes
+    for step in run: ...          # trains a fresh copy of the base, both measures as it goes
     run.record                    # what was run, on what, and what came out
+    lab.measure(model)            # the same record for a model that something else has made
 
-With `ftlab.keep(folder)` a run that was trained before is not trained again
-(`ftlab/train/store.py`).
+With `ftlab.store_runs(folder)` a run that was trained before is not trained again.
 
 Every run starts from the same weights, reads the same data in the same order for a seed, and is
-measured by the same watch, so that runs differ in their plan and method alone.
+measured by the same evaluator, so that runs differ in their plan and method alone.
 """
 
 import copy
-import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, is_dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Unpack
 
-import torch
 from torch import nn
 
 from ftlab import record as records
 from ftlab.base import machine
 from ftlab.base.errors import InputError
-from ftlab.datasets.load import Domain, Suite, load_domain
-from ftlab.datasets.replay import mix
+from ftlab.datasets.load import Domain, Suite, load_domain, load_suite
 from ftlab.evaluate.evaluator import Evaluator, Sizes
-from ftlab.evaluate.target import generate
+from ftlab.evaluate.teacher_forced import TeacherForced
 from ftlab.lab.defaults import usual_model, usual_suite
+from ftlab.lab.run import Run, weights_checksum
 from ftlab.methods.full_tuning import full
-from ftlab.methods.prepared import Prepared
+from ftlab.methods.prepared import Prepared, count
+from ftlab.models.bases import Quantize, quantize_named
 from ftlab.models.loading import Bundle, load
-from ftlab.models.quantizing import Quantize, quantize
+from ftlab.models.prefix_cache import PrefixCache
+from ftlab.models.quantizing import quantize
 from ftlab.plan import Plan, Step
-from ftlab.train import store
-from ftlab.train.engine import default_groups
-from ftlab.train.loop import train
 
 Method = Callable[[nn.Module], Prepared]
-"""What says which weights may move: `full`, a Freeze, a LoRA."""
-ANSWER_TOKENS = 32  # room for a sample answer
+"""What says which parameters are trained: `full`, a Freeze, a LoRA."""
+FAST_SIZES: Sizes = {"target_items": 64, "per_skill": 40, "documents": 16}
+"""How much a fast run asks at each point: all of the validation split, 40 probes a skill."""
 
 
 class Lab:
     """A base model, a domain and a suite, with the measures that go between them."""
 
     def __init__(
-        self, bundle: Bundle, domain: Domain, suite: Suite, **watch: Unpack[Sizes]
+        self,
+        bundle: Bundle,
+        domain: Domain,
+        suite: Suite,
+        *,
+        opened: dict[str, str] | None = None,
+        **sizes: Unpack[Sizes],
     ) -> None:
-        """`watch`: sizes of the quick subset."""
-        self.bundle, self.domain, self.suite, self.sizes = bundle, domain, suite, watch
+        """`sizes` of what is asked on the way; `opened`: by what names `open_lab` was called."""
+        self.bundle, self.domain, self.suite, self.sizes = bundle, domain, suite, sizes
+        self.opened = opened or {}
+        self.fast_sizes = FAST_SIZES
+        self.prefix_cache: PrefixCache = {}
         with machine.explain_if_full("while the base was copied"):
-            self.watch = Evaluator(bundle.tokenizer, domain, suite, bundle.model, **watch)
+            self.evaluator = Evaluator(bundle.tokenizer, domain, suite, bundle.model, **sizes)
 
     @property
     def tokenizer(self) -> Any:
@@ -62,13 +70,21 @@ class Lab:
 
     @property
     def baseline(self) -> dict[str, Any]:
-        """What the base can do, on everything (see Watch.full)."""
-        return self.watch.baseline_full
+        """What the base can do, on everything (see Evaluator.full)."""
+        return self.evaluator.baseline_full
+
+    @cached_property
+    def teacher_forced(self) -> TeacherForced:
+        """What measures a fast run: the same scores, without writing a word."""
+        base = self.bundle.model
+        return TeacherForced(
+            Evaluator(self.tokenizer, self.domain, self.suite, base, **self.fast_sizes)
+        )
 
     def quantized(self, how: Quantize | None = None) -> "Lab":
-        """The same bench for the same base in four bits: what is kept counts from that base."""
+        """The same bench for the same base in four bits: retention counts from that base."""
         bundle = replace(self.bundle, model=quantize(self.fresh(), how), base=how or Quantize())
-        return Lab(bundle, self.domain, self.suite, **self.sizes)
+        return Lab(bundle, self.domain, self.suite, opened=self.opened, **self.sizes)
 
     def fresh(self) -> nn.Module:
         """A copy of the base model, to be trained."""
@@ -89,202 +105,108 @@ class Lab:
         self,
         plan: Plan | None = None,
         *,
-        method: Method = full,
+        method: Method | str | None = None,
         name: str = "",
         items: int | None = None,
         replay: float = 0.0,
-        keep: bool = True,
-    ) -> "Run":
-        """Prepare a run: `method` says what may move, `plan` how; iterate over it to train.
+        start: "Run | nn.Module | None" = None,
+        fast: bool = False,
+        store: bool = True,
+    ) -> Run:
+        """Prepare a run: `method` says what is trained, `plan` how; iterate over it to train.
 
-        `items` limits the training items; `replay` is the share of what is read that is general
-        text in place of them. keep=False trains in any case, whatever `ftlab.keep` was told.
+        `method` is a method or its name (`ftlab.methods.table`), by default `full`. `items` limits
+        the training items; `replay` is the share of what is read that is general text in place of
+        them. `start`, a run or a model, is where the weights come from in place of the base:
+        without a method what was trained there is trained on; with one, adapters of the start are
+        merged first. fast=True leaves out work whose outcome is known, where it can: cached states
+        of the frozen lower blocks, fewer operations, scores without writing (all equal to float
+        error, so not the last bit). store=False trains in any case, whatever was stored.
+
         Raises InputError for what does not fit model or data.
         """
-        return Run(self, plan or Plan(), method, name, items, replay, keep)
+        if method is None and start is None:
+            method = full
+        return Run(
+            self, plan or Plan(), method, name=name, items=items, replay=replay, start=start,
+            fast=fast, store=store,
+        )  # fmt: skip
 
+    def measure(self, model: nn.Module, *, name: str, method: str = "") -> records.Record:
+        """The record of a model that nothing was trained for here: pruned, merged, averaged.
 
-class Run:
-    """One run of a lab: iterate for its Steps; then `model`, `steps`, `record` are there."""
-
-    def __init__(
-        self,
-        lab: Lab,
-        plan: Plan,
-        method: Method,
-        name: str,
-        items: int | None,
-        replay: float,
-        keep: bool,
-    ) -> None:
-        self.lab, self.plan, self.replay, self.keep = lab, plan, replay, keep
-        self.rows = mix(lab.items(items), lab.suite.name, replay, plan.steps * plan.batch_size)
-        with torch.random.fork_rng(devices=[]):  # an adapter's first weights are drawn by the seed
-            torch.manual_seed(plan.seed)
-            self.moving = method(lab.fresh())
-        self.model = self.moving.model
-        self.method = self.moving.method if not replay else "replay"
-        self.asked = asdict(method) if is_dataclass(method) else {}
-        self.name = name or f"{self.method} lr {plan.lr:g}"
-        self.steps: list[Step] = []
-        self.seconds = 0.0
-        self.kept: store.StoredRun | None = (
-            None  # its folder, once it is trained and where it is kept
-        )
-
-    def __iter__(self) -> Iterator[Step]:
-        if self.steps:
-            raise InputError(
-                f"The run {self.name} was trained already ({self.steps[-1].step} steps); "
-                "make another with lab.run(...)."
-            )
-        watch, tokenizer = self.lab.watch, self.lab.tokenizer
-        groups = self.moving.groups(self.plan)
-        self.kept = self._kept()
-        place = self.kept.place() if self.kept else None
-        began = time.perf_counter() - (self.kept.before if self.kept else 0.0)
-        for step in train(
-            self.model,
-            tokenizer,
-            self.rows,
-            self.plan,
-            groups=groups,
-            measure=watch,
-            checkpoint=place,
-        ):
-            self.steps.append(step)
-            self.seconds = time.perf_counter() - began
-            yield step
-
-    def _kept(self) -> store.StoredRun | None:
-        """This run's folder, found by all that decides its numbers; None where none is kept."""
-        root = store.folder() if self.keep else None
-        if root is None:
-            return None
-        groups = self.moving.groups(self.plan) or default_groups(self.model)
-        plan = asdict(self.plan) | {"checkpoint_every": 0}  # changes no number
-        more = {
-            "start": store.fingerprint(self.model, groups),
-            "questions": self.lab.watch.checksum(),
-        }
-        return store.StoredRun(
-            root, self.name, self._asked() | {"plan": plan} | more, self.plan.steps
-        )
-
-    def finish(self) -> "Run":
-        """Train to the end without looking; the run itself."""
-        for _ in self:
-            pass
-        return self
-
-    @cached_property
-    def final(self) -> dict[str, Any]:
-        """The trained model measured on everything (see Watch.full)."""
-        if self.kept and self.steps:
-            return self.record.final  # stored, or measured now and stored
-        return self.lab.watch.full(self.model)
-
-    @cached_property
-    def record(self) -> records.Record:
-        """The run's record. Raises InputError when nothing was trained yet."""
-        if not self.steps:
-            raise InputError(f"The run {self.name} has no step yet; iterate over it first.")
-        if self.kept and (known := self.kept.record(self.steps)):
-            return known
-        made = records.Record(
-            **self._asked(),
+        `name` tells it from other records; `method` is how it is drawn (by default the name).
+        """
+        found = count(model, method or name)
+        final = self.evaluator.full(model)
+        step = Step(0, None, 0.0, 0, 0, None, 0.0, measured=final)
+        return records.Record(
+            **self.identity(),
+            name=name,
+            method=found.method,
+            data_checksum="",
+            plan={},
+            seed=0,
+            trainable=0,
+            extra={"checksum": weights_checksum(model)},
             versions=records.versions(),
-            command=self._command(),
-            total=self.moving.total,
-            budget=records.budget(self.steps),
-            curve=[asdict(step) for step in self.steps],
-            baseline=self.lab.baseline,
-            final=self.lab.watch.full(self.model) if self.kept else self.final,
-            seconds=self.seconds,
-            peak_memory=machine.peak_memory(),
+            command="no command makes this record: it is of a model in memory",
+            total=found.total,
+            budget=records.budget([step]),
+            curve=[step.row()],
+            baseline=self.baseline,
+            final=final,
+            seconds=None,
+            peak_memory=None,
         )
-        if self.kept:
-            self.kept.save(made)
-        return made
 
-    def _asked(self) -> dict[str, Any]:
-        """What tells this run from others: the fields `records.IDENTITY` of its record."""
-        lab = self.lab
+    def identity(self) -> dict[str, Any]:
+        """What tells this lab's records from another's."""
         return {
-            "name": self.name,
-            "method": self.method,
-            "model": lab.bundle.name,
-            "model_checksum": lab.bundle.checksum,
-            "domain": lab.domain.name,
-            "data_checksum": records.rows_checksum(self.rows),
-            "suite": lab.suite.name,
-            "plan": asdict(self.plan),
-            "seed": self.plan.seed,
+            "model": self.bundle.name,
+            "model_checksum": self.bundle.checksum,
+            "domain": self.domain.name,
+            "suite": self.suite.name,
+            "suite_checksum": self.evaluator.checksum(),
             "device": machine.device(),
             "precision": machine.precision(),
-            "trainable": self.moving.trainable,
-            "extra": ({"method": self.asked} if self.asked else {})
-            | ({"base": asdict(lab.bundle.base)} if lab.bundle.base else {})
-            | ({"replay": self.replay} if self.replay else {}),
         }
-
-    def _command(self) -> str:
-        """The command that makes this run again; a plan of one's own is told in `extra`."""
-        plan, lab = self.plan, self.lab
-        words = [
-            f"ftlab run --domain {lab.domain.name} --model {lab.bundle.name}",
-            f"--method {self.moving.method} --lr {plan.lr:g} --steps {plan.steps}",
-            f"--seed {plan.seed}",
-        ]
-        words += [f"--schedule {plan.schedule}"] if plan.schedule != "constant" else []
-        words += [f"--warmup {plan.warmup}"] if plan.warmup else []
-        words += [f"--replay {self.replay:g}"] if self.replay else []
-        words += [f"--base {lab.bundle.base}"] if lab.bundle.base else []
-        return " ".join(words)
-
-    def samples(self, count: int = 4) -> list[dict[str, str]]:
-        """Test items as {prompt, expected, before, after}: seen and held cases in turn."""
-        rows = [dict(row) for row in self.lab.domain.test][:count]
-        before = _answers(self.lab.watch.base, self.lab.tokenizer, rows)
-        after = _answers(self.model, self.lab.tokenizer, rows)
-        return [
-            {"prompt": row["prompt"], "expected": row["answer"], "before": b, "after": a}
-            for row, b, a in zip(rows, before, after, strict=True)
-        ]
-
-    def say(self, prompts: Sequence[str], words: int = 12) -> list[dict[str, str]]:
-        """What base and trained model write after each prompt: {prompt, before, after}."""
-        tokenizer = self.lab.tokenizer
-        before = generate(self.lab.watch.base, tokenizer, prompts, words)
-        after = generate(self.model, tokenizer, prompts, words)
-        return [
-            {"prompt": p, "before": b, "after": a}
-            for p, b, a in zip(prompts, before, after, strict=True)
-        ]
-
-
-def _answers(model: nn.Module, tokenizer: Any, rows: list[dict[str, Any]]) -> list[str]:
-    return generate(model, tokenizer, [row["prompt"] for row in rows], ANSWER_TOKENS)
 
 
 def open_lab(
-    domain: str = "clinic",
+    domain: str | Path | Domain = "clinic",
     *,
-    model: str | None = None,
+    model: str | Path | Bundle | None = None,
+    suite: str | Path | Suite | None = None,
+    base: str | Quantize | None = None,
     seq2seq: bool = False,
-    base: Quantize | None = None,
-    **watch: Unpack[Sizes],
+    **sizes: Unpack[Sizes],
 ) -> Lab:
     """Set up a lab: the profile's model (or `model`), the domain, and the suite that fits it.
 
-    `seq2seq` asks for the profile's encoder-decoder model. With `base` the model is put into four
-    bits first, and every run starts from that. nano models are asked about their own small world,
-    all others about plain English; under the profile t4 with general text from Wikipedia.
+    Each may be a name, a path of one's own, or what was loaded from it. `domain`: clinic, ..., a
+    file or folder of items. `suite`: world, english, ..., a folder with probes.jsonl and
+    general.jsonl; by default what fits the model: nano models are asked about their own small
+    world, all others about plain English (under the profile t4 with general text from Wikipedia).
+    `base` puts the model into four bits first ("nf4-double", or a Quantize), and every run starts
+    from that. `seq2seq` asks for the profile's encoder-decoder model.
+
     Where the Hub does not give what the profile wants, what ships is taken, and a line says so.
-    Raises InputError for a domain or a named model that cannot be had.
+    Raises InputError for what cannot be had, naming what can.
     """
-    loaded = load_domain(domain)
-    bundle = (
-        load(model, device=machine.device(), base=base) if model else usual_model(seq2seq, base)
-    )
-    return Lab(bundle, loaded, usual_suite(bundle), **watch)
+    how = quantize_named(base) if isinstance(base, str) else base
+    loaded = domain if isinstance(domain, Domain) else load_domain(str(domain))
+    if isinstance(model, Bundle):
+        bundle = (
+            model if how is None else replace(model, model=quantize(model.model, how), base=how)
+        )
+    elif model:
+        bundle = load(str(model), device=machine.device(), base=how)
+    else:
+        bundle = usual_model(seq2seq, how)
+    asked = usual_suite(bundle) if suite is None else suite
+    questions = asked if isinstance(asked, Suite) else load_suite(asked)
+    given = (domain, suite, model)
+    named = not any(isinstance(value, Domain | Suite | Bundle) for value in given)
+    opened = {"domain": str(domain), "suite": str(suite or "")} if named else None
+    return Lab(bundle, loaded, questions, opened=opened, **sizes)

@@ -50,8 +50,8 @@ class AttentionLoRA:
     """Of q, k, v and o."""
     dropout: float = 0.0
     """Share of the adapter's input that is dropped while training, from 0 to below 1."""
-    name: str = "lora_kinds"
-    """What records and plots call it."""
+    name: str = ""
+    """What records and plots call it; by default it follows from the fields."""
 
     def __post_init__(self) -> None:
         check_targets(self.targets)
@@ -61,6 +61,17 @@ class AttentionLoRA:
             if kind not in KINDS:
                 raise InputError(f"'{kind}' is no attention; they are {', '.join(KINDS)}.")
         check_sizes(self.ranks, "attention", [self.scale], self.dropout)
+        object.__setattr__(self, "name", self.name or self._described())
+
+    def _described(self) -> str:
+        """A row of the table of methods where the plan is of its kind, else the plan in words."""
+        if self.targets == ("q", "v") and dict(self.ranks) == ARTICLE:
+            return "lora_article"
+        if self.targets == ("q", "v") and len(set(self.ranks.values())) == 1:
+            kinds = [kind for kind in ("decoder", "cross", "encoder") if kind in self.ranks]
+            return "lora_kinds" if len(kinds) == 3 else f"lora_{'_'.join(kinds)}"
+        where = ", ".join(f"{kind} r{rank}" for kind, rank in self.ranks.items())
+        return f"LoRA {'+'.join(self.targets)} {where}"
 
     def __call__(self, model: nn.Module) -> Prepared:
         """Wrap the model with peft. Raises InputError for a model without an encoder."""

@@ -28,6 +28,12 @@ from ftlab.models.layers import layer_map
 from ftlab.models.split import untie
 
 ARTICLE = {"1-6": 0.0, "7-9": 0.1, "10-12": 1.0}
+SHAPES = {
+    (0.0,) * 6 + (0.1,) * 3 + (1.0,) * 3: "freeze",
+    (0.0,) * 6 + (1.0,) * 6: "freeze_low",
+    (1.0,) * 6 + (0.0,) * 6: "freeze_top",
+}
+"""Rows of the table of methods, by the share of each twelfth."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +53,8 @@ class Freeze:
     """Of the final norm."""
     untied: bool = False
     """Give a tied head weights of its own, so that it may differ from the embeddings."""
-    name: str = "freeze"
-    """What records and plots call it."""
+    name: str = ""
+    """What records and plots call it; by default it follows from the fields."""
 
     def __post_init__(self) -> None:
         shares = {f"band '{band}'": share for band, share in self.bands.items()}
@@ -68,6 +74,19 @@ class Freeze:
             )
         if not any(shares.values()):
             raise InputError("Everything is frozen, so nothing can be learned; let a band move.")
+        object.__setattr__(self, "name", self.name or self._described())
+
+    def _described(self) -> str:
+        """A row of the table of methods where the plan is that, else what is frozen, in words."""
+        shares = {part: share for band, share in self.bands.items() for part in parts_of(band)}
+        by_part = tuple(shares[part] for part in range(1, 13))
+        plain = (self.embeddings, self.head, self.norm) == (0.0, None, 1.0)
+        if plain and by_part in SHAPES:
+            return SHAPES[by_part]
+        words = [f"{band}: {share:g}" for band, share in self.bands.items()]
+        words += [f"embeddings: {self.embeddings:g}"] if self.embeddings else []
+        words += [f"head: {self.head:g}"] if self.head is not None else []
+        return f"Freeze {', '.join(words)}"
 
     @classmethod
     def random_half(cls, seed: int) -> "Freeze":

@@ -3,7 +3,7 @@
     y = W x + (alpha / r) B A x           W (out, in) frozen, A (r, in), B (out, r), B = 0 at first
 
     LoRA()                                          r 8 on q and v of every block
-    LoRA({"7-9": 4, "10-12": 8}, alphas={"7-9": 16, "10-12": 32}, head=True)    the article's plan
+    LoRA.article(head=True)                         the article's plan: 7-9 and 10-12
     LoRA({"1-12": 4}, targets=("q", "k", "v", "o", "ff"))                       all linear layers
 
 The layers are peft's. What this file adds is saying WHERE in bands and targets that mean the
@@ -28,10 +28,18 @@ from dataclasses import dataclass, field
 from torch import nn
 
 from ftlab.base.errors import InputError
-from ftlab.methods.bands import read_bands
+from ftlab.methods.bands import parts_of, read_bands
 from ftlab.methods.prepared import Prepared, count
 from ftlab.models.layers import Linear, check_targets, layer_map
 from ftlab.models.split import split_qkv, untie
+
+KINDS = {
+    ("q", "v"): "lora_qv",
+    ("k", "o", "q", "v"): "lora_attention",
+    ("ff",): "lora_ff",
+    ("ff", "k", "o", "q", "v"): "lora_all",
+}
+"""Rows of the table of methods, by targets."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +58,8 @@ class LoRA:
     """Train the head too, fully, on weights of its own."""
     dropout: float = 0.0
     """Share of the adapter's input that is dropped while training, from 0 to below 1."""
-    name: str = "lora_qv"
-    """What records and plots call it."""
+    name: str = ""
+    """What records and plots call it; by default it follows from the fields."""
 
     def __post_init__(self) -> None:
         check_targets(self.targets)
@@ -60,6 +68,27 @@ class LoRA:
             raise InputError(f"Band '{odd}' has a rank or an alpha but not both; give both.")
         sizes = [self.scale, *(self.alphas or {}).values()]
         check_sizes(self.ranks, "band", sizes, self.dropout)
+        object.__setattr__(self, "name", self.name or self._described())
+
+    @classmethod
+    def article(cls, *, head: bool = False) -> "LoRA":
+        """The article's plan: q and v, 7-9 with rank 8 and alpha 16, 10-12 with 16 and 32."""
+        return cls({"7-9": 8, "10-12": 16}, alphas={"7-9": 16.0, "10-12": 32.0}, head=head)
+
+    def _described(self) -> str:
+        """A row of the table of methods where the plan is of its kind, else the plan in words."""
+        kind = KINDS.get(tuple(sorted(self.targets)))
+        if kind == "lora_qv" and list(self.ranks) == ["7-9", "10-12"]:
+            return "lora_head" if self.head else "lora_band"
+        if kind and not self.head and self._even():
+            return kind
+        where = ", ".join(f"{band} r{rank}" for band, rank in self.ranks.items())
+        return f"LoRA {'+'.join(self.targets)} {where}{', head' if self.head else ''}"
+
+    def _even(self) -> bool:
+        """One rank for every block?"""
+        named = set().union(*map(parts_of, self.ranks))
+        return len(named) == 12 and len(set(self.ranks.values())) == 1
 
     def alpha(self, band: str) -> float:
         """The alpha of a band."""

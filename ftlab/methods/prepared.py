@@ -1,20 +1,23 @@
 """What a method has made of a model: what may move in it, how fast, and how much that is.
 
 moving = Freeze()(model)
-print(moving)                  freeze: 1,189,888 of 2,789,120 weights move (42.7 %)
+print(moving)                  freeze: 1,189,888 of 2,789,120 parameters are trained (42.7 %)
 moving.table()                 part by part, read back from the live model
 moving.groups(plan)            for the optimiser
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from ftlab.models.layers import LayerMap, Place, layer_map
 from ftlab.plan import Plan
+
+Penalty = Callable[[nn.Module, Any], Tensor]
+"""(model, batch) -> what is added to the loss. ()"""
 
 
 @dataclass(frozen=True)
@@ -31,8 +34,8 @@ class Row:
     """The adapter's alpha / r: what its update is multiplied with."""
     lr: float
     """Share of the learning rate, 0 where nothing moves."""
-    moving: int
-    """Numbers that may move."""
+    trainable: int
+    """Parameters that may change."""
 
 
 @dataclass(frozen=True)
@@ -42,13 +45,17 @@ class Prepared:
     method: str
     """The method's name, as a plot or a record shows it."""
     trainable: int
-    """Weights that may move."""
+    """Parameters that may change."""
     total: int
-    """All weights."""
+    """All parameters."""
     model: Any = field(default=None, repr=False, compare=False)
     """The model to train: the one that was given, or a wrapper of peft around it."""
     factors: Mapping[str, float] = field(default_factory=dict, repr=False)
     """Share of the learning rate by parameter name; 1 where none is given."""
+    penalty: Penalty | None = field(default=None, repr=False, compare=False)
+    """A term of the method's own that is added to the loss of every step."""
+    rows: Sequence[Mapping[str, Any]] = field(default=(), repr=False, compare=False)
+    """Training items of the method's own, read in turn with the domain's."""
 
     @property
     def share(self) -> float:
@@ -57,7 +64,7 @@ class Prepared:
 
     def __str__(self) -> str:
         return (
-            f"{self.method}: {self.trainable:,} of {self.total:,} weights move "
+            f"{self.method}: {self.trainable:,} of {self.total:,} parameters are trained "
             f"({100 * self.share:.3g} %)"
         )
 
@@ -87,12 +94,12 @@ class Prepared:
 
 def count(model: nn.Module, method: str, factors: Mapping[str, float] | None = None) -> Prepared:
     """Read back from the live model what may move in it."""
-    sizes = [(numbers(p), p.requires_grad) for p in model.parameters()]
+    sizes = [(size_of(p), p.requires_grad) for p in model.parameters()]
     moving = sum(n for n, moves in sizes if moves)
     return Prepared(method, moving, sum(n for n, _ in sizes), model, factors or {})
 
 
-def numbers(parameter: nn.Parameter) -> int:
+def size_of(parameter: nn.Parameter) -> int:
     """How many weights a parameter stands for; one in four bits stores two in a byte."""
     state = getattr(parameter, "quant_state", None)
     return parameter.numel() if state is None else state.shape.numel()

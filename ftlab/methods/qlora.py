@@ -25,13 +25,14 @@ from torch import nn
 
 from ftlab.methods.lora import LoRA
 from ftlab.methods.prepared import Prepared
+from ftlab.models.bases import Quantize
 from ftlab.models.layers import TARGETS
-from ftlab.models.quantizing import Quantize, is_quantized, quantize
+from ftlab.models.quantizing import is_quantized, quantize
 
 
 def everywhere() -> LoRA:
     """Rank 4 beside every linear layer of every block."""
-    return LoRA({"1-12": 4}, targets=TARGETS, name="qlora")
+    return LoRA({"1-12": 4}, targets=TARGETS)
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,13 @@ class QLoRA:
     """A LoRA or an AttentionLoRA."""
     base: Quantize = field(default_factory=Quantize)
     """How the base is quantized, where it is not yet."""
-    name: str = "qlora"
-    """What records and plots call it."""
+    name: str = ""
+    """What records and plots call it; by default it follows from the adapters."""
+
+    def __post_init__(self) -> None:
+        own = getattr(self.adapters, "name", "adapters")
+        name = "qlora" if own == "lora_all" else f"QLoRA: {own}"
+        object.__setattr__(self, "name", self.name or name)
 
     def __call__(self, model: nn.Module) -> Prepared:
         """Quantize the model if need be, and wrap it with peft."""

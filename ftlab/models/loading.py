@@ -29,7 +29,8 @@ from ftlab.base.paths import data_dir
 from ftlab.base.quiet import quiet
 from ftlab.datasets.load import is_there, nearest
 from ftlab.hub import fetch, reach
-from ftlab.models.quantizing import Quantize, quantize
+from ftlab.models.bases import Quantize
+from ftlab.models.quantizing import quantize
 
 SHIPPED = ("nano-gpt2", "nano-t5")
 KNOWN = (*SHIPPED, "smollm2-135m")

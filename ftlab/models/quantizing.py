@@ -26,8 +26,7 @@ Run the tests: pytest tests/models/test_quantize.py
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import nn
@@ -36,38 +35,11 @@ from transformers.pytorch_utils import Conv1D
 from ftlab.base.errors import InputError
 from ftlab.base.libraries import bitsandbytes
 from ftlab.base.machine import precision
+from ftlab.models.bases import Quantize
 from ftlab.models.layers import TARGETS, LayerMap, layer_map
 from ftlab.models.split import split_qkv
 
-KINDS = ("nf4", "fp4")
-BLOCKS = (64, 128, 256, 512, 1024, 2048, 4096)
 COMPUTE = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
-
-
-@dataclass(frozen=True)
-class Quantize:
-    """How a base is quantized."""
-
-    kind: Literal["nf4", "fp4"] = "nf4"
-    """The levels: quantiles of the normal distribution, or a 4-bit float."""
-    double: bool = True
-    """Are the constants of the blocks quantized too?"""
-    block: int = 64
-    """Weights that share a constant; a power of two from 64 to 4096."""
-
-    def __post_init__(self) -> None:
-        if self.kind not in KINDS:
-            raise InputError(f"'{self.kind}' is no 4-bit type; give {' or '.join(KINDS)}.")
-        if self.block not in BLOCKS:
-            choices = ", ".join(map(str, BLOCKS))
-            raise InputError(f"A block of {self.block!r} weights is not possible; give {choices}.")
-
-    def __str__(self) -> str:
-        return (
-            self.kind
-            + ("-double" if self.double else "")
-            + (f"-{self.block}" if self.block != BLOCKS[0] else "")
-        )
 
 
 def quantize(

@@ -8,6 +8,6 @@ if TYPE_CHECKING:
     from ftlab.train import optimizers
     from ftlab.train.loop import train
     from ftlab.train.schedules import lr_factor, lr_factors
-    from ftlab.train.store import keep
+    from ftlab.train.store import store_runs
 
 __all__, __dir__, __getattr__ = lazy(__name__, __file__)

@@ -1,6 +1,6 @@
 """Which optimiser takes the steps: torch's AdamW, or one of bitsandbytes that needs less memory.
 
-    adamw              m and v in 32 bits: 8 bytes for every number that moves
+    adamw              m and v in 32 bits: 8 bytes for every trainable parameter
     adamw8bit          both in 8 bits, a constant for 256 of them: about 2 bytes
     paged_adamw        m and v may be moved to the computer's memory and back, page by page
     paged_adamw8bit    both
@@ -11,8 +11,8 @@ something else needs the room, and back when the optimiser asks. Nothing is lost
 Notable choices:
 - Paging needs CUDA. On a CPU bitsandbytes warns and runs unpaged, so there the numbers are those
   of the unpaged optimiser, and the memory too.
-- bitsandbytes keeps a tensor of fewer than 4,096 numbers in 32 bits, so the small matrices of
-  LoRA gain nothing from 8 bits. States below 100,000 numbers are not paged either.
+- bitsandbytes keeps a tensor of fewer than 4,096 values in 32 bits, so the small matrices of
+  LoRA gain nothing from 8 bits. States below 100,000 values are not paged either.
 
 Source: Dettmers et al., 8-bit Optimizers (2021), section 2; QLoRA (2023), section 3.
 Run the tests: pytest tests/train/test_optimizers.py

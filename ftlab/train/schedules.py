@@ -2,7 +2,7 @@
 
 For step t = 1 ... T with a warmup of W steps, s = t - 1 and p = (s - W) / (T - W):
 
-    s < W       factor = s / W                      the first step of a warmup moves nothing
+    s < W       factor = s / W                      the first step of a warmup changes nothing
     constant    factor = 1
     linear      factor = 1 - p
     cosine      factor = (1 + cos(pi p)) / 2        flat, steep, flat

@@ -1,56 +1,275 @@
-"""Keep runs in a folder, for instance on a mounted Drive: a cell that is run again does not train.
+"""A run's folder: what is stored there is found again, and what happens is stored.
 
-    ftlab.keep("/content/drive/MyDrive/ftlab")      from here on; ftlab.keep(None) ends it
-    FTLAB_KEEP=folder jupyter lab                   the same for everything that is started so
+    folder/step-000050.safetensors   the tensors of the last step stored (ftlab/train/checkpoint.py)
+           checkpoint.json           what decides the run's steps, and the steps so far
+           record.json               what was measured at the end of a lab's run
 
-    folder/full-lr-0.001-3f9a01c2/run.json          what was asked for, and the seconds so far
-                                  checkpoint.json   the steps, and step-*.safetensors: the weights
-                                  record.json       what was measured in the end
+`train(..., checkpoint=folder)` uses a `RunFolder`: a killed run goes on, to the very same numbers.
+A lab's run uses a `StoredRun`, once there is a place for it: run again, it yields its stored steps,
+so that a live plot draws the same curve, and has its trained weights.
 
-Off unless asked for: a test of a notebook must really train. With it, a run that was kept hands
-out its stored steps (a live plot draws the same curve) and has its trained weights again; one that
-was broken off goes on from its last checkpoint. One line says which. Notable choices:
+    ftlab.store_runs("/content/drive/MyDrive/ftlab")   from here on; store_runs(None) ends it
+    FTLAB_STORE=folder jupyter lab                     the same for all that is started so
 
-- A run is found by all that decides its numbers: what tells records apart (`records.IDENTITY`),
-  the weights it starts from, adapters' settings, and the questions it is measured by. Whatever of
-  it changes makes another run.
-- A Drive is slow and a run may be short: a checkpoint is due after EVERY seconds, or after SHARE
-  times as long as the last one took to write. When a run ends its weights are written in any case.
-- Keeping never costs a run: a folder that is full or gone is told once, and the run goes on.
-- The folder is never made where the place for it is not: an unmounted Drive would be shadowed.
+Notable choices:
+- The tensors are written under a new name first, and the JSON is put in place last, in one move. A
+  kill at any moment leaves a whole checkpoint: the new one or the one before it.
+- Another run's folder is refused. A lab's run is found by all that decides its numbers: the
+  identity of its record, the weights it starts from, and the questions it is measured by.
+- Storing never costs a lab a run: a folder that is full, gone or in use is named once, and the run
+  goes on. An unmounted Drive is never shadowed by a new folder.
+- One run at a time writes in a folder. The lock lies in this machine's temporary folder, since a
+  mounted Drive has none; two machines that share a folder can still collide.
 
-Run the tests: pytest tests/train/test_store.py
+Run the tests: pytest tests/train/test_store.py tests/train/test_checkpoint.py
 """
 
+import dataclasses
 import hashlib
-import json
 import os
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
 from safetensors import SafetensorError, safe_open
 
 from ftlab import record as records
 from ftlab.base.errors import InputError, first_line
 from ftlab.base.jsonfile import plain, read_json, write_json
-from ftlab.plan import Step
+from ftlab.plan import Plan, Step
 from ftlab.train import checkpoint
-from ftlab.train.engine import Groups
+from ftlab.train.engine import Engine
 
+CHECKPOINT, RECORD = "checkpoint.json", "record.json"
 EVERY = 30.0
-"""Seconds between two checkpoints of a run, at least."""
+"""Seconds between two checkpoints of a lab's run, at least."""
 SHARE = 20.0
-"""And this many times the seconds that the last one took."""
-RUN, RECORD = "run.json", "record.json"
+"""And this many times the seconds that the last one took to write: a Drive is slow."""
 _UNSET: Any = object()
 _chosen: Any = _UNSET
 
 
-def keep(folder: str | os.PathLike[str] | None) -> None:
-    """Keep every run from here on in `folder`, made if missing; None: keep none.
+@dataclass(frozen=True)
+class Checkpoint:
+    """What checkpoint.json holds."""
+
+    run: dict[str, Any]
+    """All that decides the run's steps: the plan's fields, checksums, what a lab was asked for."""
+    steps: list[Step]
+    """The steps so far, step 0 first."""
+    done: bool
+    """True when the run has ended, by its last step or by its target score."""
+    tensors: str
+    """Name of the tensor file beside it."""
+    scaler: dict[str, Any]
+    """State of the fp16 loss scaler; empty without one."""
+    seconds: float
+    """Of the run so far, measuring included."""
+
+
+def completed_steps(folder: str | Path) -> list[Step]:
+    """The steps stored in a checkpoint folder, or none. Raises InputError when it is damaged."""
+    found = RunFolder(folder).read()
+    return found.steps if found else []
+
+
+class RunFolder:
+    """The folder of one run, as `train` uses it: open, resume, add every step, close."""
+
+    replayed: Sequence[Step] = ()
+    """Stored steps that the run yields again."""
+
+    def __init__(self, folder: str | Path, run: Mapping[str, Any] | None = None) -> None:
+        """`run`: what decides its steps, beside what `open` is given."""
+        self.folder, self.run = Path(folder), plain(run or {})
+        self.found: Checkpoint | None = None
+        self.steps: list[Step] = []
+        self.done = False  # is the end of the run stored?
+        self.began = time.monotonic()
+        key = hashlib.sha256(os.path.realpath(folder).encode()).hexdigest()[:16]
+        lock = Path(tempfile.gettempdir(), f"ftlab-{key}.lock")
+        self.lock = FileLock(lock, timeout=0, mode=0o666, thread_local=False)
+
+    def open(self, plan: Plan, setup: dict[str, Any]) -> None:
+        """Read what is stored. `setup`: what decides the steps beside the plan, by name.
+
+        Raises InputError when the checkpoint is damaged, or, saying what differs, another run's.
+        """
+        self.plan = plan
+        self.run |= dataclasses.asdict(dataclasses.replace(plan, checkpoint_every=0)) | setup
+        self.found = self.read()
+        # A field of the plan that is younger than the checkpoint had its default.
+        before = dataclasses.asdict(Plan()) | (self.found.run if self.found else self.run)
+        for name in sorted(before.keys() | self.run.keys()):
+            if (old := before.get(name)) != (now := self.run.get(name)):
+                raise InputError(
+                    f"The checkpoint in {self.folder} belongs to another run ({name} was "
+                    f"{old!s:.16}, now {now!s:.16}); give another folder, or delete that one."
+                )
+
+    def read(self) -> Checkpoint | None:
+        """The checkpoint in the folder, or None. Raises InputError when it is damaged."""
+        path = self.folder / CHECKPOINT
+        if self.folder.exists() and not self.folder.is_dir():
+            raise InputError(f"{self.folder} is a file; give a folder for the checkpoints.")
+        if not path.exists():
+            return None
+        stored = read_json(path)
+        with suppress(KeyError, TypeError, OSError, SafetensorError):
+            found = Checkpoint(**{**stored, "steps": [Step(**row) for row in stored["steps"]]})
+            with safe_open(self.folder / found.tensors, "pt"):  # opens a whole file only
+                if found.steps and isinstance(found.run, dict):
+                    return found
+        if read_json(path) != stored:
+            return self.read()  # another run has just replaced it
+        raise checkpoint.damaged(path)
+
+    def resume(self, engine: Engine) -> tuple[Step | None, bool]:
+        """The last step taken, its state put in place, and whether it ended the run.
+
+        Raises InputError where another run is using the folder.
+        """
+        self.done = self.found is not None and self.found.done
+        if engine.accelerator.is_main_process and not self.done and not self._lock():
+            self._lose(f"Another run is using {self.folder}")
+            self.found = None
+        if self.found is None:
+            return None, False
+        self.steps = list(self.found.steps)
+        checkpoint.restore(self.folder / self.found.tensors, engine)
+        if self.found.scaler and engine.accelerator.scaler is not None:
+            engine.accelerator.scaler.load_state_dict(self.found.scaler)
+        return self.steps[-1], self.done
+
+    def _lock(self) -> bool:
+        """Is the folder this run's alone from now until `close`, and as it was when read?"""
+        try:
+            self.lock.acquire()
+        except Timeout:
+            return False
+        except OSError:  # this machine gives no lock
+            pass
+        return self.read() == self.found
+
+    def _lose(self, why: str) -> None:
+        raise InputError(f"{why}; wait until it has ended, or give another folder.")
+
+    def add(self, step: Step, engine: Engine, *, done: bool) -> None:
+        """Remember a step, and write the state where it is due; one process writes."""
+        self.steps.append(step)
+        if engine.accelerator.is_main_process and self._due(step, done):
+            self._write(engine, done)
+
+    def _due(self, step: Step, done: bool) -> bool:
+        every = self.plan.checkpoint_every
+        return every > 0 and (done or step.step % every == 0)
+
+    def _write(self, engine: Engine, done: bool) -> None:
+        """Write the state after the last step, and remove the one before it."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        name, scaler = f"step-{self.steps[-1].step:06d}.safetensors", engine.accelerator.scaler
+        checkpoint.save(self.folder / name, engine, weights_only=done)
+        state = {
+            "run": self.run,
+            "steps": [step.row() for step in self.steps],
+            "done": done,
+            "tensors": name,
+            "scaler": scaler.state_dict() if scaler is not None else {},
+            "seconds": self.seconds,
+        }
+        write_json(self.folder / CHECKPOINT, plain(state))
+        for old in self.folder.glob("step-*.safetensors*"):
+            if old.name != name:
+                old.unlink()
+        self.done = done
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of the run until now, measuring and what was stored included."""
+        return (self.found.seconds if self.found else 0.0) + time.monotonic() - self.began
+
+    def close(self) -> None:
+        """Let others use the folder."""
+        self.lock.release()
+
+
+class StoredRun(RunFolder):
+    """The folder of a lab's run, which yields its stored steps and never stops the run."""
+
+    def __init__(self, root: Path, run: Mapping[str, Any]) -> None:
+        """`run`: all that decides its numbers; its "name" begins the folder's."""
+        super().__init__(root / records.short_name(run["name"], plain(run)), run)
+        self.root, self.name = root, run["name"]
+        self.wrote, self.cost = self.began, 0.0  # when, and the seconds it took
+        self.damaged = self.lost = False
+
+    def read(self) -> Checkpoint | None:
+        """As RunFolder; None, and a line, where it is damaged."""
+        try:
+            return super().read()
+        except (InputError, OSError):
+            if not self.damaged:
+                print(f"The stored run in {self.folder} is damaged, so it is trained again.")
+            self.damaged = True
+            return None
+
+    def resume(self, engine: Engine) -> tuple[Step | None, bool]:
+        """As RunFolder, and a line that says what was found."""
+        last, done = super().resume(engine)
+        if last and done:
+            print(f"Stored run found: {last.step} steps, not trained again ({self.folder.name}).")
+        elif last:
+            print(f"Stored run found: {last.step} of {self.plan.steps} steps; it goes on there.")
+        self.replayed = tuple(self.steps)
+        self.began = self.wrote = time.monotonic()
+        return last, done
+
+    def _due(self, step: Step, done: bool) -> bool:
+        waited = time.monotonic() - self.wrote
+        return not self.lost and (done or waited >= max(EVERY, SHARE * self.cost))
+
+    def _write(self, engine: Engine, done: bool) -> None:
+        begin, write = time.monotonic(), super()._write
+        self._try(lambda: write(engine, done))
+        self.wrote = time.monotonic()
+        self.cost = self.wrote - begin
+
+    def _try(self, do: Callable[[], Any]) -> None:
+        """Do something in the folder; where that fails say so, and store no more."""
+        try:
+            if not self.root.is_dir():  # an unmounted Drive: nothing may be made in its place
+                raise FileNotFoundError(2, "it is gone")
+            do()
+        except (OSError, SafetensorError) as error:
+            why = getattr(error, "strerror", None) or first_line(error)
+            self._lose(f"{self.root} cannot be written ({why})")
+
+    def _lose(self, why: str) -> None:
+        self.lost = True
+        print(f"{why}: {self.name} goes on without being stored.")
+
+    def record(self, steps: Sequence[Step]) -> records.Record | None:
+        """The record of this run's end; None where there is none, or one of other steps."""
+        path = self.folder / RECORD
+        try:
+            found = records.load(path) if self.done and path.is_file() else None
+        except InputError:
+            return None
+        return found if found and found.curve == plain([step.row() for step in steps]) else None
+
+    def save(self, record: records.Record) -> None:
+        """Store the record of a run that has ended and whose weights are stored."""
+        if self.done and not self.lost:
+            self._try(lambda: write_json(self.folder / RECORD, plain(record)))
+
+
+def store_runs(folder: str | os.PathLike[str] | None) -> None:
+    """Store every run of a lab from here on in `folder`, made if missing; None: store none.
 
     Raises InputError for a folder that cannot be made or written.
     """
@@ -59,154 +278,21 @@ def keep(folder: str | os.PathLike[str] | None) -> None:
         _chosen = None
         return
     path = Path(folder).expanduser().absolute()
-    if not path.parent.is_dir():
-        raise InputError(
-            f"{path.parent} is not there, so no runs can be kept in {path}; mount the Drive first, "
-            "or give a folder that can be made."
-        )
     try:
-        path.mkdir(exist_ok=True)
+        path.mkdir(exist_ok=True)  # without parents: where a Drive is not mounted there are none
         with tempfile.TemporaryFile(dir=path) as trial:
             trial.write(b"ftlab")
     except OSError as error:
         raise InputError(
-            f"No runs can be kept in {path} ({error.strerror}); give a folder that can be written."
+            f"No runs can be stored in {path} ({error.strerror}); mount the Drive first, or give a "
+            "folder that can be written."
         ) from error
     _chosen = path
-    print(f"Runs are kept in {path}.")
+    print(f"Runs are stored in {path}.")
 
 
-def folder() -> Path | None:
-    """Where runs are kept: what `keep` was given, else FTLAB_KEEP, else nowhere."""
+def runs_folder() -> Path | None:
+    """Where runs are stored: what `store_runs` was given, else FTLAB_STORE, else nowhere."""
     if _chosen is _UNSET:
-        keep(os.environ.get("FTLAB_KEEP"))
+        store_runs(os.environ.get("FTLAB_STORE"))
     return _chosen
-
-
-def fingerprint(model: Any, groups: Groups) -> str:
-    """sha256 of what a run starts from: weights, moving and frozen, and adapters' settings."""
-    digest = hashlib.sha256(checkpoint.setup_checksum(model, groups).encode())
-    for name, weights in sorted(checkpoint.moving(model, groups)):
-        digest.update(name.encode())
-        digest.update(checkpoint.bytes_of(weights))
-    for config in getattr(model, "peft_config", {}).values():
-        digest.update(json.dumps(config.to_dict(), sort_keys=True, default=_told).encode())
-    return digest.hexdigest()
-
-
-def _told(value: Any) -> Any:
-    return sorted(map(str, value)) if isinstance(value, set | frozenset) else str(value)
-
-
-class StoredRun:
-    """One run's folder: what is there, and what is added."""
-
-    def __init__(self, root: Path, name: str, asked: Mapping[str, Any], total: int) -> None:
-        """`asked`: all that decides the run's numbers; `total`: its planned steps."""
-        self.root, self.name, self.total = root, name, total
-        self.asked = plain(asked)
-        self.folder = root / records.short_name(name, self.asked)
-        self.began = self.wrote = time.monotonic()
-        self.cost = self.before = 0.0  # seconds of the last write; of the run, before this kernel
-        self.lost = self.ended = False
-
-    def place(self) -> checkpoint.Place:
-        """For train(): look what is there, say it in a line, and begin.
-
-        Raises InputError for a folder that was kept for another run.
-        """
-        found = self._found()
-        if found:
-            last = found.steps[-1].step
-            if found.done:
-                print(f"Kept run found: {last} steps, not trained again ({self.folder.name}).")
-            else:
-                print(f"Kept run found: {last} of {self.total} steps; it goes on from there.")
-        self.ended = bool(found and found.done)
-        self.began = self.wrote = time.monotonic()
-        return checkpoint.Place(self.folder, replay=True, write=self.write)
-
-    def _found(self) -> checkpoint.Checkpoint | None:
-        """What is stored of this run; None where nothing is, or where it is damaged."""
-        if not (self.folder / RUN).exists() and not (self.folder / checkpoint.NAME).exists():
-            return None
-        try:
-            told = read_json(self.folder / RUN)
-            found = checkpoint.read(self.folder)
-            if found:
-                with safe_open(self.folder / found.tensors, "pt"):  # is it all there?
-                    pass
-        except (InputError, OSError, SafetensorError):
-            print(f"The kept run in {self.folder} is damaged, so it is trained again.")
-            self._clear()
-            return None
-        if told.get("asked") != self.asked:
-            raise InputError(
-                f"The run kept in {self.folder} is another one; move that folder away, or give "
-                "ftlab.keep() another."
-            )
-        self.before = float(told.get("seconds") or 0.0)
-        return found
-
-    def _clear(self) -> None:
-        """Take away what says that a run is here; its tensors go when the next are written."""
-        for name in (checkpoint.NAME, RECORD, RUN):
-            try:
-                (self.folder / name).unlink(missing_ok=True)
-            except OSError as error:
-                raise InputError(
-                    f"The damaged run in {self.folder} cannot be replaced ({error.strerror}); "
-                    "delete its folder, or give ftlab.keep() another."
-                ) from error
-
-    @property
-    def seconds(self) -> float:
-        """Seconds of the whole run until now, measuring included."""
-        return self.before + time.monotonic() - self.began
-
-    def write(self, step: Step, ended: bool, save: Callable[[], None]) -> None:
-        """Store the run where it is time to; a folder that fails is told once and left alone."""
-        now = time.monotonic()
-        if self.lost or not (ended or now - self.wrote >= max(EVERY, SHARE * self.cost)):
-            return
-        self.ended = self._try(lambda: self._store(save)) and ended
-        self.wrote = time.monotonic()
-        self.cost = self.wrote - now
-
-    def _store(self, save: Callable[[], None]) -> None:
-        self.folder.mkdir(exist_ok=True)
-        (self.folder / RECORD).unlink(missing_ok=True)
-        told = {"name": self.name, "seconds": self.seconds, "asked": self.asked}
-        write_json(self.folder / RUN, told)
-        save()
-
-    def _try(self, do: Callable[[], None]) -> bool:
-        """Do something in the folder; False, and a line, where that fails."""
-        try:
-            if not self.root.is_dir():  # an unmounted Drive: nothing may be made in its place
-                raise FileNotFoundError(2, "it is gone")
-            do()
-        except (OSError, SafetensorError) as error:
-            self.lost = True
-            why = getattr(error, "strerror", None) or first_line(error)
-            print(f"{self.root} cannot be written ({why}): {self.name} goes on without being kept.")
-        return not self.lost
-
-    def record(self, curve: Any) -> records.Record | None:
-        """What was measured at this run's end; None where that is not known, or of other steps."""
-        if not self.ended or not (self.folder / RECORD).is_file():
-            return None
-        try:
-            found = records.load(self.folder / RECORD)
-        except InputError:
-            return None
-        return found if found.curve == plain(curve) else None
-
-    def save(self, record: records.Record) -> None:
-        """Store the record of a run that has ended and whose weights are stored."""
-        if self.ended and not self.lost:
-            self._try(lambda: _write(self.folder / RECORD, record))
-
-
-def _write(path: Path, record: records.Record) -> None:
-    write_json(path, plain(record))

@@ -70,7 +70,7 @@ beginnings = [
     "Ben has the kite. Eve has the drum. What does Eve have? The",
 ]
 for beginning, ending in zip(
-    beginnings, generate(lab.watch.base, lab.tokenizer, beginnings, 6), strict=True
+    beginnings, generate(lab.evaluator.base, lab.tokenizer, beginnings, 6), strict=True
 ):
     print(f"{beginning} |{ending}")
 
@@ -119,7 +119,7 @@ for skill, accuracy in baseline["skills"].items():
 
 # %%
 rows = [dict(row) for row in lab.domain.test][:3]
-answers = generate(lab.watch.base, lab.tokenizer, [row["prompt"] for row in rows], 12)
+answers = generate(lab.evaluator.base, lab.tokenizer, [row["prompt"] for row in rows], 12)
 for row, answer in zip(rows, answers, strict=True):
     print(row["prompt"])
     print(f"  wanted: {row['answer']}")
@@ -149,9 +149,9 @@ import torch
 text = lab.suite.documents[0]
 # the tokens as numbers; before the first stands the token that ends a text: here one begins
 ids = torch.tensor([[lab.tokenizer.eos_token_id, *lab.tokenizer(text)["input_ids"]]])
-ids = ids.to(lab.watch.base.device)
+ids = ids.to(lab.evaluator.base.device)
 with torch.no_grad():
-    logits = lab.watch.base(ids).logits  # (1, tokens, vocabulary), one score for every next token
+    logits = lab.evaluator.base(ids).logits  # (1, tokens, vocabulary), one score for every next token
 log_probabilities = logits.log_softmax(-1)  # scores to logarithms of probabilities
 
 # the odds at place t are about the token at place t + 1: shift by one
@@ -161,7 +161,7 @@ print(text)
 print(f"loss by hand: {surprise.mean():.6f} nats per token")
 
 with torch.no_grad():
-    by_library = lab.watch.base(ids, labels=ids).loss.item()
+    by_library = lab.evaluator.base(ids, labels=ids).loss.item()
 assert abs(surprise.mean().item() - by_library) < 1e-5
 print(f"loss by transformers: {by_library:.6f}: the same")
 
@@ -311,26 +311,26 @@ print("lost most:", most_lost(high.baseline["skills"], high.final["skills"]))
 show(skills_bars(high.baseline, high.final))
 
 # %% [markdown]
-# ## If your machine may vanish: keep your runs
+# ## If your machine may vanish: store your runs
 #
 # A borrowed machine, such as Colab's, can be taken away in the middle of a run. Give a folder that
-# stays, and every run from then on is kept there. A cell that is run again then finds its run, says
-# so, and shows the same curve without training again; a run that was broken off goes on where it
-# was. On Colab the folder is on your Drive:
+# stays, and every run from then on is stored there. A cell that is run again then finds its run,
+# says so, and shows the same curve without training again; a run that was broken off goes on where
+# it was. On Colab the folder is on your Drive:
 #
 # ```python
 # from google.colab import drive
 # drive.mount("/content/drive")
-# ftlab.keep("/content/drive/MyDrive/ftlab")
+# ftlab.store_runs("/content/drive/MyDrive/ftlab")
 # ```
 #
 # Every notebook has a memory of its own, so this belongs under the first cell of each notebook in
-# which you train. A kept run takes as much room as the weights that it moved (while it trains, three
-# times that). Here nothing is kept unless you put a folder in place of `None`:
+# which you train. A stored run takes as much room as the weights that it trained (while it trains,
+# three times that). Here nothing is stored unless you put a folder in place of `None`:
 
 # %%
-keep_in = None  # such as "/content/drive/MyDrive/ftlab"
-ftlab.keep(keep_in)
+store_in = None  # such as "/content/drive/MyDrive/ftlab"
+ftlab.store_runs(store_in)
 
 # %% [markdown]
 # ## What you take along

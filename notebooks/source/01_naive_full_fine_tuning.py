@@ -350,7 +350,7 @@ def moved_by_lot(seed):
     return model
 
 
-lots = [lab.watch(moved_by_lot(seed))["retention"] for seed in range(3)]
+lots = [lab.evaluator(moved_by_lot(seed))["retention"] for seed in range(3)]
 direction = ftlab.claim(
     "Moved as far, but in random directions, the model keeps nearly everything (3 draws)",
     min(lots) > 0.85 and last["retention"] < 0.6,

@@ -212,7 +212,7 @@ def first_steps(warmup, count=20):
     """Length of each of the first steps, in percent of the length of the weights."""
     # a run of 100 steps, of which we watch the first
     plan = ftlab.Plan(steps=100, lr=1e-3, warmup=warmup, measure_every=0)
-    run = lab.run(plan, keep=False)
+    run = lab.run(plan, store=False)
     before, sizes = None, []
     for step in run:
         now = torch.cat([p.detach().flatten() for p in run.model.parameters()])

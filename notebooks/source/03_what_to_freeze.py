@@ -216,7 +216,7 @@ TOP = Freeze({"1-6": 1.0, "7-12": 0.0}, name="freeze_top")
 def costs_of(methods, count=16):
     """By name: seconds of the fastest step, and numbers held for gradients and AdamW."""
     some = ftlab.Plan(steps=count + 1, lr=1e-4, measure_every=0)
-    trials = {name: lab.run(some, method=method, keep=False) for name, method in methods.items()}
+    trials = {name: lab.run(some, method=method, store=False) for name, method in methods.items()}
     steps, fastest = {name: iter(trial) for name, trial in trials.items()}, {}
     for _ in range(count):  # in turn, so that other work on the machine slows all alike
         for name in trials:

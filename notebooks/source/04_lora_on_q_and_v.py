@@ -424,8 +424,9 @@ rank_explorer(lab).show()
 # (there nothing can be kept, only a few operations are fused):
 
 # %%
-from ftlab.base.machine import precision
 from ftlab.lab.fast import Fast, race
+
+from ftlab.base.machine import precision
 
 fast = Fast(lab)
 upper, every = LoRA({"7-9": 8, "10-12": 16}), LoRA({"1-12": 8})

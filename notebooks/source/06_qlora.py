@@ -201,7 +201,7 @@ guess = ftlab.predict(
 
 # %%
 from ftlab.analysis import compare
-from ftlab.models.quantizing import Quantize
+from ftlab.models.bases import Quantize
 from ftlab.show import Table
 from ftlab.show.canvas.style import skill_marks
 
@@ -445,9 +445,9 @@ from ftlab.models.quantizing import stored_bytes
 nine = ftlab.Plan(steps=9, lr=1e-3, measure_every=0)
 timed = {
     "LoRA": lab.run(
-        nine, method=QLoRA().adapters, keep=False
+        nine, method=QLoRA().adapters, store=False
     ),  # the same adapters on the plain base
-    "QLoRA": four.run(nine, method=QLoRA(), keep=False),
+    "QLoRA": four.run(nine, method=QLoRA(), store=False),
 }
 for _ in zip(*timed.values(), strict=True):  # a step of each in turn
     pass
@@ -504,9 +504,9 @@ off = {
 }
 ways = {
     "as it was trained": last,
-    "dequantized, then merged": four.watch.full(rightly),
-    "merged into four bits": four.watch.full(into_codes),
-    "merged into the plain base": four.watch.full(into_plain),
+    "dequantized, then merged": four.evaluator.full(rightly),
+    "merged into four bits": four.evaluator.full(into_codes),
+    "merged into the plain base": four.evaluator.full(into_plain),
 }
 show(
     Table(
@@ -754,7 +754,7 @@ for what, parameters in {
 # %% [markdown]
 # ### Measured on a card
 #
-# `ftlab grid qlora --profile t4` trains models of 3 and 7 billion weights (random ones: for memory
+# `python -m tools.bench.gpu_memory`, in a clone, trains models of 3 and 7 billion weights (random ones: for memory
 # their values do not matter) under a cap of 15 GB, and then with just as much room as the paged
 # optimiser needs.
 

@@ -6,7 +6,7 @@ from test_orderings import made
 from ftlab.analysis import compare
 from ftlab.analysis.attention_order import ORDER, best_rates, priorities
 from ftlab.base.errors import InputError
-from ftlab.experiments import decoder
+from ftlab.experiments import make
 from ftlab.experiments.seq2seq import ATTENTIONS, SHIFTS, attentions
 
 
@@ -60,7 +60,7 @@ def test_the_grid_compares_equal_numbers(tiny_t5):
         if name != "lora_article"
     }
     assert len(sizes) == 7 and len(set(sizes.values())) == 1
-    points = decoder.points("seq2seq", "nano-t5")
+    points = make.points("seq2seq", "nano-t5")
     assert len({point.name for point in points}) == len(points)
     for domain in SHIFTS:
         seeds = [
@@ -73,14 +73,14 @@ def test_the_grid_compares_equal_numbers(tiny_t5):
 
 def test_what_ships_is_the_planned_grid():
     have = {run.name for run in compare.shipped("nano-t5")}
-    assert have == {point.name for point in decoder.points("seq2seq", "nano-t5")}
+    assert have == {point.name for point in make.points("seq2seq", "nano-t5")}
 
 
 def test_other_profiles_have_no_such_grid():
-    assert decoder.model_of("seq2seq", "nano") == "nano-t5"
-    assert decoder.model_of("decoder", "laptop") == "smollm2-135m"
+    assert make.model_of("seq2seq", "nano") == "nano-t5"
+    assert make.model_of("decoder", "laptop") == "smollm2-135m"
     with pytest.raises(InputError, match="is made on nano-t5"):
-        decoder.model_of("seq2seq", "laptop")
+        make.model_of("seq2seq", "laptop")
 
 
 def test_the_best_rate_is_that_of_the_key():

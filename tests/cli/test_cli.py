@@ -73,7 +73,7 @@ def fake_lab(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
 
     seen: dict[str, Any] = {"stop_at": None}
 
-    def open_lab(domain: str, model: str | None = None, base: object = None) -> Any:
+    def open_lab(domain: str, model: str | None = None, **_: object) -> Any:
         def run(plan: Plan, **_: object) -> FakeRun:
             seen.update(domain=domain, model=model, plan=plan)
             return FakeRun(plan, seen["stop_at"])
@@ -208,12 +208,12 @@ def test_demo_shows_both_numbers_and_writes_the_picture(fake_lab, capsys) -> Non
     assert main.main(argv) == 0
     out = capsys.readouterr().out
     assert fake_lab["plan"] == Plan(steps=4, lr=3e-4) and fake_lab["domain"] == "helpdesk"
-    assert "new task: items right" in out and "skills kept, the mean" in out
+    assert "learned: new items right" in out and "retained, the mean" in out
     assert out.count("expected") == 2 and "(nothing)" in out
     assert "The picture is in a.png." in out
     assert out.splitlines()[-1] == (
-        "After 4 steps at learning rate 0.0003 the model answers 100 % of new items rightly "
-        "and has kept 50 % of the skills it had."
+        "After 4 steps at learning rate 0.0003 the model answers 100 % of new items correctly "
+        "and has retained 50 % of the skills it had."
     )
     assert Path("a.png").read_bytes().startswith(b"\x89PNG")
     assert [path.name for path in Path().iterdir()] == ["a.png"]
@@ -237,7 +237,7 @@ def test_an_interrupt_leaves_nothing(fake_lab, capsys, command: str) -> None:
 def test_a_run_that_measured_no_retention_still_ends() -> None:
     nothing = measured(0, 0) | {"retention": None, "held_score": None, "general_loss": None}
     assert "-" in train_command.table(nothing, nothing)
-    assert "kept - of" in train_command.closing(nothing, Plan())
+    assert "retained - of" in train_command.closing(nothing, Plan())
 
 
 # check

@@ -130,7 +130,7 @@ def test_no_prompt_is_in_two_splits_and_no_held_one_in_train(rows, seed) -> None
 def test_no_torch_is_needed_to_read_data(tmp_path: Path) -> None:
     write_jsonl(tmp_path / "mine.jsonl", ROWS)
     code = (
-        "import sys; from ftlab.world.load import load_domain;"
+        "import sys; from ftlab.datasets.load import load_domain;"
         "assert 'datasets' not in sys.modules;"
         f"load_domain({str(tmp_path / 'mine.jsonl')!r}); assert 'torch' not in sys.modules"
     )
@@ -225,12 +225,12 @@ def test_a_set_on_the_hub_offline_is_one_line(monkeypatch: pytest.MonkeyPatch) -
     start = time.monotonic()
     refused(lambda: load_domain("somebody/some-set"), "HF_HUB_OFFLINE")
     assert time.monotonic() - start < 2
-    assert datasets.config.HF_HUB_OFFLINE is False  # put back
 
 
 def test_a_hub_that_does_not_answer_is_one_line_within_seconds(monkeypatch) -> None:
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
     monkeypatch.delenv("TRANSFORMERS_OFFLINE", raising=False)
+    monkeypatch.setattr(reach, "_given_up", (0.0, ""))
     monkeypatch.setattr(reach, "_ask", lambda heard, seconds: time.sleep(5))  # a dead network
     start = time.monotonic()
     refused(lambda: load_domain("somebody/some-set"), "does not answer")
@@ -305,14 +305,3 @@ def test_checksums_are_written_and_find_what_is_damaged(tmp_path: Path) -> None:
     assert checksums.damaged(tmp_path) == ["c.bin", "m/a.bin"]
     assert checksums.damaged(tmp_path, under="m/") == ["m/a.bin"]
     refused(lambda: checksums.damaged(tmp_path / "m"), "CHECKSUMS is missing")
-
-
-def test_any_answer_of_the_hub_counts_and_none_does_not(monkeypatch) -> None:
-    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
-    monkeypatch.delenv("TRANSFORMERS_OFFLINE", raising=False)
-    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")  # nothing listens there
-    assert not reach.online()
-    monkeypatch.setattr(reach, "_ask", lambda heard, seconds: heard.append(True))
-    assert reach.online()
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    assert not reach.online()

@@ -15,10 +15,13 @@ import pytest
 
 from ftlab.base.errors import InputError
 from ftlab.base.paths import data_dir
+from ftlab.evaluate.evaluator import Sizes
+from ftlab.explorer import make as maker
 from ftlab.explorer import recorded
 from ftlab.explorer.estimate import Estimate, left_out
+from ftlab.explorer.explorer import Explorer
 from ftlab.explorer.make import make, plan, run_of
-from ftlab.explorer.recorded import Explorer, points_of, read
+from ftlab.explorer.recorded import points_of, read
 from ftlab.explorer.settings import (
     ALPHAS,
     PRESETS,
@@ -30,8 +33,7 @@ from ftlab.explorer.settings import (
     TARGETS,
     Settings,
 )
-from ftlab.lab.fast import Fast
-from ftlab.lab.lab import open_lab
+from ftlab.lab.lab import Lab, open_lab
 from ftlab.record import rows_checksum
 
 BASELINE = {
@@ -188,35 +190,36 @@ def test_a_lookup_takes_less_than_20_ms(grid: Explorer):
 
 
 @pytest.fixture(scope="module")
-def fast() -> Fast:
+def lab() -> Lab:
     lab = open_lab("clinic", model="nano-gpt2", target_items=4, per_skill=2, documents=2)
-    return Fast(lab, target_items=4, per_skill=2, documents=2)
+    lab.fast_sizes = Sizes(target_items=4, per_skill=2, documents=2)
+    return lab
 
 
 SHORT = [Settings(steps=2), Settings(ranks=(0, 0, 0), head=True, steps=2), Settings(steps=3)]
 
 
-def test_the_maker_goes_on_where_it_was(fast: Fast, tmp_path, monkeypatch):
-    monkeypatch.setattr(make, "plan", lambda: SHORT)
+def test_the_maker_goes_on_where_it_was(lab: Lab, tmp_path, monkeypatch):
+    monkeypatch.setattr(maker, "plan", lambda: SHORT)
     path = tmp_path / "records" / "explorer.jsonl"
-    assert len(list(make(path, most=2, fast=fast))) == 2
+    assert len(list(make(path, most=2, lab=lab))) == 2
     whole = path.read_text()
     path.write_text(whole + whole.splitlines()[-1][:50])  # killed while it wrote
-    assert [news[:6] for news in make(path, fast=fast)] == ["1 of 1"]
+    assert [news[:6] for news in make(path, lab=lab)] == ["1 of 1"]
     assert path.read_text().startswith(whole)
-    assert list(make(path, fast=fast)) == []
+    assert list(make(path, lab=lab)) == []
     assert [run["settings"]["steps"] for run in read(path)[1]] == [2, 2, 3]
     assert {p.settings.key for p in Explorer.load(path).points} == {s.key for s in SHORT}
 
 
-def test_a_file_of_another_base_is_not_added_to(fast: Fast, tmp_path, monkeypatch):
-    monkeypatch.setattr(make, "plan", list)
+def test_a_file_of_another_base_is_not_added_to(lab: Lab, tmp_path, monkeypatch):
+    monkeypatch.setattr(maker, "plan", list)
     path = tmp_path / "explorer.jsonl"
-    list(make(path, fast=fast))
+    list(make(path, lab=lab))
     header = json.loads(path.read_text())
     path.write_text(json.dumps(header | {"model_checksum": "another"}) + "\n")
     with pytest.raises(InputError, match="another model_checksum"):
-        list(make(path, fast=fast))
+        list(make(path, lab=lab))
 
 
 def test_files_that_are_no_grid_are_refused(tmp_path):
@@ -237,9 +240,9 @@ def test_files_that_are_no_grid_are_refused(tmp_path):
 # --- the file that ships --------------------------------------------------------------------------
 
 
-def test_what_ships_says_what_made_it(shipped: Explorer, fast: Fast):
-    assert shipped.header["model_checksum"] == fast.lab.bundle.checksum
-    assert shipped.header["data_checksum"] == rows_checksum(fast.lab.items())
+def test_what_ships_says_what_made_it(shipped: Explorer, lab: Lab):
+    assert shipped.header["model_checksum"] == lab.bundle.checksum
+    assert shipped.header["data_checksum"] == rows_checksum(lab.items())
     assert {"command", "versions", "draw", "measured_on", "device"} <= shipped.header.keys()
     assert (data_dir() / "records" / recorded.FILE).stat().st_size < 2**20
 
@@ -258,8 +261,7 @@ def test_training_it_again_gives_what_ships(shipped: Explorer):
     asked = dataclasses.replace(PRESETS["the article's table"], steps=20)
     found = shipped.nearest(asked)
     assert found.exact
-    again = Fast(open_lab("clinic", model="nano-gpt2"))
-    *_, last = again.steps(run_of(again, asked))
+    *_, last = run_of(open_lab("clinic", model="nano-gpt2"), asked)
     assert last.measured is not None
     for name in ("target_score", "retention"):
         assert last.measured[name] == pytest.approx(getattr(found.recorded, name), abs=0.02)

@@ -9,6 +9,7 @@ Run: pytest tests/hub/test_hub.py
 import copy
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -33,9 +34,7 @@ from transformers import (
     T5ForConditionalGeneration,
 )
 
-from ftlab.base.errors import InputError
-from ftlab.base.machine import PROFILES
-from ftlab.hub import fetch, reach, worker
+from ftlab.hub import fetch, reach
 
 ROOT = Path(__file__).resolve().parents[2]
 SUBJECTS = ("Anatomy", "Surgery", "Pathology")
@@ -44,27 +43,26 @@ SUBJECTS = ("Anatomy", "Surgery", "Pathology")
 CHILD = """
 import contextlib, io, json, sys, time
 import ftlab
-from ftlab.hub import reach
-from ftlab.hub import fetch
+from ftlab.hub import fetch, reach
 from ftlab.lab.lab import open_lab
 from ftlab.methods.attention_lora import AttentionLoRA
 from ftlab.models.loading import load
 from ftlab.plan import Plan
 from ftlab.datasets.load import load_domain, load_suite
 
-fetch.PATIENCE, fetch.DOUBT = 6.0, 1.5
+fetch.PATIENCE = 1.0
 FEW = {"target_items": 4, "per_skill": 2, "documents": 2}
 PLAN = Plan(steps=2, batch_size=4, measure_every=0, max_tokens=250)
 real = sys.stdout
 for line in sys.stdin:
-    reach.forget()
-    told, began, answer = io.StringIO(), time.monotonic(), {"value": None, "error": None}
-    with contextlib.redirect_stdout(told):
+    reach._given_up = 0.0, ""
+    printed, began, answer = io.StringIO(), time.monotonic(), {"value": None, "error": None}
+    with contextlib.redirect_stdout(printed):
         try:
             answer["value"] = eval(json.loads(line))
         except Exception as error:
             answer["error"] = type(error).__name__ + ": " + str(error)
-    answer |= {"told": told.getvalue(), "seconds": time.monotonic() - began}
+    answer |= {"printed": printed.getvalue(), "seconds": time.monotonic() - began}
     print(json.dumps(answer), file=real, flush=True)
 """
 
@@ -156,20 +154,23 @@ def repos(tiny_tokenizer: PreTrainedTokenizerFast, tmp_path_factory: Any) -> dic
     }
 
 
+def env(fake: FakeHub, home: Path) -> dict[str, str]:
+    """The environment of a process that has the fake Hub as its Hub."""
+    inherited = {k: v for k, v in os.environ.items() if not k.endswith("_OFFLINE")}
+    return inherited | {"HF_ENDPOINT": fake.address, "HF_HOME": str(home)}
+
+
 class Child:
     """A process with the fake Hub as its Hub, under the profile t4."""
 
     def __init__(self, fake: FakeHub, home: Path) -> None:
-        env = {k: v for k, v in os.environ.items() if not k.endswith("_OFFLINE")}
-        env |= {"HF_ENDPOINT": fake.address, "HF_HOME": str(home), "FTLAB_PROFILE": "t4"}
         pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+        pipes["env"] = env(fake, home) | {"FTLAB_PROFILE": "t4"}
         self.fake = fake
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", CHILD], cwd=ROOT, env=env, text=True, **pipes
-        )
+        self.process = subprocess.Popen([sys.executable, "-c", CHILD], cwd=ROOT, text=True, **pipes)
 
     def ask(self, expression: str, mode: str = "well") -> dict[str, Any]:
-        """What came of it, while the Hub is in this mode: value, error, told, seconds."""
+        """What came of it, while the Hub is in this mode: value, error, printed, seconds."""
         self.fake.mode = mode
         assert self.process.stdin and self.process.stdout
         self.process.stdin.write(json.dumps(expression) + "\n")
@@ -205,7 +206,7 @@ MODES = [
 def test_without_the_hub_a_lab_opens_with_what_ships_and_one_line(child, mode, why) -> None:
     found = child.ask("(lab := open_lab('clinic', **FEW)).bundle.name, lab.suite.name", mode)
     assert found["value"] == ["nano-gpt2", "world"], found
-    (line,) = found["told"].splitlines()
+    (line,) = found["printed"].splitlines()
     assert line.startswith("gpt2 cannot be had: ") and why in line and "nano-gpt2" in line
     # Within seconds; opening the lab takes a few by itself on a busy machine.
     assert child.ask("load('gpt2')", mode)["seconds"] < 8
@@ -213,31 +214,32 @@ def test_without_the_hub_a_lab_opens_with_what_ships_and_one_line(child, mode, w
 
 def test_the_encoder_decoder_lab_falls_back_to_its_own_sister(child) -> None:
     found = child.ask("(lab := open_lab(seq2seq=True, **FEW)).bundle.name, lab.suite.name", "429")
-    assert found["value"] == ["nano-t5", "tasks"] and found["told"].count("\n") == 1
+    assert found["value"] == ["nano-t5", "tasks"] and found["printed"].count("\n") == 1
 
 
-@pytest.mark.parametrize(("mode", "why"), [*MODES, ("stalls", "has stalled")])
+@pytest.mark.parametrize(
+    ("mode", "why"), [*MODES, ("mute", "does not answer"), ("stalls", "has stalled")]
+)
 def test_what_was_named_is_never_replaced(child, mode, why) -> None:
     model = "gpt2" if mode != "stalls" else "t5-small"
     found = child.ask(f"open_lab('clinic', model='{model}')", mode)
-    assert (
-        found["error"].startswith(f"Away: There is no model '{model}' here") and not found["told"]
-    )
+    assert found["error"].startswith(f"Offline: There is no model '{model}' here")
+    assert not found["printed"]
     assert why in found["error"] and "\n" not in found["error"] and found["seconds"] < 12
 
 
-@pytest.mark.parametrize(("mode", "why"), MODES)
-@pytest.mark.parametrize("what", ["load_domain('medical')", "load_suite('wiki')"])
+@pytest.mark.parametrize("mode", ["401", "429", "503", "silent"])
+@pytest.mark.parametrize(
+    ("what", "why"),
+    [
+        ("load_suite('wiki')", "Salesforce/wikitext cannot be had: "),
+        ("load_domain('medical')", "'medical' is neither a file here nor to be had"),
+        ("load_domain('somebody/own')", "'somebody/own' is neither a file here nor to be had"),
+    ],
+)
 def test_sets_that_cannot_be_had_are_one_line_within_seconds(child, what, mode, why) -> None:
     found = child.ask(what, mode)
-    assert found["error"].startswith("Away: ") and why in found["error"], found
-    assert "\n" not in found["error"] and found["seconds"] < 8
-
-
-@pytest.mark.parametrize("mode", ["401", "429", "503", "silent"])
-def test_any_other_set_is_one_line_within_seconds(child, mode) -> None:
-    found = child.ask("load_domain('somebody/own')", mode)
-    assert "'somebody/own' is neither a file here nor to be had" in found["error"]
+    assert found["error"].startswith("Offline: ") and why in found["error"], found
     assert "\n" not in found["error"] and found["seconds"] < 8
 
 
@@ -246,7 +248,7 @@ def test_any_other_set_is_one_line_within_seconds(child, mode) -> None:
 
 def test_gpt2_opens_on_english_with_text_of_wikipedia(child) -> None:
     found = child.ask("[(lab := open_lab('clinic', **FEW)).bundle.name, lab.suite.name]")
-    assert found["value"] == ["gpt2", "wiki"] and not found["told"], found
+    assert found["value"] == ["gpt2", "wiki"] and not found["printed"], found
     files = {path.rpartition("/")[2] for verb, path in child.fake.asked if verb == "GET"}
     assert "model.safetensors" in files and "pytorch_model.bin" not in files
 
@@ -261,11 +263,9 @@ def test_a_run_says_what_it_was_made_on(child) -> None:
 
 @pytest.mark.parametrize("model", ["t5-base", "bart-base", "facebook/bart-base"])
 def test_encoder_decoder_models_of_the_hub_train(child, model) -> None:
-    opened = "open_lab(seq2seq=True, **FEW)" if model == "t5-base" else ""
-    opened = opened or f"open_lab(model='{model}', **FEW)"
-    method = "AttentionLoRA({'cross': 2})"
-    run = f"(lab := {opened}).run(PLAN, method={method}).finish()"
-    found = child.ask(f"[{run}.steps[-1].step, lab.bundle.name, lab.suite.name]")
+    wanted = "seq2seq=True" if model == "t5-base" else f"model='{model}'"
+    run = f"(lab := open_lab({wanted}, **FEW)).run(PLAN, method=AttentionLoRA({{'cross': 2}}))"
+    found = child.ask(f"[{run}.finish().steps[-1].step, lab.bundle.name, lab.suite.name]")
     assert found["value"] == [2, model, "wiki"], found
 
 
@@ -286,94 +286,65 @@ def test_any_other_set_comes_through_datasets(child) -> None:
     assert child.ask("load_domain('somebody/own').train.num_rows")["value"] == 32
 
 
-@pytest.mark.parametrize("mode", ["429", "503", "silent"])
+def test_a_slow_download_that_goes_on_is_never_broken_off(child) -> None:
+    child.fake.asked.clear()
+    found = child.ask("setattr(fetch, 'LARGE', 5e5) or load('t5-small').name", "slow")
+    assert found["seconds"] > 1.5  # more than the PATIENCE of the child
+    assert sum(verb == "GET" and "safetensors" in path for verb, path in child.fake.asked) == 1
+    assert found["printed"].startswith("Fetching google-t5/t5-small from the Hub, 1 MB; once, ")
+
+
+@pytest.mark.parametrize("mode", ["429", "503", "silent", "mute"])
 def test_what_was_fetched_once_needs_no_hub(child, mode) -> None:
     found = child.ask("[(lab := open_lab('clinic', **FEW)).bundle.name, lab.suite.name]", mode)
-    assert found["value"] == ["gpt2", "wiki"] and not found["told"], found
+    assert found["value"] == ["gpt2", "wiki"] and not found["printed"], found
     assert child.ask("len(load_domain('medical').test)", mode)["value"] == 128
+    assert child.ask("load_domain('somebody/own').train.num_rows", mode)["value"] == 32
 
 
 def test_a_fetched_model_without_wikipedia_keeps_the_text_that_ships(child) -> None:
-    broken = "setattr(__import__('ftlab.datasets.hub_sets').world.hub_sets, 'WIKI', 'no/where')"
+    broken = "setattr(__import__('ftlab.datasets.hub_sets').datasets.hub_sets, 'WIKI', 'no/where')"
     found = child.ask(f"[{broken}, (lab := open_lab('clinic', **FEW)).suite.name]")
     assert found["value"] == [None, "english"], found
-    assert found["told"].startswith("No Wikipedia text: ") and found["told"].count("\n") == 1
+    assert found["printed"].startswith("No Wikipedia text: ") and found["printed"].count("\n") == 1
 
 
-# The pieces.
+# The Hub alone.
 
 
-class Sleeper:
-    """In the place of a process that ends after some seconds."""
-
-    def __init__(self, seconds: float) -> None:
-        self.until = time.monotonic() + seconds
-
-    def poll(self) -> int | None:
-        return 0 if time.monotonic() > self.until else None
-
-
-def test_a_slow_download_that_goes_on_is_waited_for(capsys, monkeypatch) -> None:
-    monkeypatch.setattr(fetch, "TELL_AFTER", 0.5)
-    monkeypatch.setattr(fetch, "PATIENCE", 0.6)
-    began = time.monotonic()
-    fetch.wait(Sleeper(1.5), "it", lambda: int(10 * time.monotonic()))
-    assert time.monotonic() - began > 1.4
-    assert capsys.readouterr().out == "Fetching it from the Hub; once, then it is here.\n"
-
-
-def test_what_stands_still_is_given_up(monkeypatch) -> None:
-    monkeypatch.setattr(fetch, "PATIENCE", 0.5)
-    began = time.monotonic()
-    with pytest.raises(TimeoutError, match="has stalled"):
-        fetch.wait(Sleeper(30), "it", lambda: 0)
-    assert time.monotonic() - began < 3
-
-
-def test_a_child_that_breaks_is_told_by_its_last_line() -> None:
-    assert fetch._outcome("...\nnull") is None
-    assert fetch._outcome('\n{"status": 404, "reason": ""}') == (404, fetch.REASONS[404])
-    assert fetch._outcome("Traceback\nMemoryError: no room") == (0, "MemoryError: no room")
-    assert fetch._outcome("") == (0, "nothing came back")
-
-
-def test_a_hub_that_was_silent_is_not_asked_again_at_once(monkeypatch) -> None:
+@pytest.fixture
+def asks_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The network is allowed, and no Hub was given up before."""
     for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")  # nothing listens there
+    monkeypatch.setattr(reach, "_given_up", (0.0, ""))
+
+
+def test_a_hub_that_was_silent_is_not_asked_again_at_once(asks_anew, monkeypatch) -> None:
     asked: list[int] = []
     monkeypatch.setattr(reach, "_ask", lambda heard, seconds: asked.append(1))
     for _ in range(3):
-        with reach.cache_only_if_offline() as there:
-            assert not there
+        with pytest.raises(reach.Offline, match="nobody/model cannot be had: the Hub does not ans"):
+            fetch.fetch("nobody/model", wanted=["*"])
     assert len(asked) == 1
-    reach.forget()
-    with reach.cache_only_if_offline():
-        assert len(asked) == 2
-    reach.forget()
 
 
-def test_a_reason_is_found_behind_the_errors_of_the_client() -> None:
-    class Answer:
-        status_code = 429
-
-    class Refused(Exception):
-        response = Answer()
-
-    try:
-        try:
-            raise Refused
-        except Refused as error:
-            raise OSError("long story\nwith lines") from error
-    except OSError as error:
-        assert worker.reason_of(error) == (429, "")
-    assert worker.reason_of(OSError("a\nb")) == (0, "a")
+def test_any_answer_of_the_hub_counts_and_none_does_not(asks_anew, monkeypatch, repos) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")  # nothing listens there
+    assert not reach.online()
+    with FakeHub(repos) as fake:
+        monkeypatch.setenv("HF_ENDPOINT", fake.address + "/no/such/page")
+        assert reach.online()
+        monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+        assert not reach.online() and len(fake.asked) == 1
 
 
-def test_every_profile_names_both_kinds_of_model() -> None:
-    assert {name: (p.model, p.seq2seq) for name, p in PROFILES.items()} == {
-        "nano": ("nano-gpt2", "nano-t5"),
-        "laptop": ("smollm2-135m", "nano-t5"),
-        "t4": ("gpt2", "t5-base"),
-    }
-    assert issubclass(reach.Offline, InputError)
+def test_an_interrupt_ends_a_download_at_once(repos: dict[str, Path], tmp_path: Path) -> None:
+    code = "from ftlab.hub.fetch import fetch; fetch('google-t5/t5-small', wanted=['*'])"
+    with FakeHub(repos) as fake:
+        fake.mode = "stalls"
+        process = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, env=env(fake, tmp_path))
+        while not any(verb == "GET" and "resolve" in path for verb, path in fake.asked):
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(5) == -signal.SIGINT

@@ -12,8 +12,8 @@ import torch
 from torch import nn
 
 from ftlab.base.errors import InputError
+from ftlab.evaluate.evaluator import Sizes
 from ftlab.evaluate.teacher_forced import TeacherForced
-from ftlab.lab.fast import Fast, race
 from ftlab.lab.lab import Lab, open_lab
 from ftlab.methods.freeze import Freeze
 from ftlab.methods.full_tuning import full
@@ -142,23 +142,21 @@ def test_any_choice_of_layers_gives_the_same_gradients(tiny_gpt2, targets):
 # --- on the nano model ----------------------------------------------------------------------------
 
 
+SMALL: Sizes = {"target_items": 8, "per_skill": 4, "documents": 4}
+
+
 @pytest.fixture(scope="module")
 def lab() -> Lab:
-    return open_lab("clinic", model="nano-gpt2", target_items=8, per_skill=4, documents=4)
-
-
-@pytest.fixture(scope="module")
-def fast(lab: Lab) -> Fast:
-    return Fast(lab, target_items=8, per_skill=4, documents=4)
+    made = open_lab("clinic", model="nano-gpt2", **SMALL)
+    made.fast_sizes = SMALL
+    return made
 
 
 LIVE = Plan(steps=8, lr=6e-3, measure_every=4)
 
 
-def test_steps_and_measures_equal_the_plain_runs(lab: Lab, fast: Fast):
-    plain, short = lab.run(LIVE, method=UPPER).finish(), lab.run(LIVE, method=UPPER)
-    list(fast.steps(short))
-    assert "below block 7 of 12" in fast.told(short)
+def test_steps_and_measures_equal_the_plain_runs(lab: Lab):
+    plain, short = (lab.run(LIVE, method=UPPER, fast=fast).finish() for fast in (False, True))
     assert losses(short.steps) == pytest.approx(losses(plain.steps), rel=1e-4)
     for one, two in zip(plain.steps, short.steps, strict=True):
         assert (one.measured is None) == (two.measured is None)
@@ -166,46 +164,43 @@ def test_steps_and_measures_equal_the_plain_runs(lab: Lab, fast: Fast):
             assert (one.measured or {})[name] == pytest.approx(value, rel=1e-3, abs=1e-4), name
 
 
-def test_a_glance_sees_what_the_watch_sees(lab: Lab):
+def test_the_teacher_forced_evaluator_sees_what_the_evaluator_sees(lab: Lab):
     small = open_lab("clinic", model="nano-gpt2", target_items=24, per_skill=4, documents=4)
-    small.watch.suite = small.suite.sample(6, 6)
-    run = lab.run(Plan(steps=40, lr=1e-2, measure_every=0), method=EVERYWHERE)
-    list(Fast(lab, target_items=4, per_skill=2, documents=2).steps(run))
-    glance = TeacherForced(small.watch)
+    small.evaluator.suite = small.suite.sample(6, 6)
+    plan = Plan(steps=40, lr=1e-2, measure_every=0)
+    run = lab.run(plan, method=EVERYWHERE, fast=True).finish()
+    forced = TeacherForced(small.evaluator)
     for ours, theirs in (
-        (glance(run.model), small.watch(run.model)),
-        (glance.full(run.model), small.watch.full(run.model)),
+        (forced(run.model), small.evaluator(run.model)),
+        (forced.full(run.model), small.evaluator.full(run.model)),
     ):
         assert theirs["target_score"] > 0.05, "needs right answers"
         for name, value in ours.items():
             assert theirs[name] == pytest.approx(value, abs=1e-5), name
 
 
-def test_stop_leaves_a_usable_model_and_no_shortcut(lab: Lab, fast: Fast):
-    run = lab.run(LIVE, method=UPPER)
-    stream = fast.steps(run)
+def test_stop_leaves_a_usable_model_and_no_shortcut(lab: Lab):
+    run = lab.run(LIVE, method=UPPER, fast=True)
+    stream = iter(run)
     for step in stream:
         if step.step == 2:
             within = run.say(["Note: chest pain."])  # generation goes through all blocks
             break
-    stream.close()
+    stream.close()  # pyright: ignore
     assert [step.step for step in run.steps] == [0, 1, 2]
     assert run.say(["Note: chest pain."]) == within
     assert not run.model.training
     assert not any("forward" in vars(module) for module in run.model.modules())
 
 
-def test_runs_that_do_not_fit_are_refused(lab: Lab, fast: Fast):
-    run = lab.run(dataclasses.replace(LIVE, steps=1), method=UPPER)
-    list(fast.steps(run))
+def test_the_cache_is_filled_once_for_all_runs(lab: Lab):
+    lab.prefix_cache.clear()
+    for seed in (0, 1):
+        lab.run(dataclasses.replace(LIVE, steps=1, seed=seed), method=UPPER, fast=True).finish()
+    assert len(lab.prefix_cache) == 1
+
+
+def test_a_run_is_trained_once(lab: Lab):
+    run = lab.run(dataclasses.replace(LIVE, steps=1), method=UPPER, fast=True).finish()
     with pytest.raises(InputError, match="trained already"):
-        list(fast.steps(run))
-    other = Lab(lab.bundle, lab.domain, lab.suite)
-    with pytest.raises(InputError, match="another lab"):
-        list(fast.steps(other.run(LIVE)))
-
-
-def test_the_race_tells_both_times(fast: Fast):
-    found = race(fast, dataclasses.replace(LIVE, steps=12), UPPER)
-    assert found.kept == 6 and found.steps == 12 and found.apart < 1e-4
-    assert found.ratio == found.plain / found.fast > 1
+        run.finish()

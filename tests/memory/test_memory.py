@@ -20,9 +20,10 @@ from ftlab.memory.moments import moments
 from ftlab.memory.shapes import shape
 from ftlab.methods.full_tuning import full
 from ftlab.methods.lora import LoRA
+from ftlab.models.bases import Quantize
 from ftlab.models.layers import TARGETS
 from ftlab.models.loading import load
-from ftlab.models.quantizing import Quantize, quantize, stored_bytes
+from ftlab.models.quantizing import quantize, stored_bytes
 from ftlab.plan import OPTIMIZERS, Plan
 from ftlab.text.loss import summed_loss
 from ftlab.text.train_batches import Batch, Example, collate

@@ -35,7 +35,7 @@ def test_the_articles_plan_moves_what_it_says_and_nothing_else(tiny_gpt2, tiny_t
         ("embeddings", 0.0), ("blocks 1-6", 0.0), ("blocks 7-9", 0.1), ("blocks 10-12", 1.0),
         ("final norm", 1.0),
     }  # fmt: skip
-    assert sum(row.moving for row in moving.table()) == moving.trainable
+    assert sum(row.trainable for row in moving.table()) == moving.trainable
 
 
 def test_lightly_trained_is_a_rate_of_its_own(tiny_gpt2):
@@ -61,7 +61,7 @@ def test_it_works_on_every_architecture(fixture, request):
     model = request.getfixturevalue(fixture)
     moving = Freeze({"1-6": 0, "7-12": 1})(model)
     assert 0 < moving.trainable < moving.total
-    assert sum(row.moving for row in moving.table()) == moving.trainable
+    assert sum(row.trainable for row in moving.table()) == moving.trainable
 
 
 def test_a_tied_head_cannot_differ_from_its_embeddings(tiny_gpt2):

@@ -76,7 +76,7 @@ def test_ranks_and_scales_are_those_of_the_plan(tiny_gpt2):
         ("blocks 7-9", "q", 4, 4.0), ("blocks 7-9", "v", 4, 4.0),
         ("blocks 10-12", "q", 8, 4.0), ("blocks 10-12", "v", 8, 4.0),
     ]  # fmt: skip
-    assert sum(row.moving for row in moving.table()) == moving.trainable == 3 * 2 * 128 * 12
+    assert sum(row.trainable for row in moving.table()) == moving.trainable == 3 * 2 * 128 * 12
 
 
 @given(
@@ -132,7 +132,7 @@ def test_a_trainable_head_leaves_the_embeddings(tiny_gpt2, tiny_tokenizer):
     trained = model.base_model.model.lm_head.modules_to_save["default"].weight
     assert not torch.equal(trained, table)
     head = [row for row in moving.table() if row.part == "head"]
-    assert [row.moving for row in head] == [table.numel()]
+    assert [row.trainable for row in head] == [table.numel()]
 
 
 @pytest.mark.parametrize(

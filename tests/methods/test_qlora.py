@@ -18,7 +18,8 @@ from ftlab.methods.attention_lora import AttentionLoRA
 from ftlab.methods.export import merge, save_adapter
 from ftlab.methods.lora import LoRA
 from ftlab.methods.qlora import QLoRA
-from ftlab.models.quantizing import Quantize, dequantize, is_quantized
+from ftlab.models.bases import Quantize
+from ftlab.models.quantizing import dequantize, is_quantized
 from ftlab.models.split import fuse_qkv
 from ftlab.plan import Plan
 
@@ -65,11 +66,13 @@ def test_only_the_adapters_move(lab: Lab, trained: Any) -> None:
 
 def test_counts_are_those_of_lora_on_a_plain_base(lab: Lab, trained: Any) -> None:
     plain = open_lab("clinic", model="nano-gpt2", **FEW)
-    lora = plain.run(PLAN, method=LoRA({"1-12": 4}, targets=("q", "k", "v", "o", "ff"))).moving
-    assert (trained.moving.trainable, trained.moving.total) == (lora.trainable, lora.total)
-    rows = [(row.part, row.what, row.r, row.scale, row.moving) for row in trained.moving.table()]
-    assert rows == [(r.part, r.what, r.r, r.scale, r.moving) for r in lora.table()]
-    assert trained.moving.method == "qlora"
+    lora = plain.run(PLAN, method=LoRA({"1-12": 4}, targets=("q", "k", "v", "o", "ff"))).prepared
+    assert (trained.prepared.trainable, trained.prepared.total) == (lora.trainable, lora.total)
+    rows = [
+        (row.part, row.what, row.r, row.scale, row.trainable) for row in trained.prepared.table()
+    ]
+    assert rows == [(r.part, r.what, r.r, r.scale, r.trainable) for r in lora.table()]
+    assert trained.prepared.method == "qlora"
 
 
 def test_switched_off_the_base_is_back(lab: Lab, trained: Any) -> None:
@@ -141,14 +144,14 @@ def test_a_plain_base_is_quantised_by_the_method() -> None:
     run = plain.run(PLAN, method=QLoRA(base=Quantize("fp4", double=False)))
     assert is_quantized(run.model) and not is_quantized(plain.bundle.model)
     first = next(iter(run)).measured
-    assert first is not None and first["target_loss"] != plain.watch.baseline["target_loss"]
+    assert first is not None and first["target_loss"] != plain.evaluator.baseline["target_loss"]
 
 
 def test_on_an_encoder_decoder() -> None:
     bench = open_lab("new_words", model="nano-t5", base=Quantize(), **FEW)
     plan = Plan(steps=12, lr=1e-2, measure_every=0)
     run = bench.run(plan, method=QLoRA(AttentionLoRA({"cross": 4}))).finish()
-    assert run.moving.trainable == 4 * 2 * 2 * 128 * 4
+    assert run.prepared.trainable == 4 * 2 * 2 * 128 * 4
     losses = [step.loss or 0.0 for step in run.steps[1:]]
     assert losses[-1] < losses[0]
     merged = merge(run.model)
@@ -166,7 +169,7 @@ def test_the_record_tells_the_base_and_the_adapters(lab: Lab, trained: Any) -> N
     record = trained.record
     assert record.extra["base"] == {"kind": "nf4", "double": True, "block": 64}
     assert record.extra["method"]["adapters"]["ranks"] == {"1-12": 4}
-    assert "--base nf4-double" in record.command and record.method == "qlora"
+    assert "questions" in record.command and record.method == "qlora"
     assert record.baseline["retention"] == 1.0
     assert re.match(r"\d", record.versions["bitsandbytes"])
 

@@ -15,16 +15,10 @@ from ftlab.base.libraries import bitsandbytes
 from ftlab.methods import nf4
 from ftlab.methods.freeze import Freeze
 from ftlab.methods.full_tuning import full
-from ftlab.methods.prepared import numbers
+from ftlab.methods.prepared import size_of
+from ftlab.models.bases import Quantize
 from ftlab.models.loading import load
-from ftlab.models.quantizing import (
-    Quantize,
-    dequantize,
-    is_quantized,
-    quantize,
-    stored_bytes,
-    weight_of,
-)
+from ftlab.models.quantizing import dequantize, is_quantized, quantize, stored_bytes, weight_of
 from ftlab.models.split import fuse_qkv
 
 bnb = bitsandbytes()
@@ -67,7 +61,7 @@ def test_back_to_the_weights_that_the_codes_stand_for(make: Any, how: Quantize) 
     model = quantize(copy.deepcopy(base), how)
     four = logits(model)
     assert is_quantized(model) and not any(p.requires_grad for p in model.parameters())
-    assert sum(map(numbers, model.parameters())) == sum(p.numel() for p in base.parameters())
+    assert sum(map(size_of, model.parameters())) == sum(p.numel() for p in base.parameters())
     assert not torch.allclose(four, logits(base), atol=1e-3)
     plain = fuse_qkv(dequantize(model))
     assert not is_quantized(plain)

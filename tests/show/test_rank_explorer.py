@@ -13,7 +13,8 @@ from matplotlib.patches import FancyBboxPatch
 
 from ftlab.base.errors import InputError
 from ftlab.base.paths import data_dir
-from ftlab.explorer.recorded import FILE, Explorer
+from ftlab.explorer.explorer import Explorer
+from ftlab.explorer.recorded import FILE
 from ftlab.explorer.settings import PRESETS, RANKS, Settings
 from ftlab.lab.lab import Lab, open_lab
 from ftlab.methods.prepared import count

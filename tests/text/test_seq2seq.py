@@ -270,4 +270,4 @@ def test_a_model_from_elsewhere_goes_through_the_lab(family, request, tiny_token
     measured = steps[-1].measured or {}
     assert steps[-1].step == 2 and measured["target_loss"] > 0
     assert steps[-1].tokens > 0 and run.samples(1)[0]["expected"]
-    assert run.moving.trainable == 6 * 2 * 64 * 2
+    assert run.prepared.trainable == 6 * 2 * 64 * 2

@@ -12,9 +12,9 @@ import pytest
 
 from ftlab.base.errors import InputError
 from ftlab.base.paths import data_dir
-from ftlab.explorer.recorded import FILE, Explorer
+from ftlab.explorer.explorer import Explorer
+from ftlab.explorer.recorded import FILE
 from ftlab.explorer.settings import PRESETS, RANKS
-from ftlab.lab.fast import Fast
 from ftlab.lab.lab import Lab, open_lab
 from ftlab.plan import Plan
 from ftlab.show.panels.rank_explorer import rank_explorer, settings, values_of
@@ -63,8 +63,7 @@ def found(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
 
 
 def test_all_ways_do_the_same_work(lab: Lab) -> None:
-    fast = Fast(lab, target_items=4, per_skill=2, documents=2)
-    ways = three_ways(fast, dataclasses.replace(ASKED, steps=6), rounds=1)
+    ways = three_ways(lab, dataclasses.replace(ASKED, steps=6), rounds=1)
     assert ways.same and ways.apart < 1e-4
     assert ways.losses["trainer"] == pytest.approx(ways.losses["plain"], rel=1e-4)
     assert all(seconds > 0 for seconds in ways.seconds.values())

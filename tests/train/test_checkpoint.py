@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from ftlab.base.errors import InputError
-from ftlab.train import checkpoint as store
+from ftlab.train import checkpoint, store
 from ftlab.train.engine import default_groups
 from ftlab.train.loop import Plan, completed_steps, train
 
@@ -27,7 +27,7 @@ PLAN = Plan(
     measure_every=4,
 )
 
-# Trains until it is in the middle of step 8: moved, measured, not yet told or stored.
+# Trains until it is in the middle of step 8: updated, measured, not yet yielded or stored.
 VICTIM = """
 import json, sys, time
 from ftlab.models.loading import load
@@ -114,20 +114,20 @@ def test_finished_run_yields_nothing_more(tiny_gpt2, tiny_tokenizer, tmp_path):
     assert equal_weights(first, second) and completed_steps(tmp_path) == steps
 
 
-def test_only_frozen_weights_and_the_moving_ones_matter(tiny_gpt2, tiny_tokenizer, tmp_path):
-    """What does not move is not stored, and is what a resumed run is held to."""
+def test_only_frozen_and_trainable_weights_matter(tiny_gpt2, tiny_tokenizer, tmp_path):
+    """Frozen weights are not stored; a resumed run must have the same ones."""
     tiny_gpt2.requires_grad_(False).transformer.h[11].requires_grad_(True)
     other = copy.deepcopy(tiny_gpt2)
     go_on(tiny_gpt2, tiny_tokenizer, tmp_path)
     (tensors,) = tmp_path.glob("*.safetensors")
-    moving = sum(p.numel() for p in tiny_gpt2.transformer.h[11].parameters())
-    assert tensors.stat().st_size == pytest.approx(4 * moving, rel=0.05)  # no optimiser
+    trained = sum(p.numel() for p in tiny_gpt2.transformer.h[11].parameters())
+    assert tensors.stat().st_size == pytest.approx(4 * trained, rel=0.05)  # no optimiser
     assert {path.name for path in tmp_path.iterdir()} == {"checkpoint.json", tensors.name}
 
     assert go_on(copy.deepcopy(other), tiny_tokenizer, tmp_path) == []
     with torch.no_grad():
         other.transformer.h[0].ln_1.weight[0] += 1
-    with pytest.raises(InputError, match="another model or method"):
+    with pytest.raises(InputError, match="model or method was"):
         go_on(other, tiny_tokenizer, tmp_path)
 
 
@@ -144,20 +144,69 @@ def test_other_runs_are_refused(tiny_gpt2, tiny_tokenizer, tmp_path):
             )
         assert equal_weights(model, tiny_gpt2)
 
-    refused(r"another plan \(lr was 0.001, now 0.01\)", plan=Plan(**{**vars(PLAN), "lr": 0.01}))
-    refused(r"another plan \(seed was 0, now 1\)", plan=Plan(**{**vars(PLAN), "seed": 1}))
-    refused("other data", data=ITEMS[:-1])
+    refused(
+        r"another run \(lr was 0.001, now 0.01\); give another folder",
+        plan=Plan(**{**vars(PLAN), "lr": 0.01}),
+    )
+    refused(r"another run \(seed was 0, now 1\)", plan=Plan(**{**vars(PLAN), "seed": 1}))
+    refused(r"another run \(data was \w+, now \w+\)", data=ITEMS[:-1])
+    refused("penalty was False, now True", penalty=lambda model, batch: model.lm_head.weight.sum())
     part = [p for p in tiny_gpt2.parameters() if p.ndim > 1]
     model = copy.deepcopy(tiny_gpt2)
     model.transformer.wte.requires_grad_(False)
-    with pytest.raises(InputError, match="another model or method"):
+    with pytest.raises(InputError, match="model or method was"):
         train(model, tiny_tokenizer, ITEMS, PLAN, checkpoint=tmp_path)
-    with pytest.raises(InputError, match="another model or method"):
+    with pytest.raises(InputError, match="model or method was"):
         train(
             tiny_gpt2, tiny_tokenizer, ITEMS, PLAN, checkpoint=tmp_path, groups=[{"params": part}]
         )
     often = Plan(**{**vars(PLAN), "checkpoint_every": 1})  # changes no number
     assert go_on(copy.deepcopy(tiny_gpt2), tiny_tokenizer, tmp_path, often) == []
+
+
+def test_a_plan_from_before_a_field_is_the_same_plan(tiny_gpt2, tiny_tokenizer, tmp_path):
+    go_on(copy.deepcopy(tiny_gpt2), tiny_tokenizer, tmp_path)
+    path = tmp_path / "checkpoint.json"
+    stored = json.loads(path.read_text())
+    del stored["run"]["optimizer"], stored["run"]["gradient_checkpointing"]
+    path.write_text(json.dumps(stored))
+    other = dataclasses.replace(PLAN, optimizer="adamw8bit")
+    with pytest.raises(InputError, match=r"optimizer was adamw, now adamw8bit"):
+        go_on(copy.deepcopy(tiny_gpt2), tiny_tokenizer, tmp_path, other)
+    assert go_on(tiny_gpt2, tiny_tokenizer, tmp_path) == []
+
+
+# Has the folder until its input ends.
+HOLDER = """
+import sys
+from ftlab.train.store import RunFolder
+
+folder = RunFolder(sys.argv[1])
+print(folder._lock(), flush=True)
+sys.stdin.read()
+"""
+
+
+def test_two_processes_do_not_write_in_one_folder(tiny_gpt2, tiny_tokenizer, tmp_path):
+    command = [sys.executable, "-c", HOLDER, str(tmp_path / "run")]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, cwd=ROOT) as holder:
+        assert holder.stdout and holder.stdout.readline() == "True\n"
+        with pytest.raises(InputError, match=r"Another run is using .*; wait until it has ended"):
+            go_on(copy.deepcopy(tiny_gpt2), tiny_tokenizer, tmp_path / "run")
+        assert not (tmp_path / "run").exists() and not tiny_gpt2.training
+        holder.kill()
+    assert len(go_on(tiny_gpt2, tiny_tokenizer, tmp_path / "run")) == 13
+
+
+def test_a_stream_is_refused_when_another_has_written_meanwhile(
+    tiny_gpt2, tiny_tokenizer, tmp_path
+):
+    early = train(copy.deepcopy(tiny_gpt2), tiny_tokenizer, ITEMS, PLAN, checkpoint=tmp_path)
+    go_on(copy.deepcopy(tiny_gpt2), tiny_tokenizer, tmp_path)
+    with pytest.raises(InputError, match="Another run is using"):
+        next(early)
+    assert go_on(tiny_gpt2, tiny_tokenizer, tmp_path) == []
 
 
 def break_json(folder: Path) -> None:
@@ -179,7 +228,7 @@ def drop_tensors(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [break_json, drop_field, cut_tensors, drop_tensors])
-def test_damage_is_told_by_name(tiny_gpt2, tiny_tokenizer, tmp_path, damage):
+def test_damage_is_named(tiny_gpt2, tiny_tokenizer, tmp_path, damage):
     go_on(copy.deepcopy(tiny_gpt2), tiny_tokenizer, tmp_path, Plan(steps=1, batch_size=2))
     damage(tmp_path)
     model = copy.deepcopy(tiny_gpt2)
@@ -193,9 +242,9 @@ def test_a_crash_while_writing_keeps_the_last(tiny_gpt2, tiny_tokenizer, tmp_pat
         if step.step == 5:
             break
     before = completed_steps(tmp_path)
-    for name in ("write_json", "save_file"):
+    for module, name in ((store, "write_json"), (checkpoint, "save_file")):
         with monkeypatch.context() as patch, pytest.raises(OSError, match="full"):
-            patch.setattr(store, name, _disk_full)
+            patch.setattr(module, name, _disk_full)
             go_on(tiny_gpt2, tiny_tokenizer, tmp_path)
         assert completed_steps(tmp_path) == before
     assert go_on(tiny_gpt2, tiny_tokenizer, tmp_path)[-1].step == 12
@@ -219,6 +268,6 @@ def test_setup_reads_every_dtype(tiny_gpt2):
     for name, dtype in (("a", torch.bfloat16), ("b", torch.uint8), ("c", torch.float16)):
         frozen = torch.nn.Parameter(torch.ones((), dtype=dtype), requires_grad=False)
         tiny_gpt2.register_parameter(name, frozen)
-    one = store.setup_checksum(tiny_gpt2, default_groups(tiny_gpt2))
+    one = checkpoint.setup_checksum(tiny_gpt2, default_groups(tiny_gpt2))
     tiny_gpt2.b.data += 1
-    assert one != store.setup_checksum(tiny_gpt2, default_groups(tiny_gpt2))
+    assert one != checkpoint.setup_checksum(tiny_gpt2, default_groups(tiny_gpt2))

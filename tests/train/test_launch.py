@@ -28,59 +28,72 @@ for module in bundle.model.modules():
     if isinstance(module, torch.nn.Dropout):
         module.p = 0
 marks = set(vars(bundle.model))
+penalty = (lambda model, batch: model.lm_head.weight.square().sum()) if sys.argv[4:] else None
 steps = list(train(
     bundle.model, bundle.tokenizer, json.loads(sys.argv[2]), Plan(steps=3, batch_size=5, lr=1e-3),
     measure=lambda model: {"target_score": model.lm_head.weight.double().sum()},
     checkpoint=sys.argv[3],
+    penalty=penalty,
 ))
 assert set(vars(bundle.model)) == marks, set(vars(bundle.model)) - marks
 rank = os.environ.get("RANK", "0")
-told = [[s.loss, s.grad_norm, s.tokens, s.measured and s.measured["target_score"]] for s in steps]
-Path(sys.argv[3], f"told-{rank}.json").write_text(json.dumps(told))
+rows = [
+    [s.loss, s.grad_norm, s.tokens, s.measured and s.measured["target_score"], s.penalty]
+    for s in steps
+]
+Path(sys.argv[3], f"rows-{rank}.json").write_text(json.dumps(rows))
 """
 
 
 @pytest.fixture
 def launched(tiny_gpt2, tiny_tokenizer, tmp_path):
-    """A function that runs SCRIPT under a launcher and gives what each process told."""
+    """A function that runs SCRIPT under a launcher and gives the steps that each process saw."""
     tiny_gpt2.save_pretrained(tmp_path / "model")
     tiny_tokenizer.save_pretrained(tmp_path / "model")
     (tmp_path / "script.py").write_text(SCRIPT, encoding="utf-8")
     folder = tmp_path / "run"
 
-    def run(*launcher: str):
-        script = [tmp_path / "script.py", tmp_path / "model", json.dumps(ITEMS), folder]
+    def run(*launcher: str, more: tuple[str, ...] = ()):
+        script = [tmp_path / "script.py", tmp_path / "model", json.dumps(ITEMS), folder, *more]
         here = {"PYTHONPATH": str(ROOT), "ACCELERATE_USE_CPU": "1", "OMP_NUM_THREADS": "1"}
         env = {**os.environ, **here}
         command = [sys.executable, "-m", *launcher, *map(str, script)]
         done = subprocess.run(command, env=env, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
-        return [json.loads(path.read_text()) for path in sorted(folder.glob("told-*.json"))]
+        return [json.loads(path.read_text()) for path in sorted(folder.glob("rows-*.json"))]
 
     return run
 
 
-def alone(tiny_gpt2, tiny_tokenizer):
+def alone(tiny_gpt2, tiny_tokenizer, **more):
     for module in tiny_gpt2.modules():
         if isinstance(module, torch.nn.Dropout):
             module.p = 0
     return list(
         train(
             tiny_gpt2, tiny_tokenizer, ITEMS, PLAN,
-            measure=lambda model: {"target_score": model.lm_head.weight.double().sum()},
+            measure=lambda model: {"target_score": model.lm_head.weight.double().sum()}, **more,
         )
     )  # fmt: skip
 
 
 @pytest.mark.slow
 def test_two_processes_are_one_batch(launched, tiny_gpt2, tiny_tokenizer):
-    """Five items a step on two processes: unequal shares, the same loss, gradient and weights."""
-    told = launched("torch.distributed.run", "--standalone", "--nproc-per-node=2")
-    assert len(told) == 2 and told[0] == told[1]
-    for ours, theirs in zip(alone(tiny_gpt2, tiny_tokenizer), told[0], strict=True):
+    """Five items a step on two processes: unequal shares, the same loss, gradient and weights.
+
+    A penalty is the same in both processes, and counts once.
+    """
+    two = ("torch.distributed.run", "--standalone", "--nproc-per-node=2")
+    rows = launched(*two, more=("penalty",))
+    assert len(rows) == 2 and rows[0] == rows[1]
+    one = alone(
+        tiny_gpt2, tiny_tokenizer, penalty=lambda model, _: model.lm_head.weight.square().sum()
+    )
+    for ours, theirs in zip(one, rows[0], strict=True):
         assert theirs[2] == ours.tokens
         if ours.step:
             assert theirs[:2] == pytest.approx([ours.loss, ours.grad_norm], rel=1e-4)
+            assert theirs[4] == pytest.approx(ours.penalty, rel=1e-5)
         if ours.measured:
             assert theirs[3] == pytest.approx(ours.measured["target_score"], rel=1e-5)
 
@@ -89,7 +102,7 @@ def test_two_processes_are_one_batch(launched, tiny_gpt2, tiny_tokenizer):
 def test_accelerate_launch_decides_precision(launched, tiny_gpt2, tiny_tokenizer):
     """The launcher's bf16 is used, near fp32 and not equal; the model comes back unwrapped."""
     settings = ["--cpu", "--num_processes=1", "--num_machines=1", "--dynamo_backend=no"]
-    (told,) = launched("accelerate.commands.launch", *settings, "--mixed_precision=bf16")
+    (rows,) = launched("accelerate.commands.launch", *settings, "--mixed_precision=bf16")
     ours = [step.loss for step in alone(tiny_gpt2, tiny_tokenizer)]
-    theirs = [step[0] for step in told]
+    theirs = [row[0] for row in rows]
     assert theirs[1:] == pytest.approx(ours[1:], rel=0.02) and theirs != ours

@@ -222,7 +222,7 @@ def test_interrupt_leaves_a_usable_model(tiny_gpt2, tiny_tokenizer, where, monke
         return {"target_score": 0} if where == "measure" else summed_loss(*args)
 
     if where == "step":
-        monkeypatch.setattr("ftlab.text.loss.summed_loss", interrupt)
+        monkeypatch.setattr("ftlab.train.engine.summed_loss", interrupt)
     measure = interrupt if where == "measure" else None
     with pytest.raises(KeyboardInterrupt):
         list(train(model, tiny_tokenizer, ITEMS, PLAN, measure=measure))
@@ -282,7 +282,9 @@ def test_what_does_not_fit_is_told_at_once(tiny_gpt2, tiny_tokenizer):
     twice = {"params": [tiny_gpt2.lm_head.weight]}
     refused("given twice", groups=[twice, twice])
     refused("float16", model=copy.deepcopy(tiny_gpt2).half())
-    refused("Nothing in the model may move", model=copy.deepcopy(tiny_gpt2).requires_grad_(False))
+    refused(
+        "Nothing in the model is trainable", model=copy.deepcopy(tiny_gpt2).requires_grad_(False)
+    )
     small = copy.deepcopy(tiny_gpt2)
     small.resize_token_embeddings(100)
     refused(r"gives token \d+ and the model knows 100", model=small)

@@ -99,11 +99,3 @@ def test_without_the_library_one_sentence(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setitem(sys.modules, "bitsandbytes", None)
     with pytest.raises(InputError, match="pip install bitsandbytes"):
         optimizers.make([], Plan(optimizer="adamw8bit"))
-
-
-def test_a_plan_from_before_these_fields_is_the_same_plan() -> None:
-    import dataclasses
-
-    stored = dataclasses.asdict(PLAN)
-    del stored["optimizer"], stored["gradient_checkpointing"]
-    assert PLAN.same_run(stored) and not replace(PLAN, optimizer="adamw8bit").same_run(stored)

@@ -1,4 +1,4 @@
-"""Kept runs: a run that is made again is not trained again, and nothing is lost on the way.
+"""Stored runs: a run that is made again is not trained again, and nothing is lost on the way.
 
 Run: pytest tests/train/test_store.py
 """
@@ -51,14 +51,14 @@ def t5() -> Lab:
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Kept in a folder with a space and letters of other alphabets, and off again afterwards."""
-    monkeypatch.delenv("FTLAB_KEEP", raising=False)
+    """A folder for runs, with a space and letters of other alphabets; off again afterwards."""
+    monkeypatch.delenv("FTLAB_STORE", raising=False)
     monkeypatch.setattr(store, "EVERY", 0.0)  # a checkpoint after every step
     monkeypatch.setattr(store, "SHARE", 0.0)
     place = tmp_path / "My Drive" / "Läufe 実験"
     place.parent.mkdir()
     monkeypatch.setattr(store, "_chosen", None)
-    ftlab.keep(place)
+    ftlab.store_runs(place)
     yield place
 
 
@@ -103,7 +103,7 @@ def test_made_again_it_is_read_and_broken_off_it_goes_on(
 ) -> None:
     bench: Lab = request.getfixturevalue(CASES[case][0])
     asked = CASES[case][1]
-    plain = bench.run(PLAN, keep=False, **asked).finish()
+    plain = bench.run(PLAN, store=False, **asked).finish()
     assert not list(folder.iterdir())
 
     broken = bench.run(PLAN, **asked)
@@ -113,13 +113,13 @@ def test_made_again_it_is_read_and_broken_off_it_goes_on(
     capsys.readouterr()
     trained.clear()
     rest = bench.run(PLAN, **asked).finish()
-    assert "Kept run found: 3 of 4 steps; it goes on" in capsys.readouterr().out
+    assert "Stored run found: 3 of 4 steps; it goes on there" in capsys.readouterr().out
     assert trained == [4] and same(rest, plain)
     record = rest.record
 
     trained.clear()
     again = bench.run(PLAN, **asked).finish()
-    assert "Kept run found: 4 steps, not trained again" in capsys.readouterr().out
+    assert "Stored run found: 4 steps, not trained again" in capsys.readouterr().out
     assert trained == [] and same(again, plain)
     assert again.record == record and again.final == record.final
     assert len(list(folder.iterdir())) == 1
@@ -151,21 +151,21 @@ def test_what_decides_a_number_makes_another_run(
 
 
 def test_off_unless_asked_for(lab: Lab, folder: Path, trained: list[int], monkeypatch) -> None:
-    ftlab.keep(None)
+    ftlab.store_runs(None)
     lab.run(PLAN).finish()
     lab.run(PLAN).finish()
     assert trained == [1, 2, 3, 4] * 2 and not list(folder.iterdir())
-    monkeypatch.setenv("FTLAB_KEEP", str(folder))
+    monkeypatch.setenv("FTLAB_STORE", str(folder))
     monkeypatch.setattr(store, "_chosen", store._UNSET)
     lab.run(PLAN).finish()
     lab.run(PLAN).finish()
     assert trained == [1, 2, 3, 4] * 3
 
 
-def test_a_record_that_was_not_made_is_made_from_the_kept_weights(lab: Lab, folder: Path) -> None:
+def test_a_record_that_was_not_made_is_made_from_the_stored_weights(lab: Lab, folder: Path) -> None:
     first = lab.run(PLAN).finish()
     again = lab.run(PLAN).finish()
-    assert again.final == lab.watch.full(first.model)
+    assert again.final == lab.evaluator.full(first.model)
     (place,) = folder.iterdir()
     assert (place / "record.json").is_file()
 
@@ -173,17 +173,17 @@ def test_a_record_that_was_not_made_is_made_from_the_kept_weights(lab: Lab, fold
 def test_a_finished_run_leaves_its_weights_and_no_optimiser(lab: Lab, folder: Path) -> None:
     run = lab.run(PLAN).finish()
     (tensors,) = folder.glob("*/*.safetensors")
-    assert tensors.stat().st_size == pytest.approx(4 * run.moving.trainable, rel=0.02)
+    assert tensors.stat().st_size == pytest.approx(4 * run.prepared.trainable, rel=0.02)
 
 
 VICTIM = """
 import os, signal, sys
 import ftlab
 from ftlab.train import store
-from tests.test_kept import PLAN, small
+from tests.train.test_store import PLAN, small
 
 store.EVERY = store.SHARE = 0.0
-ftlab.keep(sys.argv[1])
+ftlab.store_runs(sys.argv[1])
 for step in small("clinic", "nano-gpt2").run(PLAN):
     store.EVERY = 0.0 if step.step < 2 else 600.0  # what comes after step 2 is not stored
     if step.step == 3:
@@ -200,7 +200,7 @@ def test_killed_in_its_middle_it_goes_on_to_the_very_same_numbers(
     assert child.returncode == -9, child.stderr
     run = lab.run(PLAN).finish()
     assert trained == [3, 4]
-    assert same(run, lab.run(PLAN, keep=False).finish())
+    assert same(run, lab.run(PLAN, store=False).finish())
 
 
 def cut(place: Path) -> None:
@@ -217,12 +217,12 @@ def scribble(place: Path) -> None:
     (place / "checkpoint.json").write_text("{")
 
 
-def scribble_too(place: Path) -> None:
-    (place / "run.json").write_text("[]")
+def shrink(place: Path) -> None:
+    (place / "checkpoint.json").write_text('{"steps": []}')
 
 
-@pytest.mark.parametrize("damage", [cut, lose, scribble, scribble_too])
-def test_a_damaged_run_is_told_and_trained_again(
+@pytest.mark.parametrize("damage", [cut, lose, scribble, shrink])
+def test_a_damaged_run_is_named_and_trained_again(
     lab: Lab, folder: Path, trained: list[int], damage: Any, capsys
 ) -> None:
     first = lab.run(PLAN).finish()
@@ -246,23 +246,23 @@ def test_a_damaged_record_is_measured_again(lab: Lab, folder: Path) -> None:
 def test_a_folder_of_another_run_is_refused(lab: Lab, folder: Path) -> None:
     lab.run(PLAN).finish()
     (place,) = folder.iterdir()
-    told = json.loads((place / "run.json").read_text())
-    told["asked"]["seed"] = 7
-    (place / "run.json").write_text(json.dumps(told))
-    with pytest.raises(InputError, match="is another one; move that folder away"):
+    stored = json.loads((place / "checkpoint.json").read_text())
+    stored["run"]["seed"] = 7
+    (place / "checkpoint.json").write_text(json.dumps(stored))
+    with pytest.raises(InputError, match=r"another run \(seed was 7, now 0\); give another"):
         lab.run(PLAN).finish()
 
 
-def test_a_drive_that_vanishes_is_told_once_and_costs_nothing(
+def test_a_drive_that_vanishes_is_named_once_and_costs_nothing(
     lab: Lab, folder: Path, capsys
 ) -> None:
-    plain = lab.run(PLAN, keep=False).finish()
+    plain = lab.run(PLAN, store=False).finish()
     run = lab.run(PLAN)
     for step in run:
         if step.step == 1:
             shutil.rmtree(folder.parent)
     out = capsys.readouterr().out
-    assert out.count("goes on without being kept") == 1 and "it is gone" in out
+    assert out.count("goes on without being stored") == 1 and "it is gone" in out
     assert same(run, plain) and run.record.final == plain.record.final
     assert not folder.parent.exists()  # nothing was made where the Drive was
 
@@ -271,41 +271,56 @@ FULL = """
 import resource, sys
 import ftlab
 from ftlab.train import store
-from tests.test_kept import PLAN, small
+from tests.train.test_store import PLAN, small
 
 store.EVERY = store.SHARE = 0.0
 lab = small("clinic", "nano-gpt2")
-plain = lab.run(PLAN, keep=False).finish()
-ftlab.keep(sys.argv[1])
+plain = lab.run(PLAN, store=False).finish()
+ftlab.store_runs(sys.argv[1])
 resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, 2**20))  # no file may grow beyond a megabyte
 run = lab.run(PLAN).finish()
 assert run.steps == plain.steps and run.final == plain.final
 """
 
 
-def test_a_drive_that_is_full_is_told_once_and_costs_nothing(folder: Path) -> None:
+def test_a_drive_that_is_full_is_named_once_and_costs_nothing(folder: Path) -> None:
     child = subprocess.run(
         [sys.executable, "-c", FULL, str(folder)], cwd=ROOT, capture_output=True, text=True
     )
     assert child.returncode == 0, child.stderr
-    assert child.stdout.count("goes on without being kept") == 1
+    assert child.stdout.count("goes on without being stored") == 1
     assert "File too large" in child.stdout
     assert not list(folder.glob("*/*part*")) and not list(folder.glob("*/*.safetensors"))
 
 
+def test_a_run_in_use_is_left_alone(lab: Lab, folder: Path, trained: list[int], capsys) -> None:
+    """The second goes on by itself, from its start, and what the first stores stays whole."""
+    first = iter(lab.run(PLAN))
+    for _ in range(3):
+        next(first)
+    second = lab.run(PLAN).finish()
+    said = capsys.readouterr().out
+    assert said.count("Another run is using") == said.count("goes on without being stored") == 1
+    assert trained == [1, 2, 1, 2, 3, 4] and same(second, lab.run(PLAN, store=False).finish())
+    assert second.record and not list(folder.glob("*/record.json"))
+    list(first)
+    trained.clear()
+    assert same(lab.run(PLAN).finish(), second) and trained == []
+
+
 def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path, monkeypatch) -> None:
-    with pytest.raises(InputError, match=r"is not there.*mount the Drive first"):
-        ftlab.keep(tmp_path / "drive" / "MyDrive" / "ftlab")
+    with pytest.raises(InputError, match=r"No such file.*mount the Drive first"):
+        ftlab.store_runs(tmp_path / "drive" / "MyDrive" / "ftlab")
     (tmp_path / "file").touch()
-    with pytest.raises(InputError, match=r"No runs can be kept in .*file"):
-        ftlab.keep(tmp_path / "file")
+    with pytest.raises(InputError, match=r"No runs can be stored in .*file"):
+        ftlab.store_runs(tmp_path / "file")
 
     def read_only(*_: Any, **__: Any) -> None:
         raise OSError(30, "Read-only file system")
 
     monkeypatch.setattr(store.tempfile, "TemporaryFile", read_only)
     with pytest.raises(InputError, match=r"Read-only file system.*give a folder that can be"):
-        ftlab.keep(tmp_path / "other")
+        ftlab.store_runs(tmp_path / "other")
 
 
 def test_a_checkpoint_waits_for_a_slow_drive(lab: Lab, folder: Path, monkeypatch) -> None:
@@ -319,7 +334,7 @@ def test_a_checkpoint_waits_for_a_slow_drive(lab: Lab, folder: Path, monkeypatch
     assert len(list(folder.iterdir())) == 1
 
 
-def test_a_full_card_is_told_while_copying_and_while_measuring(lab: Lab, monkeypatch) -> None:
+def test_a_full_card_is_named_while_copying_and_while_measuring(lab: Lab, monkeypatch) -> None:
     def full(*_: Any, **__: Any) -> Any:
         raise torch.OutOfMemoryError("CUDA out of memory.")
 
@@ -327,12 +342,12 @@ def test_a_full_card_is_told_while_copying_and_while_measuring(lab: Lab, monkeyp
         patch.setattr("ftlab.lab.lab.copy.deepcopy", full)
         with pytest.raises(OutOfMemory, match=r"while the base was copied.*del run"):
             lab.run(PLAN)
-    run = lab.run(PLAN, keep=False)
+    run = lab.run(PLAN, store=False)
     with pytest.raises(OutOfMemory, match="while the model was measured"):
         list(loop.train(run.model, lab.tokenizer, run.rows, PLAN, measure=full))
 
 
-def test_the_command_line_keeps_a_run(
+def test_the_command_line_stores_a_run(
     lab: Lab, tmp_path: Path, folder: Path, capsys, monkeypatch
 ) -> None:
     from ftlab.cli.main import main
@@ -340,7 +355,7 @@ def test_the_command_line_keeps_a_run(
     monkeypatch.setattr("ftlab.lab.lab.open_lab", lambda **_: lab)
     asked = ["run", "--model", "nano-gpt2", "--steps", "2", "--out", str(tmp_path / "out")]
     for _ in range(2):
-        assert main([*asked, "--keep", str(folder)]) == 0
+        assert main([*asked, "--store", str(folder)]) == 0
     out = capsys.readouterr().out
     assert out.count("not trained again") == 1 and len(list(folder.iterdir())) == 1
-    assert main([*asked, "--keep", str(tmp_path / "no" / "where")]) == 2
+    assert main([*asked, "--store", str(tmp_path / "no" / "where")]) == 2

@@ -28,7 +28,6 @@ from typing import Any
 import torch
 
 from ftlab.base.errors import InputError
-from ftlab.lab.fast import Fast
 from ftlab.lab.lab import open_lab
 from ftlab.show.panels.rank_explorer import RankExplorer, rank_explorer
 from tools.bench.ways import ASKED, Ways, three_ways
@@ -95,7 +94,7 @@ def bench(*, steps: int = ASKED.steps, rounds: int = 3) -> Bench:
         live=median(later),
         first_live=first,
         presets=presets,
-        ways=three_ways(Fast(lab), replace(ASKED, steps=steps), rounds=rounds),
+        ways=three_ways(lab, replace(ASKED, steps=steps), rounds=rounds),
     )
 
 

@@ -1,6 +1,6 @@
 """The same training three ways: the plain loop, the explorer's, and transformers.Trainer + peft.
 
-    three_ways(fast, asked)          seconds of each, and whether the work was the same
+    three_ways(lab, asked)           seconds of each, and whether the work was the same
 
 All three begin at the same adapters and the items in text, and end with the last step: the items
 are made into tokens, the optimiser is made, the steps are taken. Nothing is measured.
@@ -12,7 +12,7 @@ Notable choices:
 - Trainer is not made to carry what it can go without: it writes no logs, bars or checkpoints.
 - The ways take turns, whole run by whole run, after a short run of each that is not counted; so
   whatever else the machine does falls on all of them. Numbers are medians.
-- The fast way begins each run with an empty shelf, as the first press does.
+- The fast way begins each run with an empty cache, as the first press does.
 
 Run the tests: pytest tests/tools/test_bench.py
 """
@@ -33,8 +33,10 @@ from transformers.trainer_callback import PrinterCallback
 from ftlab.base.machine import precision
 from ftlab.explorer.make import run_of
 from ftlab.explorer.settings import PRESETS, Settings
-from ftlab.lab.fast import Fast
-from ftlab.lab.lab import Run
+from ftlab.lab.lab import Lab
+from ftlab.lab.run import Run
+from ftlab.models.fused_forward import fused
+from ftlab.models.prefix_cache import cached_below
 from ftlab.text.train_batches import Example, batch_indices, collate, encode
 from ftlab.train.loop import train
 
@@ -70,17 +72,17 @@ class Ways:
         return self.seconds[slow] / self.seconds[quick]
 
 
-def three_ways(fast: Fast, asked: Settings = ASKED, *, rounds: int = 3) -> Ways:
+def three_ways(lab: Lab, asked: Settings = ASKED, *, rounds: int = 3) -> Ways:
     """Train `asked` (at a constant rate) each way `rounds` times, in turn."""
-    ways = {"plain": by_plain, "fast": lambda run: by_fast(fast, run), "trainer": by_trainer}
+    ways = {"plain": by_plain, "fast": by_fast, "trainer": by_trainer}
     for way in ways.values():  # the first run of a way imports and allocates
-        way(run_of(fast, replace(asked, steps=2), every=0))
+        way(run_of(lab, replace(asked, steps=2), every=0))
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     losses: dict[str, Losses] = {}
     for _ in range(rounds):
         for name, way in ways.items():
             gc.collect()  # what the run before left is not this one's to clear away
-            run, told = run_of(fast, asked, every=0), []
+            run, told = run_of(lab, asked, every=0), []
             began = time.perf_counter()
             told.extend(way(run))
             seconds[name].append(time.perf_counter() - began)
@@ -100,15 +102,15 @@ def _apart(losses: Losses, plain: Losses) -> float:
 
 def by_plain(run: Run) -> Losses:
     """Train the run by the loop of `ftlab.train.loop`; the loss of each step."""
-    groups = run.moving.groups(run.plan)
+    groups = run.prepared.groups(run.plan)
     steps = train(run.model, run.lab.tokenizer, run.rows, run.plan, groups=groups)
     return [step.loss for step in steps if step.loss is not None]
 
 
-def by_fast(fast: Fast, run: Run) -> Losses:
-    """Train the run the fast way, from an empty shelf; the loss of each step."""
-    fast.shelf.clear()
-    return [step.loss for step in fast.steps(run, measured=False) if step.loss is not None]
+def by_fast(run: Run) -> Losses:
+    """Train the run the fast way, from an empty cache; the loss of each step."""
+    with cached_below(run.model, {}), fused(run.model):
+        return by_plain(run)
 
 
 def by_trainer(run: Run) -> Losses:

@@ -38,16 +38,6 @@ RATE = 1e-3
 LETTERS = 110
 """What a row of the verdict table may quote of the measurements."""
 
-SEEN = {
-    "00": "the two numbers, and what the base model knows",
-    "01": "what is lost, skill by skill, and why",
-    "02": "a remedy that is a lower rate in disguise",
-    "03": "what each layer holds, and which ones to hold still",
-    "04": "LoRA by hand, a snippet that does something else, where adapters belong",
-    "05": "T5's three attentions, and which to adapt for what",
-    "06": "a base in four bits, what that alone costs, and what fits on a card",
-}
-
 
 def run_shown() -> Any:
     """The recorded run of the picture: full fine-tuning, nothing protected, the first seed."""
@@ -90,7 +80,7 @@ def notebooks(root: Path) -> str:
     for path in learners(root):
         number, link = path.name[:2], path.relative_to(root).as_posix()
         minutes = [_minutes(found.get(path.stem)) for found in timed.values()]
-        cells = [number, f"[{_title(path)}]({link})", SEEN[number], *minutes]
+        cells = [number, f"[{_title(path)}]({link})", _seen(path), *minutes]
         rows.append(f"| {' | '.join(cells)} |")
     return "\n".join([*rows, "", _where(timed)]) + "\n"
 
@@ -113,14 +103,20 @@ def _where(timed: dict[str, dict[str, Timing]]) -> str:
 
 def _title(path: Path) -> str:
     """The notebook's first heading."""
+    return _first(path, r"^# (.+)$")
+
+
+def _seen(path: Path) -> str:
+    """What one sees in it: its source says so in a comment, `<!-- seen: ... -->`."""
+    return _first(path, r"<!-- seen: (.+?) -->")
+
+
+def _first(path: Path, pattern: str) -> str:
+    """The first match in the notebook's prose; empty where there is none."""
     import nbformat
 
-    cells = nbformat.read(path, as_version=4).cells
-    return next(
-        found[1]
-        for cell in cells
-        if cell.cell_type == "markdown" and (found := re.search(r"^# (.+)$", cell.source, re.M))
-    )
+    prose = (c.source for c in nbformat.read(path, as_version=4).cells if c.cell_type == "markdown")
+    return next((m[1] for text in prose if (m := re.search(pattern, text, re.M))), "")
 
 
 # ---- what was found

@@ -16,6 +16,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import cycle
 
+from ftlab.methods import table
+
 INK = "#222222"  # text, and the mean in the two-number plot
 SOFT = "#595959"  # second-rank text
 GRID = "#E3E3E3"
@@ -39,36 +41,7 @@ class Mark:
 
 
 METHODS: dict[str, Mark] = {
-    "base": Mark("#444444", "*", "before fine-tuning"),
-    "full": Mark("#D55E00", "o", "full fine-tuning"),
-    "schedule": Mark("#705000", "s", "warmup + cosine"),
-    "freeze": Mark("#0072B2", "^", "layers frozen"),
-    "freeze_low": Mark("#2E6F9E", "$L$", "lower half frozen"),
-    "freeze_top": Mark("#5B7F95", "$T$", "upper half frozen"),
-    "freeze_any": Mark("#7A7F87", "$?$", "any half frozen"),
-    "lora_qv": Mark("#B0407F", "D", "LoRA on Q and V"),
-    "lora_all": Mark("#008A66", "P", "LoRA on all linear"),
-    "lora_band": Mark("#8E2C8E", "$B$", "LoRA Q, V by band"),
-    "lora_even": Mark("#3D7D52", "$E$", "LoRA all linear, thin"),
-    "lora_head": Mark("#C2185B", "$H$", "LoRA by band, head"),
-    "lora_attention": Mark("#A05A2C", "$A$", "LoRA on all attention"),
-    "lora_ff": Mark("#6B7A00", "$F$", "LoRA on feed-forward"),
-    "lora_decoder": Mark("#B0407F", "$D$", "decoder's own"),
-    "lora_cross": Mark("#3B3B98", "$X$", "cross"),
-    "lora_encoder": Mark("#008A66", "$N$", "encoder"),
-    "lora_decoder_cross": Mark("#6A3FA0", "h", "decoder's own + cross"),
-    "lora_decoder_encoder": Mark("#8C6D00", "H", "decoder's own + encoder"),
-    "lora_cross_encoder": Mark("#2F7F86", "8", "cross + encoder"),
-    "lora_kinds": Mark("#A05A2C", "$3$", "all three"),
-    "lora_article": Mark("#4B4BA8", "$a$", "the article's plan"),
-    "freeze_encoder": Mark("#0072B2", "$e$", "encoder frozen"),
-    "freeze_decoder": Mark("#7A7F87", "$d$", "decoder frozen"),
-    "qlora": Mark("#7A1F4B", "X", "QLoRA"),
-    "adapter": Mark("#3580A8", "v", "adapter"),
-    "prefix": Mark("#8A8420", "<", "prefix"),
-    "replay": Mark("#145A32", "p", "replay"),
-    "ewc": Mark("#6F5BB5", ">", "EWC"),
-    "prune": Mark("#B5657A", "d", "pruning"),
+    name: Mark(row.colour, row.marker, row.label) for name, row in table.METHODS.items()
 }
 
 SKILLS: dict[str, Mark] = {

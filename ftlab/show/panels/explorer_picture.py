@@ -21,7 +21,8 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.patches import Rectangle
 
-from ftlab.explorer.recorded import Explorer, Nearest, Recorded
+from ftlab.explorer.explorer import Explorer, Nearest
+from ftlab.explorer.recorded import Recorded
 from ftlab.explorer.settings import BANDS, TARGETS, Settings
 from ftlab.memory.parts import size
 from ftlab.show.canvas.agg import own_settings

@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from ftlab.explorer.recorded import Explorer, Recorded
+from ftlab.explorer.explorer import Explorer
+from ftlab.explorer.recorded import Recorded
 from ftlab.show.canvas import sheet as canvas
 from ftlab.show.canvas.agg import own_settings, pixels
 from ftlab.show.canvas.sheet import EDGE, Picture, panel

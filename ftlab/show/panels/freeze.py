@@ -79,7 +79,7 @@ def freeze_outcome(
 
 def part_sizes(model: Any) -> dict[str, int]:
     """Parameters of a decoder model by part: "1" to "12" (twelfths), embeddings, and the rest."""
-    from ftlab.methods.prepared import numbers
+    from ftlab.methods.prepared import size_of
     from ftlab.models.layers import layer_map
 
     found = layer_map(model)
@@ -88,7 +88,7 @@ def part_sizes(model: Any) -> dict[str, int]:
     for name, parameter in model.named_parameters():
         place = found.place(name)
         part = twelfth[place.block] if place.part == "block" else place.part
-        sizes[part if part in sizes else "rest"] += numbers(parameter)
+        sizes[part if part in sizes else "rest"] += size_of(parameter)
     return sizes
 
 

@@ -23,7 +23,7 @@ from html import escape
 from typing import Any
 
 from ftlab.base.errors import InputError
-from ftlab.explorer.recorded import Explorer
+from ftlab.explorer.explorer import Explorer
 from ftlab.explorer.settings import BANDS, PRESETS, RANKS, RATES, SCHEDULES, SEEDS, STEPS, Settings
 from ftlab.show.canvas.sheet import Picture
 from ftlab.show.panels.background import Ending, heard_meanwhile, run_in_background
@@ -119,8 +119,7 @@ class RankExplorer(Panel):
 
     def clear(self) -> None:
         """Forget the states that earlier runs left, so that the next begins as the first did."""
-        if self._fast is not None:
-            self._fast.shelf.clear()
+        self.lab.prefix_cache.clear()
 
     def _stop(self, _button: Any = None) -> None:
         self.stopped = True
@@ -141,11 +140,8 @@ class RankExplorer(Panel):
 
     def _steps(self, asked: Settings) -> Any:
         from ftlab.explorer.make import run_of
-        from ftlab.lab.fast import Fast
 
-        if self._fast is None:
-            self._fast = Fast(self.lab)
-        yield from self._fast.steps(run_of(self._fast, asked, every=EVERY))
+        yield from run_of(self.lab, asked, every=EVERY)
 
     def _ended(self, ending: Ending, asked: Settings, steps: list[Any]) -> None:
         """Free the buttons and say how it ended."""

@@ -12,10 +12,12 @@ import torch
 
 from ftlab.analysis import compare
 from ftlab.base.errors import InputError
-from ftlab.cli.main import main
-from ftlab.experiments import decoder, gpu_memory
+from ftlab.cli.main import main, single
+from ftlab.experiments import make
 from ftlab.memory import shapes
-from ftlab.models.quantizing import Quantize, is_quantized
+from ftlab.models.bases import Quantize
+from ftlab.models.quantizing import is_quantized
+from tools.bench import gpu_memory
 
 SMALL = {
     "model_type": "llama", "num_hidden_layers": 2, "hidden_size": 64, "intermediate_size": 128,
@@ -99,7 +101,7 @@ def test_on_a_card_the_prediction_holds_and_only_paging_survives(
 def test_what_ships_of_the_grid_qlora_is_what_was_planned() -> None:
     found = {(run.model, run.name) for run in compare.shipped("qlora")}
     models = ("nano-gpt2", "nano-t5", "smollm2-135m")
-    planned = {(model, p.name) for model in models for p in decoder.points("qlora", model)}
+    planned = {(model, p.name) for model in models for p in make.points("qlora", model)}
     assert found == planned
     for run in compare.shipped("qlora"):
         four = {"kind": "nf4", "double": True, "block": 64}
@@ -111,7 +113,7 @@ def test_what_ships_of_the_grid_qlora_is_what_was_planned() -> None:
 @pytest.mark.parametrize(
     ("asked", "words"),
     [
-        (["grid", "naive", "--profile", "t4"], "has no runs for --profile t4"),
+        (["grid", "naive", "--profile", "t4"], "invalid choice"),
         (["run", "--base", "nf5"], "There is no base 'nf5'; give one of plain"),
         (["run", "--optimizer", "sgd"], "choose one of adamw, adamw8bit"),
     ],
@@ -124,6 +126,7 @@ def test_slips_get_one_sentence(
     assert words in told and told.count("\n") == 1
 
 
-def test_the_lane_lists_its_trials(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["grid", "qlora", "--profile", "t4", "--list"]) == 0
+def test_the_benchmark_lists_its_trials(capsys: pytest.CaptureFixture[str]) -> None:
+    listed = ["--list"]
+    assert single("bench", gpu_memory.add_options, gpu_memory.command, listed) == 0
     assert "llama-7b, paged_adamw, 15 GB" in capsys.readouterr().out

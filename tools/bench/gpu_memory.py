@@ -1,6 +1,6 @@
-"""The GPU lane: models of 3 and 7 billion weights by QLoRA on a card of 15 GB, measured.
+"""The GPU memory benchmark: models of 3 and 7 billion parameters by QLoRA on a card of 15 GB.
 
-    ftlab grid qlora --profile t4            peak memory, tokens a second, predicted and measured
+    python -m tools.bench.gpu_memory         peak memory, tokens a second, predicted and measured
 
 For memory and speed the weights' values do not matter, so they are random and no network is
 needed: each layer is made on the card, packed into four bits, and forgotten, so the whole model
@@ -19,10 +19,12 @@ Notable choices:
 Run the tests: pytest tests/tools/test_gpu_memory.py
 """
 
+import argparse
 import gc
 import multiprocessing
 import os
 import statistics
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
@@ -37,13 +39,18 @@ from ftlab.base.errors import InputError
 from ftlab.base.jsonfile import read_json, write_json
 from ftlab.base.libraries import bitsandbytes
 from ftlab.base.machine import precision
+from ftlab.base.paths import data_dir
+from ftlab.base.quiet import quiet
+from ftlab.cli.main import single
+from ftlab.cli.terminal import check_folder
 from ftlab.memory.arithmetic import estimate
 from ftlab.memory.plan import MemoryPlan
 from ftlab.memory.shapes import config_of
 from ftlab.methods.lora import LoRA
 from ftlab.methods.qlora import QLoRA
+from ftlab.models.bases import Quantize
 from ftlab.models.layers import TARGETS, layer_map
-from ftlab.models.quantizing import COMPUTE, Quantize, linears_of, pack_layer
+from ftlab.models.quantizing import COMPUTE, linears_of, pack_layer
 from ftlab.plan import Plan, Step
 from ftlab.text.train_batches import Example
 from ftlab.train import optimizers
@@ -58,7 +65,7 @@ START = Step(step=0, loss=None, lr=0.0, tokens=0, examples=0, grad_norm=None, se
 
 @dataclass(frozen=True)
 class Trial:
-    """One run of the lane."""
+    """One run of the benchmark."""
 
     model: str
     """A name of `memory_shapes.SHAPES`."""
@@ -163,7 +170,7 @@ def measure(trial: Trial, device: torch.device) -> dict[str, Any]:
     found |= {"trial": asdict(trial)}
     found |= {"device": torch.cuda.get_device_name() if on_gpu else "cpu"}
     found |= {"precision": precision(device.type), "versions": records.versions()}
-    found |= {"command": "ftlab grid qlora --profile t4"}
+    found |= {"command": "python -m tools.bench.gpu_memory"}
     try:
         found |= _train(trial, device)
         if on_gpu:
@@ -265,3 +272,32 @@ def random_base(config: Any, how: Quantize, device: torch.device) -> Any:
     model.tie_weights()
     model.is_loaded_in_4bit = True
     return model.requires_grad_(False).eval()
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of the benchmark."""
+    parser.add_argument("--list", action="store_true", help="name the runs and stop")
+    parser.add_argument("--most", type=int, default=None, help="make so many runs and stop")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=None,
+        metavar="FOLDER",
+        help="where the results go (default: data/records/t4)",
+    )
+
+
+def command(asked: argparse.Namespace) -> int:
+    """Measure on this machine's GPU, in the precision of a T4."""
+    if asked.list:
+        print("\n".join(trial.name for trial in trials()))
+        return 0
+    folder = check_folder(asked.out or data_dir() / "records" / "t4")
+    quiet()
+    for news in run_benchmark(folder, asked.most):
+        print(news, flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(single("python -m tools.bench.gpu_memory", add_options, command))

@@ -1,0 +1,41 @@
+"""One run of a grid: what is learned, how, and by which method."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from ftlab.plan import Plan
+
+SEEDS = (0, 1, 2)
+
+
+@dataclass(frozen=True)
+class Point:
+    """One run of a grid."""
+
+    sweep: str
+    """What the run is about: the method, or the quantity that differs from its neighbours."""
+    domain: str
+    """What is learned."""
+    plan: Plan
+    """How."""
+    items: int | None = None
+    """How many training items (None: all)."""
+    method: Callable[[Any], Any] | None = None
+    """What may move (None: everything)."""
+    replay: float = 0.0
+    """Share of general text."""
+    shown: str | None = None
+    """The method's name in plots, where it is not what the method calls itself."""
+    base: Any = None
+    """How the base is put into four bits (a Quantize), and measured so (None: it is not)."""
+
+    @property
+    def name(self) -> str:
+        """Unique in its grid; begins the record's file name."""
+        words = [self.sweep, self.domain, f"lr {self.plan.lr:g}", f"{self.plan.steps} steps"]
+        words += [f"{self.items} items"] if self.items else []
+        words += [f"{self.plan.schedule}"] if self.plan.schedule != "constant" else []
+        words += [f"warmup {self.plan.warmup}"] if self.plan.warmup else []
+        words += [f"replay {self.replay:.0%}"] if self.replay else []
+        return ", ".join([*words, f"seed {self.plan.seed}"])

@@ -1,0 +1,87 @@
+"""The command line that makes a run again, and what such a command line asks for.
+
+    ftlab run --domain clinic --model nano-gpt2 --method lora_all --lr 3e-3 --schedule cosine
+
+Every field of a Plan is an option, so a plan can always be said. What cannot be said is a method
+that no row of the table of methods makes, a model in memory, or sizes of one's own: then
+`command_of` says so in place of a command.
+"""
+
+import argparse
+import dataclasses
+import shlex
+from typing import TYPE_CHECKING, Any
+
+from ftlab.plan import Plan
+
+if TYPE_CHECKING:
+    from ftlab.lab.run import Run
+
+LEFT_OUT = ("checkpoint_every",)
+"""Fields of a Plan that change no number."""
+
+
+def option(field: str) -> str:
+    """The option of a Plan's field: batch_size -> --batch-size."""
+    return f"--{field.replace('_', '-')}"
+
+
+def add_plan(parser: argparse.ArgumentParser, **defaults: Any) -> None:
+    """An option for every field of a Plan."""
+    for field in dataclasses.fields(Plan):
+        if field.name in LEFT_OUT:
+            continue
+        default = defaults.get(field.name, field.default)
+        if isinstance(default, bool):
+            parser.add_argument(option(field.name), action="store_true", help="(default: off)")
+            continue
+        kind = float if default is None else type(default)
+        note = "none" if default is None else f"{default:g}" if kind is float else default
+        parser.add_argument(
+            option(field.name), type=kind, default=default, help=f"(default: {note})"
+        )
+
+
+def plan_of(asked: argparse.Namespace) -> Plan:
+    """The plan that was asked for. Raises InputError for one that is not possible."""
+    names = [field.name for field in dataclasses.fields(Plan) if field.name not in LEFT_OUT]
+    return Plan(**{name: getattr(asked, name) for name in names if hasattr(asked, name)})
+
+
+def command_of(run: "Run") -> str:
+    """The command that makes this very run, or a sentence that says why none can."""
+    if reason := why_none(run):
+        return f"no command makes this run: {reason}"
+    from ftlab.methods.table import name_of
+
+    lab, plan = run.lab, run.plan
+    words = ["ftlab", "run", "--domain", lab.opened["domain"], "--model", lab.bundle.name]
+    words += ["--suite", lab.opened["suite"]] if lab.opened["suite"] else []
+    words += ["--method", str(name_of(run.asked_method, plan.seed))]
+    for field in dataclasses.fields(Plan):
+        value = getattr(plan, field.name)
+        if field.name not in LEFT_OUT and (value != field.default or field.name == "lr"):
+            words += [option(field.name)] + ([] if value is True else [_text(value)])
+    words += ["--items", str(run.item_count)] if run.item_count is not None else []
+    words += ["--replay", _text(run.replay)] if run.replay else []
+    words += ["--base", str(lab.bundle.base)] if lab.bundle.base else []
+    return shlex.join(words)
+
+
+def why_none(run: "Run") -> str:
+    """Why no command can make this run; "" where one can."""
+    from ftlab.methods.table import name_of
+
+    if not run.lab.opened:
+        return "its lab was made by hand, not by open_lab(...)"
+    if run.start:
+        return "it goes on from another run"
+    if name_of(run.asked_method, run.plan.seed) is None:
+        return "its method is not one that --method can name (see extra)"
+    if run.lab.sizes:
+        return "its lab asks other numbers of questions than a command does"
+    return ""
+
+
+def _text(value: Any) -> str:
+    return repr(value) if isinstance(value, float) else str(value)

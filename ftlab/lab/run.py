@@ -1,0 +1,245 @@
+"""One run of a lab: iterate for its Steps; then `model`, `steps`, `record` are there."""
+
+import copy
+import hashlib
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, is_dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from ftlab import record as records
+from ftlab.base import machine
+from ftlab.base.errors import InputError
+from ftlab.datasets.replay import mix
+from ftlab.evaluate.target import generate
+from ftlab.lab.command import command_of
+from ftlab.methods.export import merge
+from ftlab.methods.full_tuning import full
+from ftlab.methods.prepared import Prepared, count
+from ftlab.methods.table import named
+from ftlab.models.fused_forward import fused
+from ftlab.models.prefix_cache import cached_below
+from ftlab.plan import Plan, Step
+from ftlab.train.checkpoint import setup_checksum
+from ftlab.train.engine import default_groups
+from ftlab.train.loop import train
+from ftlab.train.store import StoredRun, runs_folder
+
+if TYPE_CHECKING:
+    from ftlab.lab.lab import Lab
+
+ANSWER_TOKENS = 32
+"""Room for a sample answer."""
+
+
+class Run:
+    """A method, a plan and the items, ready to be trained once."""
+
+    def __init__(
+        self,
+        lab: "Lab",
+        plan: Plan,
+        method: Any,
+        *,
+        name: str = "",
+        items: int | None = None,
+        replay: float = 0.0,
+        start: Any = None,
+        fast: bool = False,
+        store: bool = True,
+    ) -> None:
+        """See `Lab.run`."""
+        self.lab, self.plan, self.replay, self.fast, self.store = lab, plan, replay, fast, store
+        self.item_count = items
+        self.rows = mix(lab.items(items), lab.suite.name, replay, plan.steps * plan.batch_size)
+        self.asked_method = named(method, plan.seed) if isinstance(method, str) else method
+        with torch.random.fork_rng(devices=[]):  # an adapter's first weights follow the seed
+            torch.manual_seed(plan.seed)
+            self.prepared = _prepared(lab, self.asked_method, start)
+        self.rows += [dict(row) for row in self.prepared.rows]
+        self.model = self.prepared.model
+        self.start = _start_of(start)
+        self.method = self.prepared.method if not replay else "replay"
+        after = f" after {self.start['name']}" if self.start else ""
+        self.name = name or f"{self.method} lr {plan.lr:g}{after}"
+        self.steps: list[Step] = []
+        self.seconds = 0.0
+        self.stored: StoredRun | None = None  # its folder, once trained, where it is stored
+
+    def __iter__(self) -> Iterator[Step]:
+        if self.steps:
+            raise InputError(
+                f"The run {self.name} was trained already ({self.steps[-1].step} steps); "
+                "make another with lab.run(...)."
+            )
+        self.stored = self._stored()
+        began = time.perf_counter()
+        with ExitStack() as shortcuts:
+            if self.fast:
+                shortcuts.enter_context(cached_below(self.model, self.lab.prefix_cache))
+                shortcuts.enter_context(fused(self.model))
+            steps = train(
+                self.model,
+                self.lab.tokenizer,
+                self.rows,
+                self.plan,
+                groups=self.prepared.groups(self.plan),
+                measure=self._measure(),
+                checkpoint=self.stored,
+                penalty=self.prepared.penalty,
+            )
+            shortcuts.callback(steps.close)  # Stop: at rest before the shortcuts are taken off
+            for step in steps:
+                self.steps.append(step)
+                self.seconds = self.stored.seconds if self.stored else time.perf_counter() - began
+                yield step
+
+    def _measure(self) -> Any:
+        """What measures on the way; a fast run starts from what is known of the base."""
+        if not self.fast:
+            return self.lab.evaluator
+        known = iter([] if self.start else [self.lab.teacher_forced.baseline])
+        return lambda model: next(known, None) or self.lab.teacher_forced(model)
+
+    def _stored(self) -> StoredRun | None:
+        """This run's folder, found by all that decides its numbers; None where none is stored."""
+        root = runs_folder() if self.store else None
+        if root is None:
+            return None
+        groups = self.prepared.groups(self.plan) or default_groups(self.model)
+        plan = asdict(self.plan) | {"checkpoint_every": 0}  # changes no number
+        more = {"start": setup_checksum(self.model, groups, start=True), "fast": self.fast}
+        return StoredRun(root, self._identity() | {"plan": plan} | more)
+
+    def finish(self) -> "Run":
+        """Train to the end without looking; the run itself."""
+        for _ in self:
+            pass
+        return self
+
+    @cached_property
+    def final(self) -> dict[str, Any]:
+        """The trained model measured on everything (see Evaluator.full)."""
+        if self.stored and self.steps:
+            return self.record.final  # stored, or measured now and stored
+        return self.lab.evaluator.full(self.model)
+
+    @cached_property
+    def record(self) -> records.Record:
+        """The run's record. Raises InputError when nothing was trained yet."""
+        if not self.steps:
+            raise InputError(f"The run {self.name} has no step yet; iterate over it first.")
+        if self.stored and (known := self.stored.record(self.steps)):
+            return known
+        made = records.Record(
+            **self._identity(),
+            versions=records.versions(),
+            command=command_of(self),
+            total=self.prepared.total,
+            budget=records.budget(self.steps),
+            curve=[step.row() for step in self.steps],
+            baseline=self.lab.baseline,
+            final=self.lab.evaluator.full(self.model) if self.stored else self.final,
+            seconds=self.seconds,
+            peak_memory=machine.peak_memory(),
+        )
+        if self.stored:
+            self.stored.save(made)
+        return made
+
+    def _identity(self) -> dict[str, Any]:
+        """What tells this run from others: the fields `record.IDENTITY` of its record."""
+        return self.lab.identity() | {
+            "name": self.name,
+            "method": self.method,
+            "data_checksum": records.rows_checksum(self.rows),
+            "plan": asdict(self.plan),
+            "seed": self.plan.seed,
+            "trainable": self.prepared.trainable,
+            "extra": {"method": self._method_fields()}
+            | ({"base": asdict(self.lab.bundle.base)} if self.lab.bundle.base else {})
+            | ({"replay": self.replay} if self.replay else {})
+            | ({"start": self.start} if self.start else {}),
+        }
+
+    def _method_fields(self) -> dict[str, Any]:
+        """All that the method was: its fields, or what can be read back from the live model."""
+        if is_dataclass(self.asked_method):
+            return asdict(self.asked_method)  # pyright: ignore
+        if self.asked_method is full:
+            return {"name": "full"}
+        configs = getattr(self.model, "peft_config", {})
+        return {
+            "name": getattr(self.asked_method, "__name__", type(self.asked_method).__name__),
+            "table": [asdict(row) for row in self.prepared.table()],
+            "peft": {name: _settings(config) for name, config in configs.items()},
+        }
+
+    def samples(self, count: int = 4) -> list[dict[str, str]]:
+        """Test items as {prompt, expected, before, after}: seen and held cases in turn."""
+        rows = [dict(row) for row in self.lab.domain.test][:count]
+        answers = self.say([row["prompt"] for row in rows], ANSWER_TOKENS)
+        return [
+            {"prompt": row["prompt"], "expected": row["answer"]} | said
+            for row, said in zip(rows, answers, strict=True)
+        ]
+
+    def say(self, prompts: Sequence[str], words: int = 12) -> list[dict[str, str]]:
+        """What base and trained model write after each prompt: {prompt, before, after}."""
+        tokenizer = self.lab.tokenizer
+        before = generate(self.lab.evaluator.base, tokenizer, prompts, words)
+        after = generate(self.model, tokenizer, prompts, words)
+        return [
+            {"prompt": p, "before": b, "after": a}
+            for p, b, a in zip(prompts, before, after, strict=True)
+        ]
+
+
+def _prepared(lab: "Lab", method: Any, start: Any) -> Prepared:
+    """What the method makes of the base, or of a copy of where the run starts."""
+    if start is None:
+        return method(lab.fresh())
+    if method is not None:
+        return method(merge(_model_of(start)))  # adapters of the start become part of its weights
+    model = copy.deepcopy(_model_of(start))
+    if isinstance(start, Run):  # the same parameters, on from where they are
+        return replace(start.prepared, model=model)
+    return count(model, "as it was")
+
+
+def _model_of(start: Any) -> nn.Module:
+    model = start.model if isinstance(start, Run) else start
+    if not isinstance(model, nn.Module):
+        raise InputError(
+            f"start={type(start).__name__} is neither a run nor a model; give a run of this lab, "
+            "or a model with the base's shape."
+        )
+    return model
+
+
+def _start_of(start: Any) -> dict[str, str] | None:
+    """What tells one start from another; None where a run starts from the base."""
+    if start is None:
+        return None
+    name = start.name if isinstance(start, Run) else type(start).__name__
+    return {"name": name, "checksum": weights_checksum(_model_of(start))}
+
+
+def _settings(config: Any) -> dict[str, Any]:
+    """A peft config as plain data; sets in order, and nothing of where the base came from."""
+    found = {k: v for k, v in config.to_dict().items() if k != "base_model_name_or_path"}
+    return {k: sorted(v) if isinstance(v, set | frozenset) else v for k, v in found.items()}
+
+
+def weights_checksum(model: nn.Module) -> str:
+    """sha256 of every weight and its name, whatever device they lie on."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()

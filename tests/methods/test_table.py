@@ -1,0 +1,57 @@
+"""One table of methods: every row makes what its name says, and a name never lies.
+
+pytest tests/methods/test_table.py
+"""
+
+import itertools
+
+import pytest
+
+from ftlab.base.errors import InputError
+from ftlab.methods import AttentionLoRA, Freeze, FreezeStack, LoRA, QLoRA, full
+from ftlab.methods.table import METHODS, NAMES, name_of, named
+from ftlab.models.layers import TARGETS
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_method_made_by_name_is_called_so(name: str) -> None:
+    method = named(name, seed=3)
+    assert name_of(method, seed=3) == name
+    assert method is full or method.name == name
+
+
+def test_a_name_follows_from_the_fields() -> None:
+    assert LoRA({"10-12": 2}, targets=("ff",)).name == "LoRA ff 10-12 r2"
+    assert LoRA({"1-12": 18}).name == "lora_qv"
+    assert LoRA({"1-6": 8, "7-12": 8}, targets=("v", "q")).name == "lora_qv"
+    assert LoRA({"1-12": 8}, head=True).name == "LoRA q+v 1-12 r8, head"
+    assert LoRA({"7-9": 4, "10-12": 8}).name == "lora_band"
+    assert Freeze({"1-3": 0.0, "4-12": 1.0}).name == "Freeze 1-3: 0, 4-12: 1"
+    assert Freeze({"1-6": 0.0, "7-12": 1.0}, embeddings=1.0).name != "freeze_low"
+    assert Freeze({"1,2,3,4,5,6": 0.0, "7-12": 1.0}).name == "freeze_low"
+    assert AttentionLoRA({"cross": 8}).name == "lora_cross"
+    assert AttentionLoRA({"cross": 8, "decoder": 4}).name == "LoRA q+v cross r8, decoder r4"
+    assert QLoRA(AttentionLoRA()).name == "QLoRA: lora_article"
+    assert LoRA({"1-12": 8}, name="mine").name == "mine"
+
+
+def test_a_given_name_does_not_hide_which_row_it_is() -> None:
+    assert name_of(LoRA(name="mine")) == "lora_qv"
+    assert name_of(LoRA({"1-12": 5})) is None  # its kind has that name, but --method makes rank 8
+    assert name_of(LoRA({"1-12": 4}, targets=TARGETS, scale=4.0)) is None
+    assert name_of(lambda model: full(model)) is None
+    assert name_of(FreezeStack("encoder")) == "freeze_encoder"
+
+
+def test_an_unknown_name_is_a_slip_with_the_nearest() -> None:
+    with pytest.raises(InputError, match="did you mean 'lora_all'"):
+        named("lora_al")
+
+
+def test_no_two_decoder_methods_look_alike() -> None:
+    rows = [METHODS[name] for name in ("full", "freeze", "freeze_low", "freeze_top", "freeze_any",
+                                       "lora_qv", "lora_all", "lora_band", "lora_even",
+                                       "lora_head", "lora_attention", "lora_ff", "qlora",
+                                       "replay", "schedule")]  # fmt: skip
+    assert all(a.marker != b.marker for a, b in itertools.combinations(rows, 2))
+    assert all(a.label != b.label for a, b in itertools.combinations(rows, 2))
