@@ -21,7 +21,7 @@ from ftlab.show.panels.background import Ending, heard_meanwhile, run_in_backgro
 FOREVER = 10_000  # more steps than any test waits for
 
 
-class Evaluator:
+class Spy:
     """What a panel was asked to show, and in which thread."""
 
     def __init__(self, stop_after: int = FOREVER) -> None:
@@ -65,14 +65,14 @@ class Evaluator:
         return ending
 
 
-HOW = pytest.mark.parametrize("how", [Evaluator.run, Evaluator.beside], ids=["here", "beside"])
+HOW = pytest.mark.parametrize("how", [Spy.run, Spy.beside], ids=["here", "beside"])
 
 
 @HOW
 def test_all_steps_come_in_order_and_in_the_panels_thread(how: Any):
-    watch = Evaluator()
-    assert how(watch, iter(range(50))) == Ending("done", 50, "Done: 50 steps.")
-    assert watch.steps == list(range(50)) and watch.threads == {threading.current_thread()}
+    spy = Spy()
+    assert how(spy, iter(range(50))) == Ending("done", 50, "Done: 50 steps.")
+    assert spy.steps == list(range(50)) and spy.threads == {threading.current_thread()}
 
 
 @HOW
@@ -87,9 +87,9 @@ def test_a_stop_is_heard_before_the_next_step_and_the_generator_is_left(how: Any
         finally:
             left.append(threading.current_thread().name)
 
-    watch = Evaluator(stop_after=3)
-    assert how(watch, steps()) == Ending("stopped", 3, "Stopped after 3 steps.")
-    assert computed == watch.steps == [0, 1, 2] and len(left) == 1
+    spy = Spy(stop_after=3)
+    assert how(spy, steps()) == Ending("stopped", 3, "Stopped after 3 steps.")
+    assert computed == spy.steps == [0, 1, 2] and len(left) == 1
 
 
 @HOW
@@ -106,15 +106,15 @@ def test_an_error_in_a_step_is_a_sentence(how: Any, slip: Exception, words: str)
         yield 1
         raise slip
 
-    ending = how(Evaluator(), steps())
+    ending = how(Spy(), steps())
     assert (ending.how, ending.steps) == ("failed", 1) and ending.words.startswith(words)
 
 
 @HOW
 def test_an_error_in_showing_a_step_is_a_sentence(how: Any):
-    watch = Evaluator()
-    watch.on_step = lambda step: 1 // step  # type: ignore[assignment,return-value]
-    ending = how(watch, iter(range(3)))
+    spy = Spy()
+    spy.on_step = lambda step: 1 // step  # type: ignore[assignment,return-value]
+    ending = how(spy, iter(range(3)))
     assert ending == Ending("failed", 0, ending.words) and "ZeroDivisionError" in ending.words
 
 
@@ -126,7 +126,7 @@ def test_an_error_in_leaving_the_steps_is_a_sentence(how: Any):
         finally:
             raise InputError("The file is full; remove something.")
 
-    assert how(Evaluator(stop_after=1), steps()).words == "The file is full; remove something."
+    assert how(Spy(stop_after=1), steps()).words == "The file is full; remove something."
 
 
 def test_all_steps_are_computed_in_one_thread_that_is_not_the_panels():
@@ -142,7 +142,7 @@ def test_all_steps_are_computed_in_one_thread_that_is_not_the_panels():
 
     for stop_after in (5, FOREVER):
         threads.clear()
-        Evaluator(stop_after).beside(steps())
+        Spy(stop_after).beside(steps())
         assert len(threads) == 1 and threading.current_thread() not in threads
 
 
@@ -151,7 +151,7 @@ def test_an_interrupt_stops_where_no_button_is_heard():
         yield 0
         raise KeyboardInterrupt
 
-    assert Evaluator().run(steps()) == Ending("stopped", 1, "Stopped after 1 step.")
+    assert Spy().run(steps()) == Ending("stopped", 1, "Stopped after 1 step.")
 
 
 def test_in_colab_the_run_is_over_when_the_callback_returns(monkeypatch: pytest.MonkeyPatch):
@@ -159,7 +159,7 @@ def test_in_colab_the_run_is_over_when_the_callback_returns(monkeypatch: pytest.
     assert not heard_meanwhile()
 
     async def pressed() -> Ending:
-        return Evaluator().run(iter(range(3)))
+        return Spy().run(iter(range(3)))
 
     assert asyncio.run(pressed()).how == "done"
 

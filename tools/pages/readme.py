@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ftlab.analysis import compare
-from ftlab.show import two_numbers
+from ftlab.show import rate_text, two_numbers
 from ftlab.show.canvas.sheet import Picture
 from ftlab.teach.timings import Timing, timings
 from tools.notebooks.stamp import stamp_in, stamp_readme
@@ -55,7 +55,7 @@ def run_shown() -> Any:
 def picture() -> Picture:
     """The README's picture; its `alt` says it in words."""
     run = run_shown()
-    title = f"Fine-tuning {run.model} on triage notes, learning rate {run.plan['lr']:g}"
+    title = f"Fine-tuning {run.model} on triage notes, learning rate {rate_text(run.plan['lr'])}"
     return two_numbers(run.curve, title=title)
 
 

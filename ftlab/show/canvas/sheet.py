@@ -97,7 +97,7 @@ def row(
     bottom: float = 0.55,
     top: float = 0.64,
 ) -> list[Axes]:
-    """Panels of equal width side by side; `rooms` are the inches kept free right of each."""
+    """Panels of equal width side by side; `rooms` are the inches left free right of each."""
     wide, high = figure.get_size_inches()
     width = (wide - len(rooms) * left - sum(rooms)) / len(rooms)
     axes, at = [], left

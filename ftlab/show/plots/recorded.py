@@ -17,7 +17,7 @@ from typing import Any
 from ftlab.base.errors import InputError
 from ftlab.show.canvas.data import MEASURES
 from ftlab.show.canvas.labels import Label, boxes, point_labels
-from ftlab.show.canvas.sheet import Picture, panel, plane_axes
+from ftlab.show.canvas.sheet import LEARNED, Picture, panel, plane_axes
 from ftlab.show.canvas.style import method_mark, percent, rate_text, skill_marks
 
 PALE = "#BDBDBD"
@@ -132,6 +132,7 @@ def outcomes(
     axes = panel(figure, 6.25, 0.55, 3.0, figure.get_size_inches()[1] - 1.19)
     how = "recorded" if chosen[0].exact else "not recorded, the nearest"
     plane_axes(axes, f"{model}: {how}", f"upward: retained; pale: {pale}")
+    axes.set_xlabel(f"{LEARNED}; bars: all seeds")
     places = [_place(runs) for runs in others]
     axes.plot(*zip(*places, strict=True), linestyle="", marker="o", markersize=4, color=PALE)
     labels, taken = [], [(spot, spot) for spot in places]

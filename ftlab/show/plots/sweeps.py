@@ -145,6 +145,8 @@ def _numbers(axes: Axes, at: Sequence[float], middle: Sequence[float]) -> None:
     spots = axes.transData.transform(points)  # (N, 2) in pixels
     way = [spot for a, b in pairwise(spots) for spot in np.linspace(a, b, 20)]
     taken = [(x - 3, y - 3, x + 3, y + 3) for x, y in way]
+    frame = axes.get_window_extent()
+    taken.append((frame.x1 + 10, frame.y0, frame.x1 + DPI, frame.y1))  # the next panel's ticks
     point_labels(axes, [Label(x, y, percent(y)) for x, y in points], taken)
 
 
