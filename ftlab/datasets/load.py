@@ -164,7 +164,7 @@ def load_suite(name: str | Path = "world") -> Suite:
         if not rows:
             raise InputError(f"{path} is empty; write one JSON object a line into it.")
     _check_ids(probes, paths[0])
-    return Suite(str(name), tuple(probes), tuple(documents))
+    return Suite(Path(name).name, tuple(probes), tuple(documents))
 
 
 def suite_for(model: Any, name: str) -> str:

@@ -24,7 +24,7 @@ from torch import nn
 from ftlab import record as records
 from ftlab.base import machine
 from ftlab.base.errors import InputError
-from ftlab.datasets.load import Domain, Suite, load_domain, load_suite
+from ftlab.datasets.load import SUITES, Domain, Suite, load_domain, load_suite, suite_for
 from ftlab.evaluate.evaluator import Evaluator, Sizes
 from ftlab.evaluate.teacher_forced import TeacherForced
 from ftlab.lab.defaults import usual_model, usual_suite
@@ -72,6 +72,12 @@ class Lab:
     def baseline(self) -> dict[str, Any]:
         """What the base can do, on everything (see Evaluator.full)."""
         return self.evaluator.baseline_full
+
+    @property
+    def replay_source(self) -> str:
+        """Whose general text is replayed: that of the suite, or what fits the model."""
+        own = self.suite.name in SUITES
+        return self.suite.name if own else suite_for(self.bundle.model, self.bundle.name)
 
     @cached_property
     def teacher_forced(self) -> TeacherForced:

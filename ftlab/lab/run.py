@@ -56,7 +56,7 @@ class Run:
         """See `Lab.run`."""
         self.lab, self.plan, self.replay, self.fast, self.store = lab, plan, replay, fast, store
         self.item_count = items
-        self.rows = mix(lab.items(items), lab.suite.name, replay, plan.steps * plan.batch_size)
+        self.rows = mix(lab.items(items), lab.replay_source, replay, plan.steps * plan.batch_size)
         self.asked_method = named(method, plan.seed) if isinstance(method, str) else method
         with torch.random.fork_rng(devices=[]):  # an adapter's first weights follow the seed
             torch.manual_seed(plan.seed)
@@ -203,13 +203,24 @@ class Run:
 def _prepared(lab: "Lab", method: Any, start: Any) -> Prepared:
     """What the method makes of the base, or of a copy of where the run starts."""
     if start is None:
-        return method(lab.fresh())
-    if method is not None:
-        return method(merge(_model_of(start)))  # adapters of the start become part of its weights
+        return _applied(method, lab.fresh())
+    if method is not None:  # adapters of the start become part of its weights
+        return _applied(method, merge(_model_of(start)))
     model = copy.deepcopy(_model_of(start))
     if isinstance(start, Run):  # the same parameters, on from where they are
         return replace(start.prepared, model=model)
     return count(model, "as it was")
+
+
+def _applied(method: Any, model: nn.Module) -> Prepared:
+    """What a method makes of a model. Raises InputError for what is no method."""
+    slip = f"{method!r:.60} is no method: give one such as LoRA(), with its brackets, or its name"
+    if isinstance(method, type) or not callable(method):
+        raise InputError(f"{slip}.")
+    made = method(model)
+    if not isinstance(made, Prepared):
+        raise InputError(f"{slip}; a function must return count(model, name), a Prepared.")
+    return made
 
 
 def _model_of(start: Any) -> nn.Module:

@@ -13,5 +13,6 @@ if TYPE_CHECKING:
     from ftlab.methods.lora import LoRA
     from ftlab.methods.prepared import Prepared, count
     from ftlab.methods.qlora import QLoRA
+    from ftlab.methods.table import METHODS, NAMES, named
 
 __all__, __dir__, __getattr__ = lazy(__name__, __file__)

@@ -27,7 +27,7 @@ from ftlab.base.errors import InputError
 from ftlab.methods.full_tuning import refuse_codes
 from ftlab.methods.lora import check_sizes, wrap
 from ftlab.methods.prepared import Prepared, count
-from ftlab.models.layers import LayerMap, Linear, check_targets, layer_map
+from ftlab.models.layers import LayerMap, Linear, as_targets, layer_map
 
 KINDS = {
     "encoder": ("encoder", "self"),
@@ -54,7 +54,7 @@ class AttentionLoRA:
     """What records and plots call it; by default it follows from the fields."""
 
     def __post_init__(self) -> None:
-        check_targets(self.targets)
+        object.__setattr__(self, "targets", as_targets(self.targets))
         if "ff" in self.targets:
             raise InputError("The feed-forward belongs to no attention; targets are q, k, v, o.")
         for kind in self.ranks:

@@ -30,7 +30,7 @@ from torch import nn
 from ftlab.base.errors import InputError
 from ftlab.methods.bands import parts_of, read_bands
 from ftlab.methods.prepared import Prepared, count
-from ftlab.models.layers import Linear, check_targets, layer_map
+from ftlab.models.layers import Linear, as_targets, layer_map
 from ftlab.models.split import split_qkv, untie
 
 KINDS = {
@@ -62,7 +62,7 @@ class LoRA:
     """What records and plots call it; by default it follows from the fields."""
 
     def __post_init__(self) -> None:
-        check_targets(self.targets)
+        object.__setattr__(self, "targets", as_targets(self.targets))
         if self.alphas is not None and self.alphas.keys() != self.ranks.keys():
             odd = sorted(self.alphas.keys() ^ self.ranks.keys())[0]
             raise InputError(f"Band '{odd}' has a rank or an alpha but not both; give both.")

@@ -119,14 +119,12 @@ def check_name(name: str) -> None:
 
 def name_of(method: Any, seed: int = 0) -> str | None:
     """The name by which `named` makes this very method; None for one that no row makes."""
-    if not is_dataclass(method):
-        return "full" if method is m.full else None
     return next((name for name in NAMES if _same(named(name, seed), method)), None)
 
 
 def _same(a: Any, b: Any) -> bool:
     """Equal in all but the name that was given."""
-    return type(a) is type(b) and _unnamed(a) == _unnamed(b)
+    return a is b or (is_dataclass(a) and type(a) is type(b) and _unnamed(a) == _unnamed(b))
 
 
 def _unnamed(method: Any) -> Any:

@@ -18,7 +18,7 @@ Run the tests: pytest tests/models/test_layer_map.py
 """
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -175,6 +175,16 @@ def _of_block(stack: Stack, block: int) -> Iterator[Linear]:
             yield Linear(name, stack.name, block, attention.kind, target)
     for path in stack.feed_forward:
         yield Linear(f"{below}.{path}", stack.name, block, "ff", "ff")
+
+
+def as_targets(targets: Iterable[str]) -> tuple[str, ...]:
+    """The targets as a tuple; a list will do, one name alone too.
+
+    Raises InputError unless all are of TARGETS and there is one.
+    """
+    made = (targets,) if isinstance(targets, str) else tuple(targets)
+    check_targets(made)
+    return made
 
 
 def check_targets(targets: Collection[str]) -> None:

@@ -89,7 +89,8 @@ def cached_below(model: nn.Module, cache: PrefixCache) -> Iterator[int]:
 def _drops(found: LayerMap, count: int) -> bool:
     """Is there dropout in the lowest `count` blocks, or before them?"""
     config = found.model.config
-    if getattr(config, "embd_pdrop", 0) or getattr(config, "attention_dropout", 0):
+    names = ("embd_pdrop", "attention_dropout", "dropout", "hidden_dropout")  # not all are modules
+    if any(getattr(config, name, 0) for name in names):
         return True
     lower = list(found.blocks())[:count]
     return any(isinstance(m, nn.Dropout) and m.p > 0 for block in lower for m in block.modules())

@@ -284,7 +284,8 @@ board = [s for kind in KINDS for s in analysis.pick(nano, kind) if 1e-4 < s.lr <
 show(scoreboard(board))
 ahead = max((s for s in board if s.mean("retention") >= 0.75), key=lambda s: s.mean("target_score"))
 print(
-    f"Of all points that retain 75 % or more, {called(ahead.sweep)} at {rate_text(ahead.lr)} learned "
+    f"Of all points that retain 75 % or more, {called(ahead.sweep)} at {rate_text(ahead.lr)} "
+    "learned "
     f"most: learned {ahead.mean('target_score'):.0%}, retained {ahead.mean('retention'):.0%}."
 )
 

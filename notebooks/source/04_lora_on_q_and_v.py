@@ -154,9 +154,8 @@ print(f"change of Q {q:.3f}, of K {k:.3f}, of V {v:.3f}")
 from ftlab.methods import LoRA
 
 ours = lab.run(short, method=LoRA({"1-12": 8}, scale=4.0)).finish()
-print(
-    f"parameters: the snippet trains {copied.prepared.trainable:,}, ours {ours.prepared.trainable:,}"
-)
+theirs, own = copied.prepared.trainable, ours.prepared.trainable
+print(f"parameters: the snippet trains {theirs:,}, ours {own:,}")
 q2, k2, v2 = what_moved(ours)
 print(f"change of Q {q2:.3f}, of K {k2:.3f}, of V {v2:.3f}")
 keys = ftlab.claim(
@@ -347,7 +346,8 @@ rates = [matched[kind].setting.lr for kind in PLACES]
 ten_times = ftlab.claim(
     "At matched learning the best rate of these four LoRAs is about ten times full fine-tuning's",
     all(3 < rate / full.setting.lr < 30 for rate in rates),
-    f"{' or '.join(map(rate_text, sorted(set(rates))))} against {rate_text(full.setting.lr)}, among "
+    f"{' or '.join(map(rate_text, sorted(set(rates))))} against "
+    f"{rate_text(full.setting.lr)}, among "
     "rates that lie about a factor of 3 apart",
 )
 thin_rate, band_rate = matched["lora_even"].setting.lr, matched["lora_band"].setting.lr

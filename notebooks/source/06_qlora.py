@@ -461,8 +461,8 @@ from ftlab.models import stored_bytes
 nine = ftlab.Plan(steps=9, lr=1e-3, measure_every=0)
 timed = {
     # the same adapters on the plain base
-    "LoRA": lab.run(nine, method=QLoRA().adapters, keep=False),
-    "QLoRA": four.run(nine, method=QLoRA(), keep=False),
+    "LoRA": lab.run(nine, method=QLoRA().adapters, store=False),
+    "QLoRA": four.run(nine, method=QLoRA(), store=False),
 }
 for _ in zip(*timed.values(), strict=True):  # a step of each in turn
     pass

@@ -144,3 +144,15 @@ def test_objects_and_names_open_the_same_lab(lab: Lab) -> None:
     assert str(four.bundle.base) == "nf4" and four.opened["domain"] == "clinic"
     with pytest.raises(InputError, match="nf4-double"):
         open_lab("clinic", model="nano-gpt2", base="nf5")
+
+
+@pytest.mark.parametrize("slip", [LoRA, Plan(), lambda model: model, lambda model: None])
+def test_what_is_no_method_is_a_slip(lab: Lab, slip: Any) -> None:
+    with pytest.raises(InputError, match="is no method: give one such as"):
+        lab.run(QUICK, method=slip)
+
+
+def test_replay_fits_the_model_whatever_the_suite_is_called(lab: Lab) -> None:
+    own = Lab(lab.bundle, lab.domain, dataclasses.replace(lab.suite, name="mine"))
+    plain, other = (one.run(QUICK, replay=0.25).rows for one in (lab, own))
+    assert plain == other

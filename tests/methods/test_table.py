@@ -48,10 +48,17 @@ def test_an_unknown_name_is_a_slip_with_the_nearest() -> None:
         named("lora_al")
 
 
-def test_no_two_decoder_methods_look_alike() -> None:
-    rows = [METHODS[name] for name in ("full", "freeze", "freeze_low", "freeze_top", "freeze_any",
-                                       "lora_qv", "lora_all", "lora_band", "lora_even",
-                                       "lora_head", "lora_attention", "lora_ff", "qlora",
-                                       "replay", "schedule")]  # fmt: skip
-    assert all(a.marker != b.marker for a, b in itertools.combinations(rows, 2))
-    assert all(a.label != b.label for a, b in itertools.combinations(rows, 2))
+def test_no_two_methods_of_one_plot_look_alike() -> None:
+    """Plans by attention are drawn beside full fine-tuning only, all others beside each other."""
+    by_attention = {name for name in NAMES if isinstance(named(name), AttentionLoRA | FreezeStack)}
+    for group in (by_attention | {"full"}, METHODS.keys() - by_attention):
+        for one, two in itertools.combinations(sorted(group), 2):
+            assert METHODS[one].marker != METHODS[two].marker, (one, two)
+            assert METHODS[one].label != METHODS[two].label, (one, two)
+
+
+def test_targets_may_be_a_list_or_one_name() -> None:
+    assert LoRA(targets=["q", "v"]) == LoRA()  # pyright: ignore
+    assert LoRA(targets="ff").name == "lora_ff"  # pyright: ignore
+    with pytest.raises(InputError, match="Targets are q, k, v, o, ff"):
+        LoRA(targets="qv")  # pyright: ignore
