@@ -58,13 +58,13 @@ def _grammar(dice: Dice) -> str:
 Mixture = tuple[tuple[Callable[[Dice], str], float], ...]
 
 
-def _many(one: Callable[[Dice], str], most: int) -> Callable[[Dice], str]:
+def many(one: Callable[[Dice], str], most: int) -> Callable[[Dice], str]:
     """Documents of 1 to `most` sentences of one kind."""
     return lambda dice: _sentences(dice, one, most)
 
 
-FACTS, DOMAIN_FACTS_TEXT, MENTIONS = _many(_fact, 4), _many(_domain_fact, 4), _many(_mention, 3)
-GRAMMAR, SUMS = _many(_grammar, 4), _many(arithmetic.state, 5)
+FACTS, DOMAIN_FACTS_TEXT, MENTIONS = many(_fact, 4), many(_domain_fact, 4), many(_mention, 3)
+GRAMMAR, SUMS = many(_grammar, 4), many(arithmetic.state, 5)
 
 # Kinds of document with their shares. A base model reads them in this order (tools/pretrain):
 # general text first; then a stretch in which half of the documents can only be predicted by
@@ -111,10 +111,14 @@ MIXTURES: dict[str, Mixture] = {
 
 def stream(seed: int, avoid: Collection[str] = (), mixture: str = "general") -> Iterator[Document]:
     """Endless documents of a mixture, without those that have a sentence of `avoid` in them."""
-    dice = Dice(seed)
+    return written(Dice(seed), MIXTURES[mixture], avoid)
+
+
+def written(dice: Dice, kinds: Mixture, avoid: Collection[str]) -> Iterator[Document]:
+    """Documents of these kinds by these dice, but for those with a sentence of `avoid` in them."""
     while True:
         start = dice.nats
-        text = dice.weighted(MIXTURES[mixture])(dice)
+        text = dice.weighted(kinds)(dice)
         if avoid and any(part in avoid for part in _parts(text)):
             continue
         yield Document(text, dice.nats - start)

@@ -27,16 +27,16 @@ def training_stream(seed: int = PRETRAIN_SEED, mixture: str = "general") -> Iter
     Held-out documents of more than 15 nats are left out whole; shorter ones ("the capital of
     France is Paris") are the world's common sentences and occur in any honest text of it.
     """
-    return stream(seed, _left_out(), mixture)
+    return stream(seed, reserved(), mixture)
 
 
 def task_stream(seed: int = PRETRAIN_SEED) -> Iterator[tasks.Pair]:
     """The text-to-text pairs of an encoder-decoder model, with nothing in them that is asked."""
-    return tasks.pairs(seed, _left_out())
+    return tasks.pairs(seed, reserved())
 
 
 @cache
-def _left_out() -> frozenset[str]:
+def reserved() -> frozenset[str]:
     """What is left out: the sentences of the probes, and the held-out documents that are rare."""
     rare = {document.text for document in held_out_documents() if document.nats > 15}
     return probes.reserved_for_probes(probes.all_probes(PROBE_SEED)) | rare

@@ -16,11 +16,20 @@ from ftlab.world.general import Document
 from ftlab.world.streams import PRETRAIN_SEED, training_stream
 from tools.pretrain.recipes import Recipe
 from tools.pretrain.tokenizer import train_tokenizer as _train_tokenizer
+from tools.pretrain.wider.stream import SEED, mixed, wider_stream
 
 
 def train_tokenizer(recipe: Recipe) -> Any:
     """See tokenizer.py."""
-    return _train_tokenizer(recipe.length)
+    return _train_tokenizer(recipe.length, text(recipe, 0, "general"))
+
+
+def text(recipe: Recipe, stage: int, mixture: str) -> Iterator[Document]:
+    """What is read in a stage: its mixture and, where the recipe asks for it, the wider text."""
+    general = training_stream(PRETRAIN_SEED + 100 * stage, mixture)
+    if not recipe.wider:
+        return general
+    return mixed(general, wider_stream(SEED + 100 * stage), recipe.wider, recipe.seed + stage)
 
 
 def rows(tokenizer: Any, length: int, source: Iterator[Document]) -> Iterator[list[int]]:
@@ -39,8 +48,7 @@ def batches(tokenizer: Any, recipe: Recipe) -> Iterator[dict[str, Tensor]]:
     """What the model reads at every step: ids and labels, both (B, T); padding has label -100."""
     shape, end = (recipe.rows, recipe.length), tokenizer.eos_token_id
     for stage, (mixture, steps) in enumerate(recipe.stages):
-        text = training_stream(PRETRAIN_SEED + 100 * stage, mixture)
-        source = rows(tokenizer, recipe.length, text)
+        source = rows(tokenizer, recipe.length, text(recipe, stage, mixture))
         for _ in range(steps):
             ids, labels = torch.full(shape, end), torch.full(shape, -100)
             for i, row in enumerate(itertools.islice(source, recipe.rows)):

@@ -16,6 +16,8 @@ class Recipe:
         ("slow skills", 1400),
     )
     """Mixtures of the text (world/general.py) and the steps on each."""
+    wider: float = 0.0
+    """Share of the documents that come from the wider text (tools/pretrain/wider); gpt2 only."""
     rows: int = 16
     """Sequences a step."""
     length: int = 128
@@ -49,6 +51,10 @@ class Recipe:
 
 RECIPES = {
     "nano-gpt2": Recipe(),
+    # Under trial: it ships nothing yet (LOG.md, 2026-11-26).
+    "nano-gpt2-wide": Recipe(
+        stages=(("general", 1500), ("looking back", 400), ("slow skills", 2900)), wider=0.28
+    ),
     "nano-t5": Recipe(
         "t5", stages=(("tasks", 4500),), rows=64, blocks=4, lr=2e-2, warmup=200, decay=0.01
     ),

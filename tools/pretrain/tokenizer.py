@@ -5,10 +5,10 @@ world is one piece and a fact's answer is one prediction.
 """
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-from ftlab.world.streams import training_stream
+from ftlab.world.general import Document
 
 VOCABULARY = 3072  # a multiple of 64
 DOCUMENTS = 60_000
@@ -32,11 +32,11 @@ def byte_level(texts: Iterable[str], size: int, special: list[str]) -> Any:
     return bpe
 
 
-def train_tokenizer(max_length: int) -> Any:
+def train_tokenizer(max_length: int, source: Iterator[Document]) -> Any:
     """A PreTrainedTokenizerFast whose one special token begins, ends and pads."""
     from transformers import PreTrainedTokenizerFast
 
-    texts = (document.text for document in itertools.islice(training_stream(), DOCUMENTS))
+    texts = (document.text for document in itertools.islice(source, DOCUMENTS))
     return PreTrainedTokenizerFast(
         tokenizer_object=byte_level(texts, VOCABULARY, [END]),
         bos_token=END,
