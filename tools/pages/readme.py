@@ -130,10 +130,10 @@ def found(root: Path) -> str:
             rows.append(statement(number, row, quoted(row.measured)))
         last = number
     head = ["| | the article says | we measured | verdict |", "|---" * 4 + "|"]
-    return "\n".join([keepers(), "", counts(root), "", *head, *rows, ""])
+    return "\n".join([retainers(), "", counts(root), "", *head, *rows, ""])
 
 
-def keepers(first: int = 3) -> str:
+def retainers(first: int = 3) -> str:
     """What keeps most once all methods have learned equally, as a sentence."""
     told = []
     for size, best in best_of_each().items():
@@ -144,7 +144,7 @@ def keepers(first: int = 3) -> str:
         names = [f"*{label(name)}* {kept[name]:.0%}" for name in order]
         told.append(f"on {MODELS[size]} {', '.join(names)} (of {len(kept)} methods)")
     return (
-        "What keeps most of the old skills, once all methods have learned the new task equally "
+        "What retains most of the old skills, once all methods have learned the new task equally "
         f"well, each at its best rate: {'; '.join(told)}."
     )
 

@@ -27,7 +27,7 @@ def recorded(asked: Mapping[str, Any]) -> str:
     found = compare.settings(runs, domain=asked.get("domain", "clinic"))
     setting = compare.pick(found, asked["sweep"], asked["lr"])[0]
     return (
-        f"kept {setting.text('retention')}, right {setting.mean('target_score'):.0%}; "
+        f"retained {setting.text('retention')}, learned {setting.mean('target_score'):.0%}; "
         f"{len(setting.runs)} seeds"
     )
 
@@ -47,4 +47,4 @@ def _rounding() -> str:
         pair.where.split(",")[0]: compare.retained_of(pair.qlora.runs[0].baseline, pair.plain)
         for pair in pairs()
     }
-    return ", ".join(f"{name} keeps {share:.1%}" for name, share in left.items())
+    return ", ".join(f"{name} retains {share:.1%}" for name, share in left.items())
