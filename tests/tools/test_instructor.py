@@ -175,7 +175,7 @@ def test_an_outcome_is_that_of_the_records():
     setting = compare.pick(compare.settings(compare.shipped("nano")), "learning rate", 1e-3)[0]
     said = recorded({"sweep": "learning rate", "lr": 1e-3})
     assert setting.text("retention") in said and said.endswith("3 seeds")
-    assert recorded({"measured": "rounding"}).count("keeps") == 3
+    assert recorded({"measured": "rounding"}).count("retains") == 3
 
 
 def test_a_glance_holds_whole_clauses():
