@@ -3,7 +3,7 @@
     Freeze()                                        the article's plan for a GPT-style model:
                                                     embeddings and 1-6 still, 7-9 lightly, 10-12
     Freeze({"1-6": 1, "7-12": 0})                   a control: the upper half frozen
-    Freeze.any_half(seed=0)                         a control: six twelfths by lot
+    Freeze.random_half(seed=0)                      a control: six random twelfths
 
 Frozen means `requires_grad=False`: no gradient, no optimiser state, not one bit moves. Setting
 gradients to zero is not enough, for AdamW's weight decay shrinks what has no gradient (from 1.0
