@@ -12,7 +12,7 @@ Notable choices:
   PNG included; a browser adds its own time. It is timed where all stops are recorded, and where
   none is and each is estimated.
 - A live run is timed from the press to its last picture, points and all. The first one measures
-  the base as well; the presets come after it, each from an empty shelf.
+  the base as well; the presets come after it, each from an empty cache.
 
 Run the tests: pytest tests/tools/test_bench.py
 """
@@ -61,7 +61,7 @@ class Bench:
     live: float
     """A live run with its points and pictures; the median of all but the first."""
     first_live: float
-    """The first one, which measures the base as well and fills the shelf."""
+    """The first one, which measures the base as well and fills the cache."""
     presets: dict[str, float]
     """A live run of each preset, by its name."""
     ways: Ways
@@ -144,7 +144,7 @@ def live_runs(panel: RankExplorer, count: int) -> list[float]:
 
 
 def preset_runs(panel: RankExplorer) -> dict[str, float]:
-    """Seconds of a live run of each preset, from an empty shelf; the controls end as they stood."""
+    """Seconds of a live run of each preset, from an empty cache; the controls end as they stood."""
     begin, found = panel.values, {}
     for name in panel.buttons:
         panel.buttons[name].click()

@@ -86,7 +86,7 @@ class Trial:
 
     @property
     def name(self) -> str:
-        """Unique in the lane."""
+        """Unique in the benchmark."""
         room = "tight" if self.tight else f"{self.cap / 1e9:g} GB"
         return f"{self.model}, {self.optimizer}, {room}"
 
@@ -104,7 +104,7 @@ def run_benchmark(folder: Path, most: int | None = None) -> Iterator[str]:
     """Make what is missing; a line of news for each. Raises InputError without a CUDA GPU."""
     if not torch.cuda.is_available():
         raise InputError(
-            "The lane t4 measures a CUDA GPU and there is none here; run it on a Colab T4 or "
+            "The benchmark measures a CUDA GPU and there is none here; run it on a Colab T4 or "
             "another card, or leave it out: --profile nano runs on any CPU."
         )
     made = 0
