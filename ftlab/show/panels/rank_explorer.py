@@ -4,8 +4,8 @@
 
 Moving a control draws `explorer_picture` for its values, from the recorded grid: what was recorded
 for these very settings, or an estimate that is called one. *Train it for real* trains exactly what
-is shown on the lab's model (`lab.run(fast=True)`), draws the curve as it comes and leaves the measured
-point over the recorded one; *Stop* ends it after the step at hand.
+is shown on the lab's model (`lab.run(fast=True)`), draws the curve as it comes and leaves the
+measured point over the recorded one; *Stop* ends it after the step at hand.
 
 Notable choices:
 - A run belongs to the settings it was started with: when a control is moved while it trains, the
