@@ -18,6 +18,7 @@ from ftlab.memory import shapes
 from ftlab.models.bases import Quantize
 from ftlab.models.quantizing import is_quantized
 from tools.bench import gpu_memory
+from tools.making import options
 
 SMALL = {
     "model_type": "llama", "num_hidden_layers": 2, "hidden_size": 64, "intermediate_size": 128,
@@ -128,5 +129,6 @@ def test_slips_get_one_sentence(
 
 def test_the_benchmark_lists_its_trials(capsys: pytest.CaptureFixture[str]) -> None:
     listed = ["--list"]
-    assert single("bench", gpu_memory.add_options, gpu_memory.command, listed) == 0
+    assert single("bench", options("here"), gpu_memory.command, listed) == 0
+    assert single("bench", options("here"), gpu_memory.command, ["--most", "0"]) == 2
     assert "llama-7b, paged_adamw, 15 GB" in capsys.readouterr().out

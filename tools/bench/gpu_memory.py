@@ -55,6 +55,7 @@ from ftlab.plan import Plan, Step
 from ftlab.text.train_batches import Example
 from ftlab.train import optimizers
 from ftlab.train.engine import Engine, default_groups
+from tools.making import check_most, options
 
 CAP = 15 * 10**9
 """Bytes of a T4 that a run may count on."""
@@ -274,21 +275,9 @@ def random_base(config: Any, how: Quantize, device: torch.device) -> Any:
     return model.requires_grad_(False).eval()
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """The options of the benchmark."""
-    parser.add_argument("--list", action="store_true", help="name the runs and stop")
-    parser.add_argument("--most", type=int, default=None, help="make so many runs and stop")
-    parser.add_argument(
-        "--out",
-        type=Path,
-        default=None,
-        metavar="FOLDER",
-        help="where the results go (default: data/records/t4)",
-    )
-
-
 def command(asked: argparse.Namespace) -> int:
     """Measure on this machine's GPU, in the precision of a T4."""
+    check_most(asked.most)
     if asked.list:
         print("\n".join(trial.name for trial in trials()))
         return 0
@@ -300,4 +289,4 @@ def command(asked: argparse.Namespace) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(single("python -m tools.bench.gpu_memory", add_options, command))
+    sys.exit(single("python -m tools.bench.gpu_memory", options("data/records/t4"), command))

@@ -49,6 +49,7 @@ from ftlab.explorer.settings import (
     TARGETS,
     Settings,
 )
+from tools.making import check_most, options
 
 if TYPE_CHECKING:  # torch comes with it
     from ftlab.lab.lab import Lab
@@ -247,23 +248,9 @@ def name_of(settings: Settings) -> str:
     return ", ".join(word for word in words if word)
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """The options of the command."""
-    parser.add_argument("--list", action="store_true", help="name the runs and stop")
-    parser.add_argument("--most", type=int, default=None, help="make so many runs and stop")
-    parser.add_argument(
-        "--out",
-        type=Path,
-        default=None,
-        metavar="FOLDER",
-        help="where the file goes (default: data/records)",
-    )
-
-
 def command(asked: argparse.Namespace) -> int:
     """Make what is missing of the explorer's grid, a line for each run."""
-    if asked.most is not None and asked.most < 1:
-        raise InputError(f"--most {asked.most} is not possible; give a whole number from 1 up.")
+    check_most(asked.most)
     if asked.list:
         print("\n".join(map(name_of, plan())))
         return 0
@@ -276,4 +263,4 @@ def command(asked: argparse.Namespace) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(single(COMMAND, add_options, command))
+    sys.exit(single(COMMAND, options("data/records"), command))
