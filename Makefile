@@ -32,7 +32,7 @@ EXTRAS_all := lab,laptop,quant,test
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help lab test notebooks book style unit execute colab lanes bench constraints
+.PHONY: help lab test notebooks book style unit execute colab lanes bench gpu constraints
 
 # $(call timed,name,command): run it, then print the wall seconds it took.
 timed = @begin=$$(date +%s); $(2); status=$$?; \
@@ -80,6 +80,9 @@ colab: $(VENV)/.installed-test  ## badges, and a first cell that installs from G
 
 lanes: $(VENV)/.installed-test  ## the tests with Colab's versions, then with the lowest (LANE, SMOKE)
 	$(BIN)/python tools/lanes/run.py $(if $(SMOKE),--smoke) $(LANE)
+
+gpu: $(VENV)/.installed-test  ## on a machine with a card: every test and notebook, memory, speed
+	$(BIN)/python -m tools.bench.card
 
 bench: export HF_HUB_OFFLINE := 1
 bench: $(VENV)/.installed-lab  ## how fast the sliders answer and a live run trains, in a minute

@@ -15,6 +15,7 @@ from ftlab.base.errors import InputError
 
 SCHEDULES = ("constant", "cosine", "linear")
 LOSSES = ("answer", "text")
+PRECISIONS = (None, "fp32", "bf16", "fp16")
 OPTIMIZERS = ("adamw", "adamw8bit", "paged_adamw", "paged_adamw8bit")
 
 
@@ -50,6 +51,8 @@ class Plan:
     """Steps between checkpoints, where train() is given a folder; 0 switches them off."""
     optimizer: Literal["adamw", "adamw8bit", "paged_adamw", "paged_adamw8bit"] = "adamw"
     """What takes the steps; all but the first are bitsandbytes' (`ftlab.train.optimizers`)."""
+    precision: Literal["fp32", "bf16", "fp16"] | None = None
+    """What matrix products are computed in; None takes what suits the device (ftlab.machine)."""
     gradient_checkpointing: bool = False
     """Keep only each block's input for the backward pass and compute the rest of it again."""
 
@@ -61,6 +64,7 @@ class Plan:
         check_choice("schedule", self.schedule, SCHEDULES)
         check_choice("loss_on", self.loss_on, LOSSES)
         check_choice("optimizer", self.optimizer, OPTIMIZERS)
+        check_choice("precision", self.precision, PRECISIONS)
         check_choice("gradient_checkpointing", self.gradient_checkpointing, (True, False))
         if self.warmup > self.steps:
             raise InputError(
@@ -88,7 +92,7 @@ class Step:
     examples: int
     """Items read so far, repeats counted."""
     grad_norm: float | None
-    """Norm of the whole gradient before clipping; None at step 0, or where fp16 overflowed."""
+    """Norm of the whole gradient before clipping; None at step 0."""
     seconds: float = dataclasses.field(compare=False)
     """Seconds of training so far, measuring and what the caller does between steps left out."""
     measured: dict[str, Any] | None = None
@@ -96,10 +100,14 @@ class Step:
     penalty: float | None = None
     """What a method added to the loss, over the batch, before this step's update; None without."""
 
+    repeats: int = 0
+    """How often the batch was taken again with half the scale, because fp16 overflowed."""
+
     def row(self) -> dict[str, Any]:
-        """The step as a row of a record's curve, which has a penalty only where there is one."""
+        """The step as a row of a record's curve; penalty and repeats only where there are some."""
+        usual = {"penalty": None, "repeats": 0}
         row = dataclasses.asdict(self)
-        return row if self.penalty is not None else {k: row[k] for k in row if k != "penalty"}
+        return {k: v for k, v in row.items() if k not in usual or v != usual[k]}
 
 
 _WHOLE = {

@@ -44,8 +44,7 @@ PROFILES = {
     "t4": Profile("t4", "gpt2", "t5-base", 15),
 }
 
-MIXED_PRECISION = {"bf16": "bf16", "fp16": "fp16", "fp32": "no"}
-"""Our names for a precision to Accelerate's."""
+PRECISIONS = ("bf16", "fp16", "fp32")
 
 
 def profile() -> Profile:
@@ -74,26 +73,44 @@ def device() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def precision(on: str | None = None) -> str:
+def device_name() -> str:
+    """The card's name, such as "Tesla T4", or "the CPU"."""
+    if device() == "cpu":
+        return "the CPU"
+    import torch
+
+    return torch.cuda.get_device_name()
+
+
+def precision(on: str | None = None, asked: str | None = None) -> str:
     """ "bf16", "fp16" or "fp32" for training on the device `on` (default: this machine's).
 
-    On a CPU float32, whose results are the same everywhere, unless FTLAB_PRECISION=bf16 asks for
-    speed: on a CPU with bfloat16 instructions a real model trains about twice as fast.
+    What `accelerate launch` decided, else what a plan `asked` for, else FTLAB_PRECISION, else what
+    suits the device: on a CPU float32, whose results are the same everywhere. (On a CPU with
+    bfloat16 instructions a real model trains about twice as fast in bf16.)
     Raises InputError for a precision that is none of the three.
     """
-    asked = os.environ.get("FTLAB_PRECISION", "").strip().lower()
-    if asked and asked not in MIXED_PRECISION:
-        raise InputError(
-            f"FTLAB_PRECISION={asked} is not known; set it to one of {', '.join(MIXED_PRECISION)}, "
-            "or unset it."
-        )
+    launched = os.environ.get("ACCELERATE_MIXED_PRECISION", "")
+    if launched:
+        return check_precision("--mixed_precision", "fp32" if launched == "no" else launched)
     if asked:
         return asked
+    if wanted := os.environ.get("FTLAB_PRECISION", "").strip().lower():
+        return check_precision("FTLAB_PRECISION", wanted)
     if (on or device()) != "cuda":
         return "fp32"
     import torch
 
     return "bf16" if torch.cuda.get_device_capability() >= (8, 0) else "fp16"
+
+
+def check_precision(name: str, value: str) -> str:
+    """Raises InputError unless `value` is one of PRECISIONS."""
+    if value not in PRECISIONS:
+        raise InputError(
+            f"{name}={value} is not known; set it to one of {', '.join(PRECISIONS)}, or unset it."
+        )
+    return value
 
 
 def peak_memory(on: str | None = None) -> int | None:

@@ -35,7 +35,8 @@ def add_plan(parser: argparse.ArgumentParser, **defaults: Any) -> None:
         if isinstance(default, bool):
             parser.add_argument(option(field.name), action="store_true", help="(default: off)")
             continue
-        kind = float if default is None else type(default)
+        may_be_number = default is None and "float" in str(field.type)
+        kind = float if may_be_number else str if default is None else type(default)
         note = "none" if default is None else f"{default:g}" if kind is float else default
         parser.add_argument(
             option(field.name), type=kind, default=default, help=f"(default: {note})"

@@ -174,8 +174,8 @@ class Lab:
             "domain": self.domain.name,
             "suite": self.suite.name,
             "suite_checksum": self.evaluator.checksum(),
-            "device": machine.device(),
-            "precision": machine.precision(),
+            "device": self.bundle.model.device.type,
+            "precision": machine.precision(self.bundle.model.device.type),
         }
 
 

@@ -82,7 +82,8 @@ class Run:
         with ExitStack() as shortcuts:
             if self.fast:
                 shortcuts.enter_context(cached_below(self.model, self.lab.prefix_cache))
-                shortcuts.enter_context(fused(self.model))
+                if self.precision == "fp32":
+                    shortcuts.enter_context(fused(self.model))
             steps = train(
                 self.model,
                 self.lab.tokenizer,
@@ -115,6 +116,11 @@ class Run:
         plan = asdict(self.plan) | {"checkpoint_every": 0}  # changes no number
         more = {"start": setup_checksum(self.model, groups, start=True), "fast": self.fast}
         return StoredRun(root, self._identity() | {"plan": plan} | more)
+
+    @property
+    def precision(self) -> str:
+        """What its steps are computed in: "fp32", "bf16" or "fp16"."""
+        return machine.precision(self.model.device.type, self.plan.precision)
 
     def finish(self) -> "Run":
         """Train to the end without looking; the run itself."""
@@ -159,6 +165,7 @@ class Run:
             "method": self.method,
             "data_checksum": records.rows_checksum(self.rows),
             "plan": asdict(self.plan),
+            "precision": self.precision,
             "seed": self.plan.seed,
             "trainable": self.prepared.trainable,
             "extra": {"method": self._method_fields()}

@@ -20,6 +20,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ftlab.base.jsonfile import read_json
+from ftlab.base.paths import data_dir
 from ftlab.text.train_batches import Batch
 
 os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # the profiler says on stderr that it starts
@@ -58,6 +60,15 @@ def measured_peak(step: Callable[[], Any], device: torch.device | str = "cpu") -
     step()
     torch.cuda.synchronize(device)
     return torch.cuda.max_memory_allocated(device) - before
+
+
+def measured_on_a_card() -> list[dict[str, Any]]:
+    """What `python -m tools.bench.gpu_memory` recorded: a dict a run, sizes in bytes.
+
+    predicted, peak and reserved (None where it does not fit), tokens_per_second, trial {...}, ...
+    """
+    found = [read_json(path) for path in sorted((data_dir() / "records" / "t4").glob("*.json"))]
+    return sorted(found, key=lambda one: (one["trial"]["model"], -one["trial"]["cap"]))
 
 
 def _allocations(step: Callable[[], Any]) -> list[int]:

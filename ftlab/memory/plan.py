@@ -151,7 +151,7 @@ def plan_of(model: Any, plan: Any, *, tokens: int, learned: int = 0) -> MemoryPl
         settings |= {"double": state.nested, "block": state.blocksize}
     if ranks:
         settings |= {"rank": ranks.most_common(1)[0][0], "targets": targets}
-    computed: Any = precision(next(model.parameters()).device.type)
+    computed: Any = precision(next(model.parameters()).device.type, plan.precision)
     return MemoryPlan(
         precision=computed,
         optimizer=plan.optimizer,

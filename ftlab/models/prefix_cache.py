@@ -17,9 +17,9 @@ Notable choices:
 - In a causal model a state depends only on the tokens before it, so padding (at the right) and
   neighbours in the batch change nothing. Generation, which has a cache of its own, and padding
   at the left go through all blocks as usual.
-- Every base and depth has its own states. A base is known by the sum of its squared weights,
-  which splitting the attention (`models.split`) does not change and quantizing does: so a run
-  never reads the states of another base.
+- Every base, depth and precision has its own states. A base is known by the sum of its squared
+  weights, which splitting the attention (`models.split`) does not change and quantizing does: so a
+  run never reads the states of another base.
 
 Run the tests: pytest tests/lab/test_fast.py
 """
@@ -29,14 +29,15 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from ftlab.models.layers import LayerMap, layer_map
 
 States = dict[tuple[int, ...], Tensor]
 """States by the token ids of the row: (T, d)."""
-PrefixCache = dict[tuple[str, int], States]
-"""States by (the base, how many blocks)."""
+PrefixCache = dict[tuple[str, int, str], States]
+"""States by (the base, how many blocks, what they were computed in)."""
 
 
 def below(model: nn.Module) -> int:
@@ -73,7 +74,7 @@ def cached_below(model: nn.Module, cache: PrefixCache) -> Iterator[int]:
     found = layer_map(model)
     count = below(model)
     blocks = list(found.blocks())[:count]
-    reader = _Reader(cache.setdefault((_fingerprint(found, blocks), count), {}), count)
+    reader = _Reader(cache, _fingerprint(found, blocks), count)
     body = found.model.get_submodule(found.entry.stacks[0].blocks.rpartition(".")[0])
     handle = body.register_forward_pre_hook(reader.look, with_kwargs=True)
     try:
@@ -106,8 +107,9 @@ def _fingerprint(found: LayerMap, blocks: list[nn.Module]) -> str:
 class _Reader:
     """What the frozen blocks do in place of their own forward, batch by batch."""
 
-    def __init__(self, cache: States, count: int) -> None:
-        self.cache, self.count = cache, count
+    def __init__(self, caches: PrefixCache, base: str, count: int) -> None:
+        self.caches, self.base, self.count = caches, base, count
+        self.cache = caches.setdefault((base, count, "own"), {})
         self.keys: list[tuple[int, ...]] = []  # of this batch; none: compute, do not cache
         self.states: Tensor | None = None  # of this batch, if all rows are cached
 
@@ -120,6 +122,7 @@ class _Reader:
         lengths = mask.sum(1)
         if (mask.cumsum(1)[:, -1] != mask.cumprod(1).sum(1)).any():  # padding not at the right
             return
+        self.cache = self.caches.setdefault((self.base, self.count, _computed_in(ids)), {})
         rows = zip(ids.tolist(), lengths.tolist(), strict=True)
         self.keys = [tuple(row[:length]) for row, length in rows]
         found = [self.cache.get(key) for key in self.keys]
@@ -135,6 +138,12 @@ class _Reader:
             for key, row in zip(self.keys, made.detach(), strict=False):
                 self.cache.setdefault(key, row[: len(key)].clone())
         return made
+
+
+def _computed_in(ids: Tensor) -> str:
+    """The type that autocast computes in here, or "own"."""
+    kind = ids.device.type
+    return str(torch.get_autocast_dtype(kind)) if torch.is_autocast_enabled(kind) else "own"
 
 
 def _side_by_side(states: list[Tensor], width: int) -> Tensor:

@@ -27,6 +27,15 @@ def file_of(profile: str = "nano") -> Path:
     return data_dir() / ("minutes.json" if profile == "nano" else f"minutes-{profile}.json")
 
 
+AS_T4 = ", fp16, 15 GB"
+"""How the report of `make gpu` ends the name of a notebook that ran as on a T4."""
+
+
+def report_file() -> Path:
+    """The report of `make gpu`; missing until it has run on a card."""
+    return data_dir() / "gpu.json"
+
+
 def timings(profile: str = "nano") -> dict[str, Timing]:
     """By notebook; empty where none was measured. Raises InputError for a damaged file."""
     file = file_of(profile)

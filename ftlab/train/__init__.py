@@ -7,6 +7,7 @@ from ftlab.base.lazy import lazy
 if TYPE_CHECKING:
     from ftlab.train import optimizers
     from ftlab.train.loop import train
+    from ftlab.train.mixed import autocast
     from ftlab.train.schedules import lr_factor, lr_factors
     from ftlab.train.store import store_runs
 

@@ -1,4 +1,4 @@
-"""One optimiser step, under Accelerate: what the loop in `loop.py` takes again and again.
+"""One optimiser step: what the loop in `loop.py` takes again and again.
 
     loss = sum over learned tokens of -ln p(token | text before it)  /  number of those tokens
     minimised: loss + penalty, where a method brings one (L2-SP, EWC)
@@ -7,15 +7,15 @@ Notable choices:
 - The mean is over the tokens of the whole batch, however many processes share it: each adds its
   part of the sum, divided by the batch's count, which all of them know from the order.
 - A penalty is computed in every process, and the mean over processes is what counts.
-- The model trains where it lies. Only under a launcher (`accelerate launch`, torchrun) does
-  Accelerate choose the device, and then its precision too. Otherwise precision follows the
-  device's capability (`ftlab.base.machine`).
+- The model trains where it lies, in the plan's precision, or in the one that suits the device
+  (`ftlab.base.machine`, `mixed.py`). Only under a launcher (`accelerate launch`, torchrun) does
+  Accelerate choose the device and share the work, and `accelerate launch` the precision.
 - Dropout is drawn from (seed, step, process) inside a fork of torch's random state: neither what
   the caller does between two steps nor measuring changes a run, and training leaves the
   caller's own random state alone.
-- Between steps the model is in eval mode, holds no gradients, and all that Accelerate put on it is
-  taken off, so it can be used at any time. Above all it is measured in the precision in which the
-  base was measured: under bfloat16 autocast a model that has not moved seems to have forgotten.
+- Between steps the model is in eval mode and holds no gradients, so it can be used at any time.
+  Above all it is measured in the precision in which the base was measured: under bfloat16 autocast
+  a model that has not moved seems to have forgotten.
 - AdamW is torch's fused one: on a CPU that saves about a tenth of a small model's step
   (`ftlab.train.optimizers` has others, which save memory). The head is run on the learned tokens
   and what follows them only, which saves more, the larger the vocabulary.
@@ -28,28 +28,31 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
-from accelerate import Accelerator
 from torch import Tensor, nn
 
 from ftlab.base.errors import InputError
-from ftlab.base.machine import MIXED_PRECISION, precision
+from ftlab.base.machine import precision
 from ftlab.plan import Plan, Step
 from ftlab.text.loss import summed_loss
 from ftlab.text.train_batches import Batch, Example, batch_indices, collate
 from ftlab.train import optimizers
+from ftlab.train.mixed import MixedPrecision
 from ftlab.train.schedules import lr_factor
 
 Groups = Sequence[Mapping[str, Any]]
 Penalty = Callable[[nn.Module, Batch], Tensor]
-"""A method's own term of the loss: of the model, and of the process's share of the batch. ()"""
+"""A method's own term of the loss: of the model, and of the process's share of the batch. ()
 
-# What prepare() may set on a model; taken off by rest(). Left in place, the mark would make
-# the next prepare() skip the model, even under a fresh peft wrapper, which passes it through.
-_MARKS = ("forward", "_original_forward", "_is_accelerate_prepared")
+It is computed in the run's precision, as the loss is (torch.autocast).
+"""
+
+# What prepare() may set on a model, and is taken off. Left in place, it would make the next
+# prepare() skip the model, even under a fresh peft wrapper, which passes it through.
+_MARK = "_is_accelerate_prepared"
 
 
 def default_groups(model: nn.Module) -> Groups:
@@ -73,18 +76,23 @@ class Engine:
         penalty: Penalty | None = None,
     ) -> None:
         self.model, self.examples, self.plan, self.penalty = model, examples, plan, penalty
-        self.accelerator = _accelerator(model)
-        if plan.batch_size < self.accelerator.num_processes:
+        self.launcher = _launcher()
+        self.processes = self.launcher.num_processes if self.launcher else 1
+        self.rank = self.launcher.process_index if self.launcher else 0
+        if plan.batch_size < self.processes:
             raise InputError(
-                f"batch_size={plan.batch_size} cannot be shared among "
-                f"{self.accelerator.num_processes} processes; give at least one item to each."
+                f"batch_size={plan.batch_size} cannot be shared among {self.processes} processes; "
+                "give at least one item to each."
             )
-        self.before = {mark: vars(model)[mark] for mark in _MARKS if mark in vars(model)}
-        optimizer = optimizers.make(groups, plan)
-        self.wrapped, self.optimizer = self.accelerator.prepare(model, optimizer)
-        self.prepared = {mark: vars(model)[mark] for mark in _MARKS if mark in vars(model)}
+        self.optimizer, self.wrapped = optimizers.make(groups, plan), model
+        if self.launcher:
+            marked = _MARK in vars(model)
+            self.wrapped, self.optimizer = self.launcher.prepare(model, self.optimizer)
+            if not marked:
+                vars(model).pop(_MARK, None)
         self.peaks = [group["lr"] for group in self.optimizer.param_groups]
         self.device = next(model.parameters()).device
+        self.mixed = MixedPrecision(self.device, precision(self.device.type, plan.precision))
 
     @property
     def trainable(self) -> list[nn.Parameter]:
@@ -102,43 +110,56 @@ class Engine:
         factor = lr_factor(plan.schedule, number, steps=plan.steps, warmup=plan.warmup)
         for group, peak in zip(self.optimizer.param_groups, self.peaks, strict=True):
             group["lr"] = peak * factor
-        loss, norm, penalty = self._update(number, chosen)
+        loss, norm, penalty, repeats = self._update(number, chosen)
         return Step(
             step=number,
             loss=loss,
             lr=plan.lr * factor,
             tokens=last.tokens + sum(example.tokens for example in chosen),
             examples=last.examples + len(chosen),
-            grad_norm=norm if math.isfinite(norm) else None,
+            grad_norm=norm,
             seconds=last.seconds + time.perf_counter() - begin,
             penalty=penalty,
+            repeats=repeats,
         )
 
-    def _update(self, number: int, chosen: Sequence[Example]) -> tuple[float, float, float | None]:
-        """Loss, gradient norm and penalty of the batch, and the optimiser's step."""
-        accelerator, processes = self.accelerator, self.accelerator.num_processes
-        batch = collate(chosen[accelerator.process_index :: processes]).on(self.device)
+    def _update(
+        self, number: int, chosen: Sequence[Example]
+    ) -> tuple[float, float, float | None, int]:
+        """Loss, gradient norm, penalty and repeats of the batch, and the optimiser's step."""
+        batch = collate(chosen[self.rank :: self.processes]).on(self.device)
         learned = sum(example.learned for example in chosen)
-        self._mark(self.prepared)
+        loss = share = torch.zeros(())
         self.model.train()
         if self.plan.gradient_checkpointing:
             _recompute(self.model, True)
-        # accumulate() also undoes what a Trainer before may have left in Accelerate's shared state
-        with accelerator.accumulate(self.wrapped):
-            with self._randomness(number):
+
+        def both() -> Tensor:
+            nonlocal loss, share
+            with self._randomness(number), self.mixed.autocast():
                 loss = summed_loss(self.wrapped, batch) / learned
-                share = self._penalty(batch) / processes if self.penalty else None
-                # Gradients are averaged over processes; their losses are parts of one sum.
-                accelerator.backward((loss if share is None else loss + share) * processes)
-            norm: Any = accelerator.clip_grad_norm_(self.trainable, self.plan.clip or math.inf)
-            total, penalty = self._sum(loss), None if share is None else self._sum(share)
-            self._refuse_nonsense(number, total + (penalty or 0.0), norm.item())
-            self.optimizer.step()
+                share = self._penalty(batch) / self.processes
+            # Gradients are averaged over processes; their losses are parts of one sum.
+            return (loss + share) * self.processes
+
+        def clipped() -> Tensor:
+            clip = self.launcher.clip_grad_norm_ if self.launcher else nn.utils.clip_grad_norm_
+            return clip(self.trainable, self.plan.clip or math.inf)  # type: ignore[return-value]
+
+        # accumulate() undoes what a Trainer before may have left in Accelerate's shared state
+        with self.launcher.accumulate(self.wrapped) if self.launcher else nullcontext():
+            norm, repeats = self.mixed.gradients(self.optimizer, both, clipped)
+            total = self._sum(loss)
+            penalty = self._sum(share) if self.penalty else None
+            self._refuse_nonsense(number, "loss", total + (penalty or 0.0))
+            self._refuse_nonsense(number, "gradient", norm)
+            self.mixed.step(self.optimizer)
         self.rest()
-        return total, norm.item(), penalty
+        return total, norm, penalty, repeats
 
     def _penalty(self, batch: Batch) -> Tensor:
-        assert self.penalty is not None
+        if self.penalty is None:
+            return torch.zeros((), device=self.device)
         value = self.penalty(self.model, batch)
         if not isinstance(value, Tensor) or value.ndim:
             shape = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
@@ -147,22 +168,20 @@ class Engine:
 
     def _sum(self, part: Tensor) -> float:
         """The sum of what every process has a part of."""
-        total: Any = self.accelerator.reduce(part.detach(), "sum")
-        return total.item()
+        total: Any = part.detach()
+        return (self.launcher.reduce(total, "sum") if self.launcher else total).item()
 
-    def _refuse_nonsense(self, number: int, loss: float, norm: float) -> None:
-        overflow = self.accelerator.scaler is not None  # in fp16 an overflow only skips the step
-        if math.isfinite(loss) and (math.isfinite(norm) or overflow):
-            return
-        what = "loss" if not math.isfinite(loss) else "gradient"
-        raise InputError(
-            f"The {what} is no longer a number at step {number} (learning rate {self.plan.lr:g}): "
-            f"training has diverged; try a lower learning rate, such as {self.plan.lr / 10:g}."
-        )
+    def _refuse_nonsense(self, number: int, what: str, value: float) -> None:
+        if not math.isfinite(value):
+            raise InputError(
+                f"The {what} is no longer a number at step {number} (learning rate "
+                f"{self.plan.lr:g}): training has diverged; try a lower learning rate, such as "
+                f"{self.plan.lr / 10:g}."
+            )
 
     @contextmanager
     def _randomness(self, number: int) -> Iterator[None]:
-        key = f"step {self.plan.seed} {number} {self.accelerator.process_index}"
+        key = f"step {self.plan.seed} {number} {self.rank}"
         devices = [self.device] if self.device.type == "cuda" else []
         with torch.random.fork_rng(devices=devices):
             torch.manual_seed(int.from_bytes(hashlib.sha256(key.encode()).digest()[:7], "big"))
@@ -170,10 +189,7 @@ class Engine:
 
     def any_process(self, flag: bool) -> bool:
         """True everywhere when it is True in one process, so that all of them stop together."""
-        if self.accelerator.num_processes == 1:
-            return flag
-        votes: Any = self.accelerator.reduce(torch.tensor(float(flag), device=self.device))
-        return votes.item() > 0
+        return self._sum(torch.tensor(float(flag), device=self.device)) > 0
 
     def rest(self) -> None:
         """Eval mode, no gradients, its own precision: a model that can be used, and measured."""
@@ -181,13 +197,6 @@ class Engine:
         self.model.zero_grad(set_to_none=True)
         if self.plan.gradient_checkpointing:
             _recompute(self.model, False)
-        self._mark(self.before)
-
-    def _mark(self, marks: dict[str, Any]) -> None:
-        """Put on the model what Accelerate set (autocast around forward), or take it off."""
-        for mark in _MARKS:
-            vars(self.model).pop(mark, None)
-        vars(self.model).update(marks)
 
 
 def _recompute(model: Any, on: bool) -> None:
@@ -199,14 +208,15 @@ def _recompute(model: Any, on: bool) -> None:
         getattr(model, f"{kind}_checkpointing_disable")()
 
 
-def _accelerator(model: nn.Module) -> Accelerator:
-    launched = bool({"ACCELERATE_MIXED_PRECISION", "LOCAL_RANK"} & os.environ.keys())
-    device = next(model.parameters()).device.type
-    wanted = None if launched else MIXED_PRECISION[precision(device)]
+def _launcher() -> Any:
+    """Accelerate, where a launcher started this process: it shares the work, and nothing else."""
+    if not {"ACCELERATE_MIXED_PRECISION", "LOCAL_RANK"} & os.environ.keys():
+        return None
+    from accelerate import Accelerator
+
     try:
-        return Accelerator(mixed_precision=wanted, device_placement=launched)
+        return Accelerator(mixed_precision="no")
     except ValueError as error:  # Accelerate fixes its precision for the life of the process
         raise InputError(
-            f"This process has trained in another precision than {wanted} before, and Accelerate "
-            "keeps the first; restart it (the kernel, in a notebook)."
+            "A Trainer has fixed Accelerate's precision in this process; train in one of its own."
         ) from error

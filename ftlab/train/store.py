@@ -135,15 +135,15 @@ class RunFolder:
         Raises InputError where another run is using the folder.
         """
         self.done = self.found is not None and self.found.done
-        if engine.accelerator.is_main_process and not self.done and not self._lock():
+        if engine.rank == 0 and not self.done and not self._lock():
             self._lose(f"Another run is using {self.folder}")
             self.found = None
         if self.found is None:
             return None, False
         self.steps = list(self.found.steps)
         checkpoint.restore(self.folder / self.found.tensors, engine)
-        if self.found.scaler and engine.accelerator.scaler is not None:
-            engine.accelerator.scaler.load_state_dict(self.found.scaler)
+        if self.found.scaler:
+            engine.mixed.scaler.load_state_dict(self.found.scaler)
         return self.steps[-1], self.done
 
     def _lock(self) -> bool:
@@ -162,7 +162,7 @@ class RunFolder:
     def add(self, step: Step, engine: Engine, *, done: bool) -> None:
         """Remember a step, and write the state where it is due; one process writes."""
         self.steps.append(step)
-        if engine.accelerator.is_main_process and self._due(step, done):
+        if engine.rank == 0 and self._due(step, done):
             self._write(engine, done)
 
     def _due(self, step: Step, done: bool) -> bool:
@@ -172,14 +172,14 @@ class RunFolder:
     def _write(self, engine: Engine, done: bool) -> None:
         """Write the state after the last step, and remove the one before it."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        name, scaler = f"step-{self.steps[-1].step:06d}.safetensors", engine.accelerator.scaler
+        name = f"step-{self.steps[-1].step:06d}.safetensors"
         checkpoint.save(self.folder / name, engine, weights_only=done)
         state = {
             "run": self.run,
             "steps": [step.row() for step in self.steps],
             "done": done,
             "tensors": name,
-            "scaler": scaler.state_dict() if scaler is not None else {},
+            "scaler": engine.mixed.scaler.state_dict(),
             "seconds": self.seconds,
         }
         write_json(self.folder / CHECKPOINT, plain(state))

@@ -6,13 +6,15 @@ For memory and speed the weights' values do not matter, so they are random and n
 needed: each layer is made on the card, packed into four bits, and forgotten, so the whole model
 never lies there. A larger card stands in for a T4: torch may use 15 GB of it, in fp16.
 
-Then the room is made tight: midway between what the run needs with paging and without. There it is
-tried both ways.
+Then the room is made tight: midway between what torch's allocator reserved with paging and without.
+There it is tried both ways.
 
 Notable choices:
-- The cap holds for what torch allots. Pages that leave torch's share lie in CUDA's unified
-  memory, which on a large card may still be on the card: what is shown is that torch's share
-  suffices, not how long a T4 takes to move them.
+- The cap holds for what the allocator reserves, gaps included, and segments that grow leave few.
+  (Midway between the peaks of tensors alone, with segments of fixed sizes, a model of 3 billion
+  fitted neither way: LOG.md, 2026-11-26.)
+- Pages that leave torch's share lie in CUDA's unified memory, which on a large card may still be
+  on the card: what is shown is that torch's share suffices, not how long a T4 takes to move them.
 - Tokens a second leave out the first two steps, in which CUDA finds its kernels.
 - A run that does not fit is a result: it is recorded as such.
 
@@ -53,7 +55,6 @@ from ftlab.models.layers import TARGETS, layer_map
 from ftlab.models.quantizing import COMPUTE, linears_of, pack_layer
 from ftlab.plan import Plan, Step
 from ftlab.text.train_batches import Example
-from ftlab.train import optimizers
 from ftlab.train.engine import Engine, default_groups
 from tools.making import check_most, options
 
@@ -115,14 +116,16 @@ def run_benchmark(folder: Path, most: int | None = None) -> Iterator[str]:
             continue
         if most is not None and made >= most:
             return
-        found = _in_a_process(trial)
+        found = in_a_process(trial)
         write_json(path, found)
         made += 1
         yield told(found)
 
 
-def _in_a_process(trial: Trial) -> dict[str, Any]:
+def in_a_process(trial: Trial) -> dict[str, Any]:
     """Measure in a process of its own: the pages of a paged optimiser are not given back."""
+    for name in ("PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF"):  # the second until torch 2.9
+        os.environ[name] = "expandable_segments:True"
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=context) as worker:
         return worker.submit(_on_the_card, trial).result()
@@ -139,9 +142,9 @@ def in_order(folder: Path) -> Iterator[Trial]:
         yield trial
         if trial.optimizer == "paged_adamw8bit":
             both = [replace(trial, optimizer=name) for name in ("paged_adamw", "adamw")]
-            peaks = [read_json(place(folder, one))["peak"] for one in both]
-            if all(peaks):
-                yield from (replace(one, tight=True, cap=sum(peaks) // 2) for one in both)
+            reserved = [read_json(place(folder, one))["reserved"] for one in both]
+            if all(reserved):
+                yield from (replace(one, tight=True, cap=sum(reserved) // 2) for one in both)
 
 
 def place(folder: Path, trial: Trial) -> Path:
@@ -213,11 +216,6 @@ def _train(trial: Trial, device: torch.device) -> dict[str, Any]:
     for _ in range(trial.steps):
         before, last = last, engine.step(last)
         times.append((last.tokens - before.tokens) / (last.seconds - before.seconds))
-    if not optimizers.state_bytes(engine.optimizer):  # in fp16 an overflow skips a step
-        raise InputError(
-            f"{trial.name}: all {trial.steps} steps overflowed in {precision(device.type)}, so the "
-            "optimiser has no states and the peak means nothing; give more steps."
-        )
     return {"fits": True, "tokens_per_second": statistics.median(times[WARM:])}
 
 

@@ -30,7 +30,6 @@ from torch import Tensor
 from transformers import Trainer, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
 
-from ftlab.base.machine import precision
 from ftlab.explorer.live import run_of
 from ftlab.explorer.settings import PRESETS, Settings
 from ftlab.lab.lab import Lab
@@ -144,7 +143,7 @@ class _Told(Trainer):
 
 def _arguments(run: Run, folder: str) -> TrainingArguments:
     """The plan in Trainer's words."""
-    plan, on = run.plan, next(run.model.parameters()).device.type
+    plan, on, kind = run.plan, run.model.device.type, run.precision
     return TrainingArguments(
         output_dir=folder,
         max_steps=plan.steps,
@@ -158,8 +157,8 @@ def _arguments(run: Run, folder: str) -> TrainingArguments:
         remove_unused_columns=False,
         dataloader_pin_memory=on != "cpu",
         use_cpu=on == "cpu",
-        bf16=precision(on) == "bf16",
-        fp16=precision(on) == "fp16",
+        bf16=kind == "bf16",
+        fp16=kind == "fp16",
         report_to="none",
         disable_tqdm=True,
         logging_strategy="no",

@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from ftlab.analysis import compare
+from ftlab.base.jsonfile import read_json
 from ftlab.show import rate_text, two_numbers
 from ftlab.show.canvas.sheet import Picture
-from ftlab.teach.timings import Timing, timings
+from ftlab.teach.timings import AS_T4, Timing, report_file, timings
 from tools.notebooks.stamp import stamp_in, stamp_readme
 from tools.pages.measured import (
     METHODS,
@@ -74,7 +75,7 @@ def picture_line() -> str:
 
 def notebooks(root: Path) -> str:
     """The table of notebooks with the minutes that each was measured to take, as Markdown."""
-    timed = {p: found for p in ("nano", "laptop", "t4") if (found := timings(p))}
+    timed = {p: found for p in ("nano", "laptop") if (found := timings(p))} | on_a_card()
     head = ["", "notebook", "what you see", *(f"minutes, {profile}" for profile in timed)]
     rows = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
     for path in learners(root):
@@ -83,6 +84,20 @@ def notebooks(root: Path) -> str:
         cells = [number, f"[{_title(path)}]({link})", _seen(path), *minutes]
         rows.append(f"| {' | '.join(cells)} |")
     return "\n".join([*rows, "", _where(timed)]) + "\n"
+
+
+def on_a_card() -> dict[str, dict[str, Timing]]:
+    """{the card's name: what each notebook took on it}, from `make gpu`'s report; or nothing."""
+    if not report_file().is_file():
+        return {}
+    report = read_json(report_file())
+    took = {check["name"]: check["seconds"] for check in report["checks"] if check["passed"]}
+    found = {
+        name.removesuffix(AS_T4): Timing(seconds, report["cores"])
+        for name, seconds in took.items()
+        if name.endswith(AS_T4)
+    }
+    return {report["device"]: found} if found else {}
 
 
 def _minutes(timing: Timing | None) -> str:
@@ -94,9 +109,12 @@ def _where(timed: dict[str, dict[str, Timing]]) -> str:
     told = []
     for profile, found in timed.items():
         cores = sorted({timing.cores for timing in found.values()})
-        on = "a GPU" if profile == "t4" else f"{' and '.join(map(str, cores))} CPU cores"
-        told.append(f"`{profile}` on {on}")
-    missing = [f"`{profile}`" for profile in ("nano", "laptop", "t4") if profile not in timed]
+        if profile in ("nano", "laptop"):
+            told.append(f"`{profile}` on {' and '.join(map(str, cores))} CPU cores")
+        else:
+            told.append(f"in fp16 on a card of which 15 GB may be used ({profile})")
+    missing = [f"`{name}`" for name in ("nano", "laptop") if name not in timed]
+    missing += ["on a card (`make gpu`)"] if timed.keys() <= {"nano", "laptop"} else []
     rest = f" Not measured yet: {' and '.join(missing)}." if missing else ""
     return f"Minutes to run all cells, measured: {', '.join(told)}.{rest}"
 

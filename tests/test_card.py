@@ -1,0 +1,104 @@
+"""Every tensor is made where its model lies: all notebooks, on a card that is not there.
+
+The runs are cut to four steps, so what the notebooks conclude is not looked at, only whether they
+would run on a card (tests/fake_card.py).
+
+Run: pytest tests/test_card.py
+"""
+
+import contextlib
+import dataclasses
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import pytest
+import torch
+from fake_card import FakeCard, WrongDevice
+
+import ftlab
+from ftlab.base import machine
+from ftlab.evaluate.evaluator import Evaluator
+from ftlab.lab import lab as lab_room
+from ftlab.lab.lab import Lab
+from ftlab.lab.run import Run
+from tools.notebooks.sources import build
+
+ROOT = Path(__file__).resolve().parents[1]
+SOURCES = sorted((ROOT / "notebooks" / "source").glob("*.py"))
+STEPS = 4
+
+
+@pytest.fixture
+def card(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeCard]:
+    """A process that takes this machine for one with a card."""
+    monkeypatch.setattr(machine, "device", lambda: "cuda")
+    monkeypatch.setenv("FTLAB_PROFILE", "nano")
+    monkeypatch.setenv("FTLAB_PRECISION", "fp32")
+    fork = torch.random.fork_rng
+    monkeypatch.setattr(torch.random, "fork_rng", lambda devices=(): fork(devices=[]))
+    for name, value in {
+        "get_device_name": "a card that is not there",
+        "memory_allocated": 0,
+        "max_memory_allocated": 1,
+        "synchronize": None,
+        "reset_peak_memory_stats": None,
+        "mem_get_info": (15 * 10**9, 16 * 10**9),
+    }.items():
+        monkeypatch.setattr(torch.cuda, name, lambda *_, value=value: value)
+    monkeypatch.setattr(
+        "bitsandbytes.functional.get_paged",
+        lambda *shape, dtype, device: torch.zeros(*shape, dtype=dtype, device=device),
+    )
+    with FakeCard() as fake:
+        yield fake
+
+
+@pytest.fixture
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs of four steps, and few questions."""
+    made, sizes = Run.__init__, {"target_items": 8, "per_skill": 4, "documents": 8, "kl_texts": 2}
+    opened = Lab.__init__
+
+    def init(self: Any, lab: Any, plan: Any, *rest: Any, **more: Any) -> None:
+        steps, warmup = min(STEPS, plan.steps), min(STEPS, plan.warmup)
+        made(self, lab, dataclasses.replace(plan, steps=steps, warmup=warmup), *rest, **more)
+
+    monkeypatch.setattr(Run, "__init__", init)
+    monkeypatch.setattr(Lab, "__init__", lambda *given, **more: opened(*given, **{**more, **sizes}))
+    monkeypatch.setattr(lab_room, "FAST_SIZES", sizes)
+    monkeypatch.setattr(Evaluator, "_full", Evaluator._quick)
+
+
+def test_what_a_real_card_refuses_is_refused(card: FakeCard) -> None:
+    here, there = torch.ones(2, 2), torch.ones(2, 2, device="cuda")
+    assert (there + torch.tensor(1.0)).device.type == "cuda" and here.device.type == "cpu"
+    assert (there @ there).cpu().device.type == "cpu"
+    assert there[torch.tensor([0])].is_cuda and here.to(there).is_cuda
+    for slip in (
+        lambda: here @ there,
+        lambda: here[torch.ones(1, dtype=torch.long, device="cuda")],
+        lambda: there.numpy(),
+        lambda: torch.randn(2, device="cuda", generator=torch.Generator()),
+        lambda: torch.stack([here, there]),
+        lambda: torch.nn.Linear(2, 2).to("cuda")(here),
+    ):
+        with pytest.raises(WrongDevice):
+            slip()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem[:2])
+def test_every_notebook_would_run_on_a_card(
+    source: Path, card: FakeCard, short: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    matplotlib.use("agg")
+    namespace: dict[str, Any] = {"__name__": "__main__", "ftlab": ftlab}
+    for cell in build(source.read_text(encoding="utf-8"), solved=True).cells:
+        if cell.cell_type != "code" or "%pip" in cell.source:
+            continue
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(AssertionError):
+            exec(compile(cell.source, f"{source.name}, cell {cell.id}", "exec"), namespace)
