@@ -1,8 +1,12 @@
 """Tiny models and a tiny tokenizer, made in memory: no test of this suite needs a download."""
 
+import os
+from collections.abc import Iterator
+
 import hypothesis
 import pytest
 import torch
+from fake_card import FakeCard, a_card
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (
     BartConfig,
@@ -119,3 +123,15 @@ def tiny_bart(tiny_tokenizer: PreTrainedTokenizerFast) -> BartForConditionalGene
         forced_eos_token_id=0,
     )
     return BartForConditionalGeneration(config).eval()
+
+
+@pytest.fixture
+def card(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeCard]:
+    """This machine is one with a card, which is not there (fake_card.py)."""
+    with a_card(monkeypatch) as fake:
+        yield fake
+
+
+@pytest.fixture(autouse=os.environ.get("FTLAB_TEST_CARD") == "1")
+def on_a_card(card: FakeCard) -> None:
+    """With FTLAB_TEST_CARD=1 every test runs as on a machine with a card."""

@@ -10,12 +10,17 @@ for copies, and for indices on the CPU.
 """
 
 from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import Any
 
+import pytest
 import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils.weak import WeakTensorKeyDictionary
+
+from ftlab.base import machine
 
 CARD = torch.device("cuda", 0)
 MOVES = {"to", "cuda", "cpu"}
@@ -140,3 +145,32 @@ def _tensors(value: Any) -> Iterator[Tensor]:
     elif isinstance(value, list | tuple):
         for part in value:
             yield from _tensors(part)
+
+
+@contextmanager
+def a_card(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeCard]:
+    """Inside, ftlab takes this machine for one with a card."""
+    monkeypatch.setattr(machine, "device", lambda: "cuda")
+    monkeypatch.setenv("FTLAB_PROFILE", "nano")
+    monkeypatch.setenv("FTLAB_PRECISION", "fp32")
+    fork = torch.random.fork_rng
+    monkeypatch.setattr(torch.random, "fork_rng", lambda devices=(): fork(devices=[]))
+    for name, value in {
+        "get_device_name": "a card that is not there",
+        "memory_allocated": 0,
+        "max_memory_allocated": 1,
+        "synchronize": None,
+        "reset_peak_memory_stats": None,
+        "mem_get_info": (15 * 10**9, 16 * 10**9),
+    }.items():
+        monkeypatch.setattr(torch.cuda, name, lambda *_, value=value: value)
+    if find_spec("bitsandbytes"):
+        monkeypatch.setattr(
+            "bitsandbytes.functional.get_paged",
+            lambda *shape, dtype, device: torch.zeros(*shape, dtype=dtype, device=device),
+        )
+        monkeypatch.setattr(
+            "bitsandbytes.functional.fill", lambda held, value, **_: held.fill_(value)
+        )
+    with FakeCard() as fake:
+        yield fake

@@ -4,6 +4,7 @@ Run: pytest tests/train/test_mixed.py
 """
 
 import copy
+from statistics import fmean, stdev
 from typing import Any
 
 import pytest
@@ -179,3 +180,18 @@ def test_a_precision_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("FTLAB_PRECISION", "half")
     with pytest.raises(InputError, match="FTLAB_PRECISION=half is not known; set it to one of"):
         open_lab("clinic", model="nano-gpt2").run(Plan(steps=1)).finish()
+
+
+@pytest.mark.slow
+def test_half_precision_learns_as_much_as_float32(lab: Lab):
+    """Three seeds: the mean loss on the new task lies within what seeds change."""
+    found: dict[str, list[float]] = {}
+    for precision in CLOSE:
+        for seed in range(3):
+            asked = Plan(steps=20, seed=seed, measure_every=0, precision=precision)  # pyright: ignore
+            run = lab.run(asked, method="full", fast=True).finish()
+            found.setdefault(precision, []).append(run.steps[-1].measured["target_loss"])  # pyright: ignore
+    noise = stdev(found["fp32"])
+    for precision in HALF:
+        apart = fmean(found[precision]) - fmean(found["fp32"])
+        assert abs(apart) < noise, (precision, found)
