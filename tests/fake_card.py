@@ -154,7 +154,9 @@ def a_card(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeCard]:
     monkeypatch.setenv("FTLAB_PROFILE", "nano")
     monkeypatch.setenv("FTLAB_PRECISION", "fp32")
     fork = torch.random.fork_rng
-    monkeypatch.setattr(torch.random, "fork_rng", lambda devices=(): fork(devices=[]))
+    monkeypatch.setattr(
+        torch.random, "fork_rng", lambda devices=(), **more: fork(devices=[], **more)
+    )
     for name, value in {
         "get_device_name": "a card that is not there",
         "memory_allocated": 0,

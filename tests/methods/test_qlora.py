@@ -38,7 +38,8 @@ def trained(lab: Lab) -> Any:
 
 
 def ids(lab: Lab) -> torch.Tensor:
-    return torch.tensor([lab.tokenizer("The capital of Norway is")["input_ids"]])
+    words = lab.tokenizer("The capital of Norway is")["input_ids"]
+    return torch.tensor([words], device=lab.bundle.model.device)
 
 
 def logits(lab: Lab, model: Any) -> torch.Tensor:

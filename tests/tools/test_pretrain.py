@@ -150,6 +150,8 @@ def test_nano_t5_answers_in_finite_numbers(nano_t5, dtype):
 def test_nano_t5_keeps_its_skills_in_half_precision_on_a_gpu(nano_t5):
     import copy
 
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA GPU here")
     probes = load_suite("tasks").probes[::4]
     for dtype in (torch.float16, torch.bfloat16):
         model = copy.deepcopy(nano_t5.model).to("cuda", dtype)

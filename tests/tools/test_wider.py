@@ -65,7 +65,7 @@ def test_what_follows_from_two_grades_grows_with_both():
         assert len(scale.outcomes) == len(scale.first) + len(scale.second) - 1
         every = [
             word
-            for grades in (scale.first, scale.second, scale.outcomes)
+            for grades in (scale.first, scale.second, scale.outcomes, scale.coarse)
             for g in grades
             for word in g
         ]
@@ -76,11 +76,15 @@ def test_consequences_name_the_outcome_of_their_grades():
     dice, scale = Dice(1), meanings.STRENGTH
     for _ in range(200):
         text = meanings.consequence(dice, scale).lower()
-        found = [
-            next(n for n, words in enumerate(grades) if any(_holds(text, w) for w in words))
-            for grades in (scale.first, scale.second, scale.outcomes)
-        ]
-        assert found[0] + found[1] == found[2], text
+        first, second, fine, coarse = (
+            next((n for n, words in enumerate(grades) if any(_holds(text, w) for w in words)), -1)
+            for grades in (scale.first, scale.second, scale.outcomes, scale.coarse)
+        )
+        assert (fine < 0) != (coarse < 0), text
+        if coarse < 0:
+            assert first + second == fine, text
+        else:
+            assert meanings.third(first + second, scale) == coarse, text
 
 
 def _holds(text, words):

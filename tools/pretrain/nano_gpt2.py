@@ -21,7 +21,7 @@ from tools.pretrain.wider.stream import SEED, mixed, wider_stream
 
 def train_tokenizer(recipe: Recipe) -> Any:
     """See tokenizer.py."""
-    return _train_tokenizer(recipe.length, text(recipe, 0, "general"))
+    return _train_tokenizer(recipe.context or recipe.length, text(recipe, 0, "general"))
 
 
 def text(recipe: Recipe, stage: int, mixture: str) -> Iterator[Document]:
@@ -46,25 +46,31 @@ def rows(tokenizer: Any, length: int, source: Iterator[Document]) -> Iterator[li
 
 def batches(tokenizer: Any, recipe: Recipe) -> Iterator[dict[str, Tensor]]:
     """What the model reads at every step: ids and labels, both (B, T); padding has label -100."""
-    shape, end = (recipe.rows, recipe.length), tokenizer.eos_token_id
+    end = tokenizer.eos_token_id
     for stage, (mixture, steps) in enumerate(recipe.stages):
-        source = rows(tokenizer, recipe.length, text(recipe, stage, mixture))
-        for _ in range(steps):
+        read = text(recipe, stage, mixture)
+        sources = {times: rows(tokenizer, times * recipe.length, read) for times in (1, 2)}
+        for step in range(steps):
+            times = 2 if recipe.context > recipe.length and step % 4 == 3 else 1
+            shape = recipe.rows // times, times * recipe.length
             ids, labels = torch.full(shape, end), torch.full(shape, -100)
-            for i, row in enumerate(itertools.islice(source, recipe.rows)):
+            for i, row in enumerate(itertools.islice(sources[times], shape[0])):
                 ids[i, : len(row)] = labels[i, : len(row)] = torch.tensor(row)
             yield {"input_ids": ids, "labels": labels}
 
 
 def new_model(recipe: Recipe, tokenizer: Any) -> nn.Module:
-    """The untrained GPT-2 of the recipe."""
+    """The untrained GPT-2 of the recipe.
+
+    Attention term by term and GELU in one pass: the same, in two thirds of the time on a CPU.
+    """
     from transformers import GPT2Config, GPT2LMHeadModel
 
     torch.manual_seed(recipe.seed)
-    return GPT2LMHeadModel(
+    model = GPT2LMHeadModel(
         GPT2Config(
             vocab_size=len(tokenizer),
-            n_positions=recipe.length,
+            n_positions=recipe.context or recipe.length,
             n_embd=recipe.width,
             n_layer=recipe.blocks,
             n_head=recipe.heads,
@@ -74,8 +80,12 @@ def new_model(recipe: Recipe, tokenizer: Any) -> nn.Module:
             bos_token_id=tokenizer.bos_token_id,
             eos_token_id=tokenizer.eos_token_id,
             pad_token_id=tokenizer.pad_token_id,
+            attn_implementation="eager",  # pyright: ignore[reportCallIssue]
         )
     )
+    for block in model.transformer.h:
+        block.mlp.act = nn.GELU(approximate="tanh")  # pyright: ignore
+    return model
 
 
 def optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:

@@ -22,6 +22,9 @@ class Recipe:
     """Sequences a step."""
     length: int = 128
     """Tokens a sequence, at most."""
+    context: int = 0
+    """Tokens that the model can read; where it is more than `length` (0: it is not), every fourth
+    step reads half as many rows of twice the length. gpt2 only."""
     width: int = 128
     blocks: int = 12
     """In every stack."""
@@ -53,7 +56,9 @@ RECIPES = {
     "nano-gpt2": Recipe(),
     # Under trial: it ships nothing yet (LOG.md, 2026-11-26).
     "nano-gpt2-wide": Recipe(
-        stages=(("general", 1500), ("looking back", 400), ("slow skills", 2900)), wider=0.28
+        stages=(("general", 1500), ("looking back", 400), ("slow skills", 5700)),
+        wider=0.28,
+        context=256,
     ),
     "nano-t5": Recipe(
         "t5", stages=(("tasks", 4500),), rows=64, blocks=4, lr=2e-2, warmup=200, decay=0.01

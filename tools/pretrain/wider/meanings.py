@@ -45,6 +45,8 @@ class Scale:
     second: Grades
     outcomes: Grades
     """By the sum of the two grades."""
+    coarse: Grades
+    """The same in three: a sum below the middle, the middle, above it."""
     things: Sequence[str]
     """What such sentences are about."""
     forms: Sequence[str]
@@ -75,6 +77,11 @@ STRENGTH = Scale(
         ("should not wait", "wants help before night", "is a great worry"),
         ("cannot wait", "needs help at once", "is an alarm"),
     ),
+    (
+        ("can be left alone", "is nothing"),
+        ("has to be thought of", "is something"),
+        ("has to be dealt with", "is serious"),
+    ),
     "noise, leak, crack, smell, draught, storm, quarrel, fire, stain, shaking, rust, flood".split(
         ", "
     ),
@@ -103,6 +110,7 @@ REACH = Scale(
         ("it should not wait", "it is pressing", "it is a great matter"),
         ("it cannot wait", "all must help at once", "it is an alarm"),
     ),
+    (("it can be left", "it is nothing much"), (), ("it must be dealt with", "it is serious")),
     "lift, bridge, bell, oven, pump, gate, tram, heating, water pipe, road, stove, ferry".split(
         ", "
     ),
@@ -135,6 +143,11 @@ COST = Scale(
         ("is worth keeping in the books", "is nearly wealth"),
         ("is wealth", "is property for years"),
     ),
+    (
+        ("is soon gone", "is a cost"),
+        ("is half a cost", "is in between"),
+        ("stays", "is worth having"),
+    ),
     "gown, fence, piano, cake, stamp, well, boat, barn, feast, saddle, quilt, orchard".split(", "),
     (
         "what {a} and {b} {so}.",
@@ -153,7 +166,14 @@ def consequence(dice: Dice, scale: Scale) -> str:
     """What follows from two grades together."""
     i, j = dice.below(len(scale.first)), dice.below(len(scale.second))
     words = {"a": dice.pick(scale.first[i]), "b": dice.pick(scale.second[j])}
-    return _said(dice, scale, scale.forms, **words, so=dice.pick(scale.outcomes[i + j]))
+    so = scale.coarse[third(i + j, scale)] if dice.chance(0.5) else scale.outcomes[i + j]
+    return _said(dice, scale, scale.forms, **words, so=dice.pick(so))
+
+
+def third(total: int, scale: Scale) -> int:
+    """0 for a sum below the middle of all sums, 1 for the middle, 2 above it."""
+    middle = (len(scale.first) + len(scale.second) - 2) / 2
+    return 0 if total < middle else 1 if total == middle else 2
 
 
 def comparison(dice: Dice, scale: Scale) -> str:

@@ -23,6 +23,11 @@ def _grades(text: str) -> Grades:
     return tuple(tuple(w.strip() for w in part.split(",")) for part in text.split("|"))
 
 
+def thirds(i: int, j: int) -> int:
+    """Of a sum of two grades of three: below the middle, the middle, above it."""
+    return (0, 0, 1, 2, 2)[i + j]
+
+
 @dataclass(frozen=True)
 class Subject:
     """What notes of one subject are made of."""
@@ -78,7 +83,8 @@ GARDEN = Subject(
     ),
     _grades("one plant, a single plant | some plants, a row | the whole bed, every plant"),
     _grades("months before harvest, long before harvest | weeks before harvest | close to harvest"),
-    ("none", "little", "some", "much", "all"),
+    ("little", "some", "much"),
+    thirds,
 )
 KITCHEN = Subject(
     ("Order", "Kitchen", "Table"),
@@ -94,7 +100,8 @@ KITCHEN = Subject(
     ),
     _grades("two guests, a couple | six guests, a family | forty guests, a wedding"),
     _grades("at leisure, no hurry | within the evening | in a hurry, right away"),
-    ("nobody", "one", "two", "three", "everybody"),
+    ("one", "two", "everybody"),
+    thirds,
 )
 SHELTER = Subject(
     ("Shelter", "Animal", "New guest"),

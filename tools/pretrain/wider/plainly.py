@@ -13,12 +13,18 @@ from ftlab.world.words import NUMBER_WORDS, sentence
 
 # what it is about: stiff verb = plain verb
 KINDS = {
-    "fire": "extinguish=put out, ignite=light, illuminate=light up, kindle=set alight",
-    "moving": "ascend=go up, descend=go down, depart=go away, traverse=cross",
-    "food": "consume=eat, imbibe=drink, prepare=cook, distribute=share",
-    "noise": "utter=say, proclaim=call out, vocalise=sing, recite=read out",
-    "order": "arrange=set out, collect=pick up, discard=throw away, retain=keep",
-    "work": "commence=begin, conclude=stop, construct=build, excavate=dig up",
+    "fire": "extinguish=put out, ignite=light, illuminate=light up, kindle=set alight, "
+    "incinerate=burn, singe=scorch, smother=choke, quench=cool down",
+    "moving": "ascend=go up, descend=go down, depart=go away, traverse=cross, "
+    "approach=come near, accompany=go with, hasten=hurry, amble=walk",
+    "food": "consume=eat, imbibe=drink, prepare=cook, distribute=share, "
+    "masticate=chew, devour=eat up, sample=taste, ladle=pour out",
+    "noise": "utter=say, proclaim=call out, vocalise=sing, recite=read out, "
+    "bellow=shout, murmur=whisper, converse=talk, inquire=ask",
+    "order": "arrange=set out, collect=pick up, discard=throw away, retain=keep, "
+    "elevate=lift, allocate=deal out, fasten=tie, enumerate=count",
+    "work": "commence=begin, conclude=stop, construct=build, excavate=dig up, "
+    "fabricate=make, dismantle=take apart, endeavour=try, assist=help",
 }
 VERBS = tuple(
     (stiff.strip(), plain.strip(), kind)
@@ -41,6 +47,8 @@ ABOUT = Relation(
         "a rule that says {s} is a rule on {o}.",
         "the verb {s} goes with {o}.",
         "Question: What has {s} to do with? Answer: {o}.",
+        "to {s} is a matter of {o}.",
+        "the word {s} belongs to {o}.",
     ),
 )
 SIMPLER = Relation(
@@ -51,6 +59,8 @@ SIMPLER = Relation(
         "said simply, {s} is {o}.",
         "children do not say {s}, they say {o}.",
         "Question: What is a simpler word for {s}? Answer: {o}.",
+        "the simple word for {s} is {o}.",
+        "put simply, {s} means {o}.",
     ),
 )
 FACTS = tuple((relation, n) for relation in (ABOUT, SIMPLER) for n in range(len(VERBS)))
