@@ -184,11 +184,11 @@ def retained_of(now: Mapping[str, Any], base: Mapping[str, Any]) -> float:
     For a base other than the run's own: what a 4-bit model has left of the plain one.
     """
     chance = base["chance"]
-    kept = {
-        name: retained(now["skills"][name], before, chance[name])
+    shares = [
+        retained(now["skills"][name], before, chance[name])
         for name, before in base["skills"].items()
-    }
-    return records.retention(kept)["retention"] or 0.0
+    ]
+    return fmean(share for share in shares if share is not None)
 
 
 def more(first: Setting, second: Setting, key: str = "retention") -> bool:

@@ -52,8 +52,8 @@ class Evaluator:
       target_loss, general_loss              of the right answers; of general documents
       skills                                 {name: accuracy}
       kept                                   {name: share retained above chance, or None}
-      retention, least_retained              share of the base's skills retained above chance, on
-                                             average and of the worst; None where it has no skill
+      retention                              share of the base's skills retained above chance;
+                                             None where the base has no skill to lose
       learned                                fall of target_loss: + is good
       forgotten                              rise of general_loss: + is bad
     """

@@ -16,10 +16,9 @@ from typing import Any
 
 from ftlab.evaluate.intervals import Interval, bootstrap_mean, wilson
 from ftlab.evaluate.likelihood import DocumentLoss
-from ftlab.evaluate.retention import retained_by_skill, unjudged
+from ftlab.evaluate.retention import retained_by_skill, retention, unjudged
 from ftlab.evaluate.skills import SkillScore
 from ftlab.evaluate.target import TargetScore
-from ftlab.record import retention
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,6 @@ class Measures:
 def compared(now: Measures, base: Measures) -> dict[str, Any]:
     """A model beside its base. Signs: `learned` + is good, `forgotten` + is bad."""
     target, general = now.target, now.general
-    kept = retained_by_skill(now.skills, base.skills)
     return {
         "target_score": target.score,
         "seen_score": target.seen_score,
@@ -46,8 +44,8 @@ def compared(now: Measures, base: Measures) -> dict[str, Any]:
         "target_loss": finite(target.loss),
         "general_loss": finite(general.nats_per_token),
         "skills": {name: skill.accuracy for name, skill in now.skills.items()},
-        "kept": kept,
-        **retention(kept),
+        "kept": retained_by_skill(now.skills, base.skills),
+        "retention": retention(now.skills, base.skills),
         "learned": finite(base.target.loss - target.loss),
         "forgotten": finite(general.nats_per_token - base.general.nats_per_token),
     }

@@ -233,9 +233,8 @@ retained = ftlab.exercise(
 )
 
 # %% [markdown]
-# The second measure, **retained**, is the mean of this share over all skills. In the mean a share
-# counts as 1 at most, so that a skill that improved does not hide one that was lost. (In the recorded
-# runs it is called `retention`, and *learned* is called `target_score`.)
+# The second measure, **retained**, is the mean of this share over all skills. (In the recorded runs it
+# is called `retention`, and *learned* is called `target_score`.)
 
 # %% [markdown]
 # ## How to read the plots
