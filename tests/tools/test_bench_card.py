@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 from ftlab.base import machine
 from ftlab.base.errors import InputError
@@ -26,7 +25,7 @@ def there(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_without_a_card_one_sentence() -> None:
-    if torch.cuda.is_available():
+    if machine.device() == "cuda":
         pytest.skip("there is a GPU")
     with pytest.raises(InputError, match="checks a machine with a CUDA GPU and there is none"):
         card.card(Namespace(only=None, out=None))
