@@ -73,15 +73,6 @@ def device() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def device_name() -> str:
-    """The card's name, such as "Tesla T4", or "the CPU"."""
-    if device() == "cpu":
-        return "the CPU"
-    import torch
-
-    return torch.cuda.get_device_name()
-
-
 def precision(on: str | None = None, asked: str | None = None) -> str:
     """ "bf16", "fp16" or "fp32" for training on the device `on` (default: this machine's).
 

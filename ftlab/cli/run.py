@@ -29,13 +29,7 @@ def add_demo(parser: argparse.ArgumentParser) -> None:
     _add_lab(parser)
     parser.add_argument("--steps", type=int, default=100, help="(default: 100)")
     parser.add_argument("--lr", type=float, default=1e-3, help="learning rate (default: 1e-3)")
-    parser.add_argument(
-        "--out",
-        type=Path,
-        default=Path("forgetting.png"),
-        metavar="FILE",
-        help="the picture (default: %(default)s)",
-    )
+    _path(parser, "--out", "FILE", "the picture", Path("forgetting.png"))
 
 
 def add_run(parser: argparse.ArgumentParser) -> None:
@@ -44,28 +38,17 @@ def add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--suite", default=None, help="a suite or a folder (default: by the model)")
     parser.add_argument("--method", default="full", help=f"one of: {', '.join(NAMES)}")
     add_plan(parser)
+    parser.add_argument("--items", type=int, help="how many training items (default: all)")
+    parser.add_argument("--replay", type=float, default=0.0, help="share of general text, as 0.05")
+    parser.add_argument("--base", default="plain", help=f"one of: {', '.join(BASES)}")
+    _path(parser, "--out", "FOLDER", "where the record goes", Path("runs"))
+    _path(parser, "--store", "FOLDER", "store the run there, and go on from what is stored", None)
+
+
+def _path(parser: Any, name: str, what: str, words: str, default: Path | None) -> None:
+    shown = "%(default)s" if default else "none"
     parser.add_argument(
-        "--items", type=int, default=None, help="how many training items (default: all)"
-    )
-    parser.add_argument(
-        "--replay", type=float, default=0.0, help="share of general text, such as 0.05 (default: 0)"
-    )
-    parser.add_argument(
-        "--base", default="plain", help=f"one of: {', '.join(BASES)} (default: plain)"
-    )
-    parser.add_argument(
-        "--out",
-        type=Path,
-        default=Path("runs"),
-        metavar="FOLDER",
-        help="where the record goes (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--store",
-        type=Path,
-        default=None,
-        metavar="FOLDER",
-        help="store the run there, and go on from what is stored (default: it is not stored)",
+        name, type=Path, default=default, metavar=what, help=f"{words} (default: {shown})"
     )
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from ftlab.base.lazy import lazy
 
 if TYPE_CHECKING:
-    from ftlab.evaluate.drift import kl_to_base, snapshot, update_norms
+    from ftlab.evaluate.drift import kl_to_base, update_norms
     from ftlab.evaluate.evaluator import Evaluator
     from ftlab.evaluate.intervals import Interval, paired_difference, wilson
     from ftlab.evaluate.likelihood import document_loss, score_texts

@@ -71,14 +71,10 @@ def _segments(model: nn.Module, tokenizer: Any, texts: Sequence[Text]) -> list[S
     return [s for group in windows for s in group] + item_segments(tokenizer, items, start)
 
 
-def snapshot(model: nn.Module) -> dict[str, Tensor]:
-    """A copy of every parameter, by name; a tied head occurs once. Take it before training."""
-    return {name: p.detach().clone() for name, p in model.named_parameters()}
-
-
 def update_norms(base_state: Mapping[str, Tensor], model: nn.Module) -> dict[str, dict[str, float]]:
-    """Frobenius norm of the change since `snapshot`, per block, embeddings, norm and head.
+    """Frobenius norm of the change, per block, embeddings, norm and head.
 
+    `base_state`: the parameters before, by name (the base's `named_parameters()`).
     Returns {"embeddings": {"update": ..., "relative": ...}, "block 1": ..., ...}.
     Raises InputError when names or shapes differ: an adapter must be merged before.
     """
@@ -124,5 +120,5 @@ def _check_same(base_state: Mapping[str, Tensor], now: Mapping[str, Tensor]) -> 
     if odd:
         raise InputError(
             f"{len(odd)} parameters differ in name or shape from the base's (for example "
-            f"{min(odd)}); merge the adapter first, or take this model's own snapshot."
+            f"{min(odd)}); merge the adapter first, or take this model's own base."
         )

@@ -16,9 +16,8 @@ Notable choices:
 - Between steps the model is in eval mode and holds no gradients, so it can be used at any time.
   Above all it is measured in the precision in which the base was measured: under bfloat16 autocast
   a model that has not moved seems to have forgotten.
-- AdamW is torch's fused one: on a CPU that saves about a tenth of a small model's step
-  (`ftlab.train.optimizers` has others, which save memory). The head is run on the learned tokens
-  and what follows them only, which saves more, the larger the vocabulary.
+- AdamW is torch's fused one, and the head is run on the learned tokens and what follows them only:
+  both save time (`ftlab.train.optimizers` has others, which save memory).
 
 Source of the optimiser: Loshchilov and Hutter, Decoupled Weight Decay Regularization (2019).
 """

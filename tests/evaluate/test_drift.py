@@ -11,13 +11,17 @@ from peft import LoraConfig, get_peft_model
 from probes_at_hand import moved
 
 from ftlab.base.errors import InputError
-from ftlab.evaluate.drift import kl_to_base, layer_of, snapshot, update_norms
+from ftlab.evaluate.drift import kl_to_base, layer_of, update_norms
 from ftlab.text.requests import document_segments, item_segments
 
 # peft 0.21 asks transformers 5.23 for `is_gradient_checkpointing`, which warns that it goes in v6.
 pytestmark = pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing. is deprecated")
 TEXTS = ("The capital of France is Paris.", "Nine.", "Ben has the kite. Ann has the ball.")
 PAIRS = [("Note: chest pain.", " high, cardiology"), ("Note: keys.", " none")]
+
+
+def snapshot(model):
+    return {name: p.detach().clone() for name, p in model.named_parameters()}
 
 
 def plain_kl(base, tuned, segments):

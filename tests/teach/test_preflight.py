@@ -107,7 +107,7 @@ def test_hello_says_in_colab_what_is_harmful(
     if not change:
         monkeypatch.setattr(sys, "version_info", (3, 14, 0))
     ftlab.hello()
-    (line, _) = capsys.readouterr().out.splitlines()
+    (_, line) = capsys.readouterr().out.splitlines()
     assert line.startswith(f"{name}: ") and cure in line
     monkeypatch.setattr(traps, "in_colab", lambda: False)
     ftlab.hello()
@@ -297,3 +297,29 @@ def test_quiet_imports_nothing_and_silences_what_is_loaded() -> None:
     transformers.logging.set_verbosity_info()
     quiet()
     assert transformers.logging.get_verbosity() == logging.ERROR
+
+
+@pytest.mark.parametrize(
+    ("capability", "asked", "line"),
+    [
+        ("7.5", "", "profile t4, on Tesla T4, training in fp16"),
+        ("8.0", "", "profile t4, on Tesla T4, training in bf16"),
+        ("8.0", "fp32", "profile t4, on Tesla T4, training in fp32"),
+        (None, "", "profile nano, on the CPU, training in fp32"),
+    ],
+)
+def test_hello_says_profile_device_and_precision(
+    capability, asked, line, monkeypatch, capsys, tmp_path
+) -> None:
+    """A card is asked for by nvidia-smi, since loading torch takes seconds."""
+    from ftlab.teach import hello
+
+    smi = tmp_path / "nvidia-smi"
+    smi.write_text(f"#!/bin/sh\necho 'Tesla T4, {capability}'\n" if capability else "#!/bin/sh\n")
+    smi.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    monkeypatch.setattr(hello.metadata, "version", lambda _: "2.11.0")
+    monkeypatch.delenv("FTLAB_PROFILE", raising=False)
+    monkeypatch.setenv("FTLAB_PRECISION", asked)
+    ftlab.hello()
+    assert line in capsys.readouterr().out

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from ftlab.base import machine
 from ftlab.base.errors import InputError
@@ -20,7 +21,7 @@ from tools.bench import card, speed
 def there(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine that says it has a card."""
     monkeypatch.setattr(machine, "device", lambda: "cuda")
-    monkeypatch.setattr(machine, "device_name", lambda: "Tesla T4")
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "Tesla T4")
     monkeypatch.setattr(machine, "precision", lambda *_: "fp16")
 
 
@@ -33,7 +34,7 @@ def test_without_a_card_one_sentence() -> None:
 
 def test_a_check_tells_how_it_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     fine = card.check("fine", [sys.executable, "-c", "print(1); print(2)"], lines=1)
-    assert fine.passed and fine.said == ["2"] and fine.seconds > 0 and "passed" in str(fine)
+    assert fine.passed and fine.said == ["2"] and fine.seconds >= 0 and "passed" in str(fine)
     told = card.check(
         "set", [sys.executable, "-c", "import os; print(os.environ['A'])"], {"A": "b"}
     )

@@ -25,6 +25,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import torch
+
 from ftlab import record as records
 from ftlab.base import machine
 from ftlab.base.errors import InputError
@@ -154,7 +156,7 @@ def card(asked: argparse.Namespace) -> int:
             "Colab, or `make test`, which needs none."
         )
     report = Report(
-        machine.device_name(), machine.precision(), os.cpu_count() or 1, records.versions()
+        torch.cuda.get_device_name(), machine.precision(), os.cpu_count() or 1, records.versions()
     )
     parts = {"facts": facts, "tests": tests, "notebooks": notebooks, "memory": memory}
     parts |= {"speed": speed}
