@@ -81,6 +81,8 @@ def test_every_part_is_a_command_that_exists(there: None, monkeypatch: pytest.Mo
     monkeypatch.setattr(card, "check", run)
     for part in (card.facts, card.tests, card.memory, card.speed):
         list(part())
+    (memory,) = (command for command in found if "tools.bench.gpu_memory" in command)
+    assert not Path(memory[-1]).exists() and Path(memory[-1]) != card.ROOT / "data/records/t4"
     modules = [command[command.index("-m") + 1] for command in found]
     assert modules == ["ftlab.cli.main", "pytest", "pytest", *(
         f"tools.bench.{name}" for name in ("gpu_memory", "speed")
