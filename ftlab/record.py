@@ -21,6 +21,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from ftlab.base.errors import InputError
@@ -29,9 +30,12 @@ from ftlab.base.jsonfile import plain, read_json, write_json
 TOKENS_APART = 0.05
 """Runs of equally many examples may differ by this share in tokens: other seeds, other texts."""
 
-SCHEMA = 2
+SCHEMA = 3
 """Of the records written now. 1 had no `schema` and no `suite_checksum`, and its `extra` did not
-always say what the method was; such records are read as ever."""
+always say what the method was; up to 2 `retention` counted what was more than 1, and facts twice:
+it is computed anew from `kept` when such a record is read."""
+SAME = {"facts_choice": "facts"}
+"""What asks the same facts in another way."""
 IDENTITY = (
     "name", "method", "model", "model_checksum", "domain", "data_checksum", "suite", "plan",
     "seed", "device", "precision", "trainable", "extra", "suite_checksum",
@@ -119,6 +123,19 @@ class Record:
         return self.final["retention"]
 
 
+def retention(kept: Mapping[str, float | None]) -> dict[str, float | None]:
+    """{"retention", "least_retained"} of the shares by skill; both None where there is none."""
+    by_skill: dict[str, list[float]] = {}
+    for name, share in kept.items():
+        if share is not None:
+            by_skill.setdefault(SAME.get(name, name), []).append(min(1.0, share))
+    shares = [fmean(ways) for ways in by_skill.values()]
+    return {
+        "retention": fmean(shares) if shares else None,
+        "least_retained": min(shares, default=None),
+    }
+
+
 def short_name(name: str, asked: Any) -> str:
     """<name as a slug>-<8 digits of what was asked for>, good for a file on any system."""
     slug = re.sub(r"[^a-z0-9.]+", "-", name.lower()).strip("-.")[:60] or "run"
@@ -152,6 +169,11 @@ def load(path: str | Path) -> Record:
                 f"{path} is damaged ({name} is a {type(stored[name]).__name__}); "
                 "make it again or delete it."
             )
+    if stored["schema"] < 3:
+        steps = [step.get("measured") for step in stored["curve"]]
+        for measured in (stored["baseline"], stored["final"], *steps):
+            if measured and "kept" in measured:
+                measured |= retention(measured["kept"])
     return Record(**stored)
 
 

@@ -8,10 +8,12 @@ if TYPE_CHECKING:
     from ftlab.analysis.attention_order import best_rates, priorities
     from ftlab.analysis.compare import (
         Setting,
+        at_loss,
         best_at,
         close,
         common_level,
         difference,
+        level,
         more,
         pick,
         rate_text,
@@ -24,13 +26,6 @@ if TYPE_CHECKING:
     )
     from ftlab.analysis.four_bits import left, pairs
     from ftlab.analysis.frame import records
-    from ftlab.analysis.orderings import (
-        METHODS,
-        OPTIONAL,
-        by_level,
-        faithful,
-        same_settings,
-        spearman_interval,
-    )
+    from ftlab.analysis.scale import levels, matched, most, order, sides, spearman_interval
 
 __all__, __dir__, __getattr__ = lazy(__name__, __file__)

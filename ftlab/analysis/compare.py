@@ -1,23 +1,28 @@
 """Methods side by side: runs gathered over their seeds, compared at the same learning.
 
     settings(records)                  runs that differ in nothing but the seed, together
-    retained_when_learned(record, 1.0)     retention when the target loss first fell to 1.0 nats
-    best_at(settings, 1.0)             each method at the rate that then retained most
+    level(found)                       the loss at which methods are compared
+    at_loss(record, 0.1)               what was forgotten when the target loss first fell to 0.1
+    best_at(settings, 0.1)             each method at the rate that then had forgotten least
     spearman(xs, ys)                   do two models put the methods into the same order?
 
 Who learns less forgets less: at equal steps a method can look gentle because it hardly moved. So
 the fair question is asked at MATCHED learning: along each run's own curve, at the first moment
-when the loss on the new task has fallen to a given level (linear between two measurements).
+when the loss on the new task has fallen to a given level (linear in its logarithm between two
+measurements).
 
-Notable choices: the loss is matched, not the score, since it falls smoothly; every method may
-choose its best rate among those that were run, as one would in practice; a run that never gets
-there has no value, and a setting needs all its seeds.
+Notable choices: the level is half of what guessing the domain's rule costs, so that a model that
+gets there has begun to learn the rule; it does not depend on which methods are compared. Every
+method may choose its best rate among those that were run. A run that does not get there is
+censored: it ranks last and is shown so. What is compared is `forgotten`, the rise of the loss on
+general text, which is less noisy than accuracies are; retention stands beside it.
 
 Source of the rank correlation: Spearman (1904), ties at their mean rank.
 """
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
 from statistics import fmean
 from typing import Any
@@ -103,68 +108,99 @@ def pick(found: Sequence[Setting], sweep: str, lr: float | None = None) -> list[
     return chosen
 
 
-def retained_when_learned(run: Any, loss: float) -> float | None:
-    """Retention at the first moment when the target loss is at most `loss`; None if never.
+def level(found: Iterable[Setting], share: float = 0.5) -> float:
+    """`share` of what guessing the rule costs on the settings' domain, nats per token.
 
-    Losses in nats per token of the right answers, linear between two measured steps.
+    Raises InputError where no run says what that is.
     """
-    points = [
-        (step["measured"]["target_loss"], step["measured"]["retention"])
-        for step in run.curve
-        if step["measured"]
-    ]
+    known = (run.baseline.get("guess_loss") for setting in found for run in setting.runs)
+    cost = next((cost for cost in known if cost), None)
+    if cost is None:
+        raise InputError("No run says what guessing its domain's rule costs; name a loss yourself.")
+    return share * cost
+
+
+def at_loss(run: Any, loss: float, key: str = "forgotten") -> float | None:
+    """`key` of a measurement at the first moment when the target loss is at most `loss`.
+
+    None if it never is. Losses in nats per token of the right answers; between two measured steps
+    linear in the logarithm of the loss.
+    """
+    points = [(m["target_loss"], m[key]) for step in run.curve if (m := step["measured"])]
     if points and points[0][0] <= loss:
         return points[0][1]
-    for (loss_0, share_0), (loss_1, share_1) in pairwise(points):
+    for (loss_0, value_0), (loss_1, value_1) in pairwise(points):
         if loss_1 <= loss:
-            way = (loss_0 - loss) / (loss_0 - loss_1)
-            return share_0 + way * (share_1 - share_0)
+            way = math.log(loss_0 / loss) / math.log(loss_0 / loss_1)
+            return value_0 + way * (value_1 - value_0)
     return None
 
 
 @dataclass(frozen=True)
 class Matched:
-    """A method at the rate that retained most when it had learned enough."""
+    """A method at the rate that had forgotten least when it had learned enough."""
 
     sweep: str
     setting: Setting | None
-    """None where no rate got there with all its seeds."""
+    """None where no rate got there with all its seeds: the method is censored."""
     retained: tuple[float, ...]
     """Retention seed by seed, at the matched loss."""
+    forgotten: tuple[float, ...]
+    """Rise of the loss on general text seed by seed, nats per token."""
+    lowest: float
+    """The lowest target loss that all seeds of a rate reached, nats per token."""
 
     @property
     def interval(self) -> Interval | None:
-        """The mean over seeds with its 95 % interval (Student's t): three seeds give a wide one."""
-        many = len(self.retained)
-        return paired_difference(self.retained, [0.0] * many) if many > 1 else None
+        """Mean retention with its 95 % interval (Student's t): three seeds give a wide one."""
+        return _interval(self.retained)
+
+    @property
+    def forgotten_interval(self) -> Interval | None:
+        """Mean of `forgotten` with its 95 % interval."""
+        return _interval(self.forgotten)
+
+
+def _interval(values: Sequence[float]) -> Interval | None:
+    return paired_difference(values, [0.0] * len(values)) if len(values) > 1 else None
 
 
 def best_at(found: Sequence[Setting], loss: float) -> dict[str, Matched]:
     """Every sweep (method) at its best rate for the matched `loss`, in nats per token."""
     best: dict[str, Matched] = {}
     for setting in found:
-        values = [retained_when_learned(run, loss) for run in setting.runs]
-        shares = tuple(value for value in values if value is not None)
-        before = best.setdefault(setting.sweep, Matched(setting.sweep, None, ()))
-        reached = len(shares) == len(values)
-        if reached and (not before.retained or fmean(shares) > fmean(before.retained)):
-            best[setting.sweep] = Matched(setting.sweep, setting, shares)
+        rose, left = (
+            tuple(value for run in setting.runs if (value := at_loss(run, loss, key)) is not None)
+            for key in ("forgotten", "retention")
+        )
+        lowest = max(map(_lowest, setting.runs))
+        before = best.get(setting.sweep) or Matched(setting.sweep, None, (), (), lowest)
+        lowest = min(lowest, before.lowest)
+        better = not before.forgotten or fmean(rose or [math.inf]) < fmean(before.forgotten)
+        if len(rose) == len(setting.runs) and better:
+            before = Matched(setting.sweep, setting, left, rose, lowest)
+        best[setting.sweep] = replace(before, lowest=lowest)
     return best
 
 
-def common_level(found: Sequence[Setting], sweeps: Sequence[str]) -> float:
-    """The lowest target loss, in nats per token, that each of `sweeps` reaches with all its seeds.
+def _lowest(run: Any) -> float:
+    return min(step["measured"]["target_loss"] for step in run.curve if step["measured"])
 
-    So it is the methods that set the level, and none of them is left out.
-    Raises InputError for a sweep without recorded runs.
+
+def common_level(found: Sequence[Setting], sweeps: Sequence[str]) -> float:
+    """The lowest target loss that each of `sweeps` reaches with all its seeds, nats per token.
+
+    For domains without a rule to guess (`level`). Raises InputError for a sweep without runs.
     """
     return max(
         min(max(map(_lowest, setting.runs)) for setting in pick(found, sweep)) for sweep in sweeps
     )
 
 
-def _lowest(run: Any) -> float:
-    return min(step["measured"]["target_loss"] for step in run.curve if step["measured"])
+def paired(first: Sequence[float], second: Sequence[float]) -> Interval:
+    """first - second over the seeds that both have (0, 1, 2 and on), with its 95 % interval."""
+    many = min(len(first), len(second))
+    return paired_difference(first[:many], second[:many])
 
 
 def verdict(first: Sequence[float], second: Sequence[float]) -> str:
@@ -172,7 +208,9 @@ def verdict(first: Sequence[float], second: Sequence[float]) -> str:
 
     Decided means: the 95 % interval of the paired difference leaves out 0.
     """
-    interval = paired_difference(first, second)
+    if min(len(first), len(second)) < 2:
+        return "not decided"
+    interval = paired(first, second)
     if interval.low > 0:
         return "holds"
     return "does not hold" if interval.high < 0 else "not decided"
@@ -184,11 +222,11 @@ def retained_of(now: Mapping[str, Any], base: Mapping[str, Any]) -> float:
     For a base other than the run's own: what a 4-bit model has left of the plain one.
     """
     chance = base["chance"]
-    shares = [
-        retained(now["skills"][name], before, chance[name])
+    kept = {
+        name: retained(now["skills"][name], before, chance[name])
         for name, before in base["skills"].items()
-    ]
-    return fmean(share for share in shares if share is not None)
+    }
+    return records.retention(kept)["retention"] or 0.0
 
 
 def more(first: Setting, second: Setting, key: str = "retention") -> bool:
@@ -198,13 +236,13 @@ def more(first: Setting, second: Setting, key: str = "retention") -> bool:
 
 def close(first: Setting, second: Setting, key: str = "retention", room: float = 0.1) -> bool:
     """Are both shown to be equal within `room`: the 95 % interval lies inside it?"""
-    found = paired_difference(first.values(key), second.values(key))
+    found = paired(first.values(key), second.values(key))
     return -room < found.low and found.high < room
 
 
 def difference(first: Setting, second: Setting, key: str = "retention") -> str:
     """first - second of a share, paired by seed, in points with its 95 % interval, as text."""
-    return points_text(paired_difference(first.values(key), second.values(key)))
+    return points_text(paired(first.values(key), second.values(key)))
 
 
 def points_text(found: Interval) -> str:

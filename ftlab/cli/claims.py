@@ -2,47 +2,147 @@
 
 import argparse
 import json
+from collections import Counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ftlab.base.errors import InputError
 
 if TYPE_CHECKING:  # numpy comes with them, and `ftlab --help` needs none
-    from ftlab.analysis.compare import Setting
-    from ftlab.analysis.orderings import Faithful
-    from ftlab.evaluate.intervals import Interval
+    from ftlab.analysis.compare import Matched, Setting
+    from ftlab.analysis.orderings import Ordering
 
 NAMES = {"nano": "nano-gpt2", "laptop": "SmolLM2-135M"}
+MARKS = {"holds": "+", "does not hold": "-", "not decided": "?", "not run": " "}
 
 
 def add_claims(parser: argparse.ArgumentParser) -> None:
     """The options of `ftlab claims`."""
+    parser.add_argument(
+        "--all", action="store_true", help="with the evidence, and matched learning"
+    )
     parser.add_argument("--json", action="store_true", help="for a program to read")
 
 
 def claims(asked: argparse.Namespace) -> int:
-    """Print the matched table, the rank correlation and the eight orders."""
+    """Print what was measured, whether nano is a scale model, and the eight orders."""
     from ftlab.analysis import compare
     from ftlab.analysis.orderings import orderings
 
     found = {size: compare.settings(compare.shipped(size)) for size in NAMES}
     if not found["nano"]:
         raise InputError("There are no recorded runs; get the whole repository.")
-    both = _both(found)
-    judged = {size: orderings(found[size]) for size in NAMES if found[size]}
+    judged = {size: orderings(found[size]) for size in NAMES}
     if asked.json:
-        print(json.dumps(_plain(both, judged), indent=1))
+        rows = {size: [vars(row) for row in rows] for size, rows in judged.items()}
+        print(json.dumps({"levels": _levels(found), "orders": rows}, indent=1))
         return 0
-    print(both if isinstance(both, str) else table(both), end="\n\n")
-    print(levels_both(found), end="\n\n")
-    print(settings_both(found), end="\n\n")
-    for size, rows in judged.items():
-        print(f"Expected orders on {NAMES[size]}:")
-        for number, row in enumerate(rows, 1):
-            print(f"  {number} {row.verdict:14} {row.says}: {row.evidence}")
-        print()
-    print(attentions(), end="\n\n")
-    print(four_bits())
+    print("\n".join([*measured(found), *scale_table(found), *orders(judged)]))
+    if asked.all:
+        print("\n".join(["", *matched_table(found), "", *evidence(judged)]))
+        print(f"\n{attentions()}\n\n{four_bits()}")
+    else:
+        print("Evidence, matched learning, attentions, four bits: ftlab claims --all")
     return 0
+
+
+def measured(found: "dict[str, list[Setting]]") -> list[str]:
+    """How many runs there are, of what, on what."""
+    lines = []
+    for size, settings in found.items():
+        runs = [run for setting in settings for run in setting.runs]
+        on = " and ".join(sorted({f"{run.device} in {run.precision}" for run in runs}))
+        told = f"{len(runs)} runs of {len(settings)} settings on clinic, {on}"
+        lines.append(f"{NAMES[size]}: {told if runs else 'no recorded runs'}")
+    return lines
+
+
+def _levels(found: "dict[str, list[Setting]]") -> dict[str, Any]:
+    from ftlab.analysis import scale
+
+    nano, real = found["nano"], found["laptop"]
+    return {f"{share:.0%}": scale.levels(nano, real, share) for share in (0.9, 0.8)}
+
+
+def scale_table(found: "dict[str, list[Setting]]") -> list[str]:
+    """Most learned by each method on both models, and whether nano is a scale model."""
+    from ftlab.analysis import scale
+
+    nano, real = found["nano"], found["laptop"]
+    if not real:
+        return ["There are no runs of the real model to compare with."]
+    tables = _levels(found)
+    lines = ["Most learned with 90 % (80 %) of the skills retained, each at its best rate:"]
+    for method, (a, b) in tables["90%"].items():
+        c, d = tables["80%"][method]
+        row = f"{100 * a:3.0f} ({100 * c:3.0f})      {100 * b:3.0f} ({100 * d:3.0f})"
+        lines.append(f"  {_shown(method):<16} nano {row} SmolLM2")
+    gaps = " and ".join(f"{100 * scale.apart(table):.0f}" for table in tables.values())
+    same = [a == b for a, b in scale.sides(nano, real).values()]
+    lines.append(
+        f"Apart by {gaps} points on average (aim 15); on the same side of 70 % learned with 90 % "
+        f"retained: {sum(same)} of {len(same)}"
+    )
+    order = scale.order(nano, real)
+    lines.append(
+        f"Rank correlation over {len(order.pairs)} settings, nano's rates x{order.factor:g}: "
+        f"learned {order.learned:.2f} (aim 0.75), retained {order.retained:.2f} (0.85)"
+    )
+    return lines
+
+
+def orders(judged: "dict[str, list[Ordering]]") -> list[str]:
+    """The eight expected orders, a line each, with the tally and what it is worth."""
+    tally = Counter(row.verdict for rows in judged.values() for row in rows)
+    words = ", ".join(f"{tally[verdict]} {verdict}" for verdict in MARKS if tally[verdict])
+    lines = [f"Expected orders on nano | SmolLM2 ({words}; of 20 such intervals one misses):"]
+    for number, pair in enumerate(zip(*judged.values(), strict=True), 1):
+        marks = " | ".join(MARKS[row.verdict] for row in pair)
+        lines.append(f"  {number} {marks}  {pair[0].says}")
+    return lines
+
+
+def evidence(judged: "dict[str, list[Ordering]]") -> list[str]:
+    """The same with what was measured."""
+    return [
+        f"{NAMES[size]} {number}: {row.verdict}: {row.evidence}"
+        for size, rows in judged.items()
+        for number, row in enumerate(rows, 1)
+    ]
+
+
+def matched_table(found: "dict[str, list[Setting]]") -> list[str]:
+    """What each method had forgotten at half of the guessing loss, on both models."""
+    from ftlab.analysis import scale
+
+    try:
+        both = scale.matched(found["nano"], found["laptop"])
+    except InputError as slip:
+        return [str(slip)]
+    a, b = both.levels
+    lines = [f"Forgotten (nats per token) when the target loss fell to {a:.3f} | {b:.3f}:"]
+    for method, sides in both.rows.items():
+        lines.append(f"  {_shown(method):<16} {' | '.join(f'{_forgot(m):<38}' for m in sides)}")
+    rank = both.rank
+    lines.append(
+        f"Rank correlation {rank.estimate:.2f} ({rank.low:.2f} to {rank.high:.2f}); with its own "
+        f"seeds drawn anew nano has {both.ceiling:.2f} with itself"
+    )
+    return lines
+
+
+def _forgot(one: "Matched") -> str:
+    from ftlab.analysis.compare import rate_text
+
+    if one.setting is None:
+        return f"never got there (lowest {one.lowest:.3f})"
+    interval = one.forgotten_interval
+    room = f" ({interval.low:+.3f} to {interval.high:+.3f})" if interval else ", one seed"
+    return f"{sum(one.forgotten) / len(one.forgotten):+.3f}{room} at {rate_text(one.setting.lr)}"
+
+
+def _shown(name: str) -> str:
+    return name.replace("learning rate", "full").replace("_", " ")
 
 
 def four_bits() -> str:
@@ -62,88 +162,13 @@ def four_bits() -> str:
     return "\n".join(lines)
 
 
-def _both(found: "dict[str, list[Setting]]") -> "Faithful | str":
-    """The comparison, or the sentence that says what is missing for it."""
-    from ftlab.analysis.orderings import faithful
-
-    try:
-        return faithful(found["nano"], found["laptop"])
-    except InputError as error:
-        return str(error)
-
-
-def table(both: "Faithful") -> str:
-    """Retention at matched learning, method by method, and the rank correlation."""
-    lines = [
-        "Retained when the loss on the new task first fell to "
-        f"{both.levels[0]:.2f} (nano-gpt2) and {both.levels[1]:.2f} (SmolLM2-135M) nats per token;",
-        "each method at its best recorded rate, mean of the seeds and 95 % interval:",
-        "",
-        f"  {'method':<14} {'nano-gpt2':<34} {'SmolLM2-135M':<34}",
-    ]
-    for name, nano, real in both.rows:
-        lines.append(f"  {_shown(name):<14} {_matched(nano):<34} {_matched(real)}")
-    lines += ["", f"{_rank(both.interval)} over {len(both.rows)} methods"]
-    return "\n".join(lines)
-
-
-def _shown(name: str) -> str:
-    return name.replace("learning rate", "full").replace("_", " ")
-
-
-def _rank(found: "Interval") -> str:
-    return (
-        f"Rank correlation (Spearman) {found.estimate:.2f} ({found.low:.2f} to {found.high:.2f}, "
-        "95 % over seeds)"
-    )
-
-
-def levels_both(found: "dict[str, list[Setting]]") -> str:
-    """The rank correlation at matched learning, from easy to hard."""
-    from ftlab.analysis.orderings import by_level
-
-    levels = by_level(found["nano"], found["laptop"])
-    ranks = [f"{rank.estimate:+.2f} at {level:g}" for level, rank, _ in levels]
-    if not ranks:
-        return "No target loss is reached by three methods on both models."
-    return f"The same rank correlation at other target losses: {', '.join(ranks)}."
-
-
-def settings_both(found: "dict[str, list[Setting]]") -> str:
-    """What equal settings retained at the end on both models, and the rank correlation."""
-    from ftlab.analysis.orderings import same_settings, spearman_interval
-
-    rows = same_settings(found["nano"], found["laptop"])
-    if len(rows) < 3:
-        return "Fewer than three settings were run on both models."
-    lines = ["The same settings on both models, retained at the end (lowest to highest seed):", ""]
-    lines += [
-        f"  {_shown(name):<18} {a.text('retention'):<24} {b.text('retention')}"
-        for name, a, b in rows
-    ]
-    pairs = [(a.values("retention"), b.values("retention")) for _, a, b in rows]
-    lines += ["", f"{_rank(spearman_interval(pairs))} over {len(rows)} settings"]
-    return "\n".join(lines)
-
-
-def _matched(found: Any) -> str:
-    from ftlab.analysis.compare import rate_text
-
-    interval = found.interval
-    if interval is None or found.setting is None:
-        return "not reached"
-    low, high = max(0.0, interval.low), interval.high
-    rate = rate_text(found.setting.lr)
-    return f"{interval.estimate:.1%} ({low:.0%} to {high:.0%}) at {rate}"
-
-
 def attentions() -> str:
     """The order of attentions on each shift (notebook 05), with gaps and verdicts."""
     from ftlab.analysis import compare
     from ftlab.analysis.attention_order import priorities
     from ftlab.experiments.seq2seq import SHIFTS
 
-    runs = compare.shipped("nano-t5")
+    runs: Sequence[Any] = compare.shipped("nano-t5")
     lines = ["Which attention first (nano-t5, equally many parameters, each at its best rate):"]
     for domain in SHIFTS:
         try:
@@ -162,11 +187,3 @@ def attentions() -> str:
             gap = compare.points_text(step.gap)
             lines.append(f"    {step.first} over {step.second}: {step.verdict}, {gap}")
     return "\n".join(lines)
-
-
-def _plain(both: "Faithful | str", judged: dict[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = {"missing": both}
-    if not isinstance(both, str):
-        methods = {name: {"nano": a.retained, "laptop": b.retained} for name, a, b in both.rows}
-        found = {"levels": both.levels, "spearman": both.interval.estimate, "methods": methods}
-    return found | {"orders": {size: [vars(row) for row in rows] for size, rows in judged.items()}}

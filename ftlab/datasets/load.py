@@ -29,7 +29,18 @@ from ftlab.datasets.rows import read_jsonl
 if TYPE_CHECKING:
     from datasets import Dataset
 
-DOMAINS = ("clinic", "helpdesk", "contracts", "new_format", "new_words")
+DOMAINS = ("clinic", "helpdesk", "contracts", "ledger", "new_format", "new_words")
+FIELDS = {
+    "clinic": (r"(?P<urgency>[^,]+), (?P<department>.+)", "urgency"),
+    "helpdesk": (
+        r"(?P<category>[^,]+), (?P<priority>[^.]+)\..* help (?P<promise>.+)\.",
+        "priority",
+    ),
+    "contracts": (r"(?P<type>[^.]+)\. (?P<line>.+)", "type"),
+    "ledger": (r"(?P<account>[^,]+), (?P<size>[^,]+), (?P<treatment>.+)", "treatment"),
+}
+"""By domain: what an answer is made of, and the field that must be learned (the others are known
+or follow from it)."""
 SUITES = ("world", "english", "tasks", "wiki")
 SHARED_DOCUMENTS = {"tasks": "world"}
 """Suites whose held-out documents are those of another."""
@@ -126,13 +137,17 @@ class Domain:
     """What a model is taught. Columns: id, prompt, answer (begins with its space), held."""
 
     name: str
-    """clinic, helpdesk, contracts, or what the file, the folder or the set is called."""
+    """clinic, helpdesk, contracts, ledger, or what the file, the folder or the set is called."""
     train: "Dataset"
     """What is learned from."""
     validation: "Dataset"
     """What is looked at while training."""
     test: "Dataset"
     """What gives the final score."""
+    fields: str = ""
+    """A regular expression for a whole answer, with a named group for each field; "" for none."""
+    rule: str = ""
+    """The field that the domain's rule decides; "" where there are no fields."""
 
 
 def load_suite(name: str | Path = "world") -> Suite:
@@ -242,7 +257,9 @@ def load_domain(name: str | Path, *, seed: int = 0) -> Domain:
             "data set on the Hub."
         )
     splits = own_files.complete(splits, name, seed)
-    return Domain(name if own else path.stem, **{k: _dataset(v) for k, v in splits.items()})
+    fields, rule = FIELDS.get(name, ("", ""))
+    found = {split: _dataset(items) for split, items in splits.items()}
+    return Domain(name if own else path.stem, **found, fields=fields, rule=rule)
 
 
 def _dataset(items: list[own_files.Item]) -> "Dataset":

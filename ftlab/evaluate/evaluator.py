@@ -29,8 +29,9 @@ from ftlab.evaluate.drift import kl_to_base
 from ftlab.evaluate.likelihood import document_loss
 from ftlab.evaluate.measures import Measures, compared, detailed
 from ftlab.evaluate.skills import measure_skills
-from ftlab.evaluate.target import measure_target
+from ftlab.evaluate.target import field_scores, guess_loss, measure_target
 from ftlab.record import rows_checksum
+from ftlab.text.seq2seq import decoder_start
 
 
 class Sizes(TypedDict, total=False):
@@ -52,8 +53,8 @@ class Evaluator:
       target_loss, general_loss              of the right answers; of general documents
       skills                                 {name: accuracy}
       kept                                   {name: share retained above chance, or None}
-      retention                              share of the base's skills retained above chance;
-                                             None where the base has no skill to lose
+      retention, least_retained              share of the base's skills retained above chance, on
+                                             average and of the worst; None where it has no skill
       learned                                fall of target_loss: + is good
       forgotten                              rise of general_loss: + is bad
     """
@@ -121,7 +122,8 @@ class Evaluator:
         """Measure a model on the whole suite and the test split.
 
         To the keys of a call it adds: bits_per_byte, kl_target, kl_general (nats per token),
-        chance {skill: what guessing gives}, left_out {skill: reason},
+        chance {skill: what guessing gives}, left_out {skill: reason}, fields {field: score} and
+        guess_loss (where the domain has fields),
         n {"target", "held", "documents", "tokens", "skills", "kl_target", "kl_general"} and
         intervals of 95 %, each [low, high]: Wilson for scores, a
         bootstrap over documents for the general loss.
@@ -136,11 +138,22 @@ class Evaluator:
 
     def _detailed(self, now: Measures, **kl: float) -> dict[str, Any]:
         found = detailed(now, self._base_full, **kl)
+        if self.domain.fields:
+            answers = [row["answer"] for row in self.test_items]
+            found["fields"] = field_scores(self.domain.fields, now.target.outputs, answers)
+            found["guess_loss"] = self.guess_loss
         found["n"] |= {
             "kl_target": min(self.kl_texts, len(self.domain.test)),
             "kl_general": min(self.kl_texts, len(self.suite.documents)),
         }
         return found
+
+    @cached_property
+    def guess_loss(self) -> float | None:
+        """The target loss where all is known but the domain's rule; None where it names none."""
+        fields, rule = self.domain.fields, self.domain.rule
+        start = decoder_start(self.base)
+        return guess_loss(fields, rule, self.tokenizer, self.test_items, start) if rule else None
 
     def _quick(self, model: nn.Module) -> Measures:
         return _measure(model, self.tokenizer, self.quick_items, self.quick_suite)

@@ -16,9 +16,10 @@ from typing import Any
 
 from ftlab.evaluate.intervals import Interval, bootstrap_mean, wilson
 from ftlab.evaluate.likelihood import DocumentLoss
-from ftlab.evaluate.retention import retained_by_skill, retention, unjudged
+from ftlab.evaluate.retention import retained_by_skill, unjudged
 from ftlab.evaluate.skills import SkillScore
 from ftlab.evaluate.target import TargetScore
+from ftlab.record import retention
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class Measures:
 def compared(now: Measures, base: Measures) -> dict[str, Any]:
     """A model beside its base. Signs: `learned` + is good, `forgotten` + is bad."""
     target, general = now.target, now.general
+    kept = retained_by_skill(now.skills, base.skills)
     return {
         "target_score": target.score,
         "seen_score": target.seen_score,
@@ -44,8 +46,8 @@ def compared(now: Measures, base: Measures) -> dict[str, Any]:
         "target_loss": finite(target.loss),
         "general_loss": finite(general.nats_per_token),
         "skills": {name: skill.accuracy for name, skill in now.skills.items()},
-        "kept": retained_by_skill(now.skills, base.skills),
-        "retention": retention(now.skills, base.skills),
+        "kept": kept,
+        **retention(kept),
         "learned": finite(base.target.loss - target.loss),
         "forgotten": finite(general.nats_per_token - base.general.nats_per_token),
     }

@@ -1,7 +1,8 @@
 """What a model retained of its base's skills, with guessing taken off.
 
     retained(skill) = max(0, (accuracy now - chance) / (accuracy of the base - chance))
-    retention       = mean of retained over the skills    1: all there, 0: no better than guessing
+    retention       = mean of min(1, retained) over the skills: 1 all there, 0 guessing
+    least_retained  = the lowest of them
 
     in every measurement also:
     learned         = target loss before - after          nats per token, + is good
@@ -10,10 +11,12 @@
 Before training, retention is 1 and the other two are 0, exactly.
 
 Notable choices. Guessing is taken off first: a four-way choice at 25 % has retained nothing, not a
-quarter. The share is not cut off at 1, since fine-tuning may improve a skill. A skill in which the
-base itself hardly beats guessing cannot be lost and would divide by almost nothing: it is left
-out, and `unjudged` says why. Projects differ in sign (Avalanche and PEFT's comparison: forgetting
-is positive; Mammoth and PEFT's OSF example: negative), so ours stands in every table.
+quarter. Fine-tuning may improve a skill, and a table shows that; in the mean a share counts as 1 at
+most, so that no gain hides a loss. Facts that are asked in two ways count once. A skill in which
+the base itself hardly beats guessing cannot be lost and would divide by almost nothing: it is left
+out, and `unjudged` says why. The mean itself is `ftlab.record.retention`: old records are read
+with it too. Projects differ in sign (Avalanche and PEFT's comparison: forgetting is positive;
+Mammoth and PEFT's OSF example: negative), so ours stands in every table.
 
 Source: the chance-corrected form is Cohen's kappa with the base in the place of perfection;
 `forgotten` is the metric of huggingface/peft method_comparison/MetaMathQA, measured against the
@@ -21,7 +24,6 @@ base model.
 """
 
 from collections.abc import Mapping
-from statistics import fmean
 from typing import Protocol
 
 from ftlab.base.errors import InputError
@@ -62,15 +64,6 @@ def retained_by_skill(
         name: retained(now[name].accuracy, before.accuracy, before.chance)
         for name, before in base.items()
     }
-
-
-def retention(now: Mapping[str, Skill], base: Mapping[str, Skill]) -> float | None:
-    """Mean of `retained` over the skills that the base has; None where it has none.
-
-    Raises InputError if the skills are not the same.
-    """
-    shares = [share for share in retained_by_skill(now, base).values() if share is not None]
-    return fmean(shares) if shares else None
 
 
 def unjudged(base: Mapping[str, Skill]) -> dict[str, str]:

@@ -16,6 +16,9 @@ Notable choices:
 Run the tests: pytest tests/evaluate/test_target.py
 """
 
+import math
+import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
@@ -105,6 +108,41 @@ def chrf(outputs: Sequence[str], answers: Sequence[str]) -> float:
 
     right = [[answer.strip() for answer in answers]]
     return CHRF().corpus_score([output.strip() for output in outputs], right).score / 100
+
+
+def field_scores(pattern: str, outputs: Sequence[str], answers: Sequence[str]) -> dict[str, float]:
+    """Share right of each field: a named group of `pattern`, which must match a whole answer.
+
+    An output that the pattern does not match has no field right.
+    """
+    asked = re.compile(pattern)
+    said = [asked.fullmatch(output.strip()) for output in outputs]
+    right = [_parsed(asked, answer) for answer in answers]
+    return {
+        name: fmean(bool(s and s[name] == r[name]) for s, r in zip(said, right, strict=True))
+        for name in asked.groupindex
+    }
+
+
+def guess_loss(
+    pattern: str, rule: str, tokenizer: Any, items: Iterable[Mapping[str, Any]], start: int | None
+) -> float:
+    """What a guess at the field `rule` costs, nats per token: all else of the answer is known.
+
+    The entropy of the field over the items' answers, over the tokens of an answer with its eos.
+    """
+    rows = list(items)
+    found = Counter(_parsed(re.compile(pattern), row["answer"])[rule] for row in rows)
+    tokens = fmean(len(s.continuation) for s in item_segments(tokenizer, rows, start))
+    shares = [count / len(rows) for count in found.values()]
+    return -sum(share * math.log(share) for share in shares) / tokens
+
+
+def _parsed(asked: re.Pattern[str], answer: str) -> re.Match[str]:
+    found = asked.fullmatch(answer.strip())
+    if found is None:
+        raise InputError(f"The answer {answer.strip()!r} has not the fields {asked.pattern}.")
+    return found
 
 
 def generate(

@@ -1,11 +1,11 @@
-"""The recorded grids of decoder models: every run by name, for the small model and for a real one.
+"""The recorded grid of decoder models (notebooks 01 to 04): every run by name.
 
-    naive()        full fine-tuning with nothing to protect the base (notebook 01)
-    decoder()      remedies (notebooks 02 to 04)
+    decoder("nano-gpt2")        the small model, 100 steps of 16 notes
+    decoder("smollm2-135m")     a real one, 60 steps of 8
 
-Seeds stand outside, so that an unfinished grid holds whole seeds. Rates were chosen after one
-seed each; the rates that lie at the ends are there to show where a method stops learning, and
-where it breaks.
+Every method has rates a factor of 3 apart, extended until its best lies inside: the same right to
+choose for each. Seeds stand outside, so that an unfinished grid holds whole seeds. Two more seeds
+are run at the rate that the first three chose (`CHOSEN`).
 """
 
 from collections.abc import Iterator
@@ -18,125 +18,160 @@ from ftlab.models.layers import TARGETS
 from ftlab.plan import Plan
 from ftlab.train.schedules import lr_factors
 
-RATES = (3e-5, 1e-4, 3e-4, 1e-3, 3e-3)
+Rates = dict[str, tuple[float, ...]]
+
+NANO: Rates = {
+    "learning rate": (3e-5, 1e-4, 3e-4, 1e-3, 3e-3),
+    "schedule": (1e-4, 3e-4, 1e-3),
+    "replay": (3e-5, 1e-4, 3e-4, 1e-3),
+    "replay 25": (1e-4, 3e-4, 1e-3),
+    "freeze": (3e-4, 1e-3, 3e-3),
+    "freeze_low": (1e-4, 3e-4, 1e-3, 3e-3),
+    "freeze_top": (1e-4, 3e-4, 1e-3),
+    "freeze_any": (1e-4, 3e-4, 1e-3, 3e-3),
+    "lora_all": (1e-3, 3e-3, 1e-2),
+    "lora_ff": (1e-3, 3e-3, 1e-2),
+    "lora_attention": (3e-4, 1e-3, 3e-3, 1e-2),
+    "lora_qv": (3e-4, 1e-3, 3e-3, 1e-2),
+    "lora_even": (1e-3, 3e-3, 1e-2),
+    "lora_band": (1e-3, 3e-3, 1e-2),
+    "lora_head": (3e-4, 1e-3, 3e-3, 1e-2),
+}
+REAL: Rates = {
+    "learning rate": (1e-5, 3e-5, 1e-4, 3e-4, 1e-3),
+    "schedule": (3e-5, 1e-4, 3e-4, 1e-3),
+    "replay": (3e-5, 1e-4, 3e-4, 1e-3),
+    "replay 25": (1e-4, 3e-4, 1e-3),
+    "freeze": (3e-5, 1e-4, 3e-4, 1e-3),
+    "freeze_low": (3e-5, 1e-4, 3e-4, 1e-3),
+    "freeze_top": (3e-5, 1e-4, 3e-4, 1e-3),
+    "lora_all": (3e-4, 1e-3, 3e-3),
+    "lora_ff": (3e-4, 1e-3, 3e-3),
+    "lora_attention": (1e-4, 3e-4, 1e-3, 3e-3),
+    "lora_qv": (1e-4, 3e-4, 1e-3, 3e-3),
+    "lora_even": (3e-4, 1e-3, 3e-3),
+    "lora_band": (3e-4, 1e-3, 3e-3, 1e-2),
+    "lora_head": (1e-4, 3e-4, 1e-3),
+}
+CHOSEN: dict[str, float] = {}
+"""Where nano-gpt2 learned most with 90 % retained, over the first three seeds (a test looks)."""
+REPLAY = {"replay": 0.05, "replay 25": 0.25}
+DOMAINS: Rates = {
+    "learning rate": (1e-4, 3e-4, 1e-3),
+    "freeze_low": (3e-4, 1e-3),
+    "lora_all": (1e-3, 3e-3),
+}
+"""On nano, for each of the other domains."""
+REAL_DOMAINS: Rates = {"learning rate": (3e-5, 1e-4, 3e-4), "lora_all": (3e-4, 1e-3, 3e-3)}
+OTHERS = ("helpdesk", "contracts", "ledger")
+LONGER: Rates = {"learning rate": (1e-4,), "lora_all": (1e-3,), "lora_qv": (1e-3,)}
+"""Runs of three times as many steps and more: does LoRA only need longer?"""
 
 
-def naive() -> Iterator[Point]:
-    """Full fine-tuning with nothing to protect the base: notebook 01's four causes."""
+def decoder(model: str) -> Iterator[Point]:
+    """Every run for one model."""
+    yield from _nano() if "nano" in model else _real()
+
+
+def _nano() -> Iterator[Point]:
     for seed in SEEDS:
-        for rate in RATES:
-            yield Point("learning rate", "clinic", Plan(lr=rate, seed=seed, measure_every=20))
-    for seed in SEEDS:
-        plan = Plan(lr=3e-4, steps=400, seed=seed, measure_every=50)
-        yield Point("steps", "clinic", plan)
-    for seed in SEEDS:
+        yield from _sweeps(NANO, nano_plan, seed)
+        yield Point("steps", "clinic", Plan(lr=3e-4, steps=400, seed=seed, measure_every=50))
         for items in (16, 64):  # all 400: the run above at the same rate
-            yield Point("data set", "clinic", Plan(lr=3e-4, seed=seed, measure_every=0), items)
-    for domain in ("helpdesk", "contracts"):
-        for seed in SEEDS:
-            yield Point("learning rate", domain, Plan(lr=1e-3, seed=seed, measure_every=0))
-
-
-def naive_laptop() -> Iterator[Point]:
-    """The same question put to a real language model, as far as a laptop's patience goes."""
-    for seed in SEEDS:
-        for rate in (3e-5, 1e-4, 1e-3):
-            yield Point("learning rate", "clinic", laptop_plan(rate, seed))
-
-
-def laptop_plan(rate: float, seed: int, **more: Any) -> Plan:
-    """How every run on the real model is trained."""
-    return Plan(lr=rate, steps=60, batch_size=8, measure_every=20, seed=seed, **more)
-
-
-def decoder() -> Iterator[Point]:
-    """Remedies for a GPT-style model (notebooks 02 to 04); the baseline is the grid naive."""
-    for seed in SEEDS:
-        yield from _remedies(seed)
+            yield Point("data set", "clinic", nano_plan(3e-4, seed), items)
         yield from _schedules(seed)
-        yield from _placements(seed)
+        for rank in (2, 64):  # at the same alpha / r
+            adapters = LoRA({"1-12": rank})
+            yield Point(f"rank {rank}", "clinic", nano_plan(3e-3, seed), method=adapters)
+        for sweep, rate in _each(LONGER):
+            plan = Plan(lr=rate, steps=300, seed=seed, measure_every=50)
+            yield _point(sweep, plan, name=f"{sweep} longer")
+    for seed in SEEDS:
+        for domain in OTHERS:
+            yield from _sweeps(DOMAINS, _at_the_end, seed, domain)
+    for seed in (3, 4):
+        for sweep, rate in CHOSEN.items():
+            yield from _sweeps({sweep: (rate,)}, nano_plan, seed)
 
 
-def _remedies(seed: int) -> Iterator[Point]:
-    """Each method at a few rates."""
-    for sweep, method in freezings(seed).items():
-        gentle = (1e-4,) if sweep in ("freeze_low", "freeze_top") else ()
-        for rate in (*gentle, 3e-4, 1e-3, 3e-3):
-            yield _nano(sweep, rate, seed, method=method)
-    for rate in (1e-4, 3e-4, 1e-3):
-        yield _nano("replay", rate, seed, replay=0.05)
-    for rate in (1e-3, 3e-3, 1e-2):
-        yield _nano("lora_band", rate, seed, method=LoRA.article())
-        yield _nano("lora_even", rate, seed, method=even({"1-8": 1, "9-12": 2}))
-    for rate in (3e-4, 1e-3, 3e-3):
-        yield _nano("lora_head", rate, seed, method=LoRA.article(head=True))
+def _real() -> Iterator[Point]:
+    for seed in SEEDS:
+        yield from _sweeps(REAL, laptop_plan, seed, real=True)
+        flat = laptop_plan(round(1e-3 * cosine_area(60, 6), 9), seed)
+        yield Point("equal area", "clinic", flat, shown="full")
+        if not seed:
+            for domain in OTHERS:
+                yield from _sweeps(REAL_DOMAINS, laptop_plan, seed, domain, real=True)
+        for sweep, rate in _each(LONGER):
+            plan = Plan(lr=rate, steps=300, batch_size=8, measure_every=20, seed=seed)
+            yield _point(sweep, plan, real=True, name=f"{sweep} longer")
 
 
 def _schedules(seed: int) -> Iterator[Point]:
-    """Cosine at equal peak and at equal area; warmups of several lengths."""
-    for rate in (1e-4, 3e-4, 1e-3):
-        yield _nano("schedule", rate, seed, shown="schedule", schedule="cosine", warmup=10)
-    for rate in (3e-4, 1e-3):  # the constant rate with the area of that cosine
-        yield _nano("equal area", round(rate * cosine_area(100, 10), 9), seed, shown="full")
-    for warmup in (10, 50):
-        yield _nano("warmup", 1e-3, seed, shown="schedule", warmup=warmup)
-
-
-def _placements(seed: int) -> Iterator[Point]:
-    """LoRA here and there at equal parameters (18, 9, 7, 4: 110,592, and 107,520 for ff)."""
-    for rate in (1e-3, 3e-3, 1e-2):
-        for sweep, rank, targets in PLACES:
-            yield _nano(sweep, rate, seed, method=LoRA({"1-12": rank}, targets=targets))
-    for rank in (2, 64):  # at the same alpha / r
-        yield _nano(f"rank {rank}", 3e-3, seed, method=LoRA({"1-12": rank}))
-
-
-PLACES = (
-    ("lora_qv", 18, ("q", "v")),
-    ("lora_attention", 9, ("q", "k", "v", "o")),
-    ("lora_ff", 7, ("ff",)),
-    ("lora_all", 4, TARGETS),
-)
-
-
-def decoder_laptop() -> Iterator[Point]:
-    """The remedies on a real language model; full fine-tuning is in the grid naive."""
-    for seed in SEEDS:
-        spread = even({"1-10": 1, "11-12": 2})
-        yield Point("lora_band", "clinic", laptop_plan(1e-3, seed), method=LoRA.article())
-        yield Point("lora_even", "clinic", laptop_plan(1e-3, seed), method=spread)
-        for rate in (1e-4, 1e-3):
-            cosine = laptop_plan(rate, seed, schedule="cosine", warmup=6)
-            yield Point("schedule", "clinic", cosine, shown="schedule")
-        flat = laptop_plan(round(1e-3 * cosine_area(60, 6), 9), seed)
+    """The constant rate with the area of a cosine; warmups of several lengths."""
+    for rate in (3e-4, 1e-3):
+        flat = nano_plan(round(rate * cosine_area(100, 10), 9), seed)
         yield Point("equal area", "clinic", flat, shown="full")
-        low = freezings(seed)["freeze_low"]
-        yield Point("freeze_low", "clinic", laptop_plan(1e-4, seed), method=low)
-        yield Point("replay", "clinic", laptop_plan(1e-4, seed), replay=0.05)
-    for seed in SEEDS:
-        top = freezings(seed)["freeze_top"]
-        yield Point("freeze_top", "clinic", laptop_plan(1e-4, seed), method=top)
+    for warmup in (10, 50):
+        warmed = nano_plan(1e-3, seed, warmup=warmup)
+        yield Point("warmup", "clinic", warmed, shown="schedule")
 
 
-def _nano(
-    sweep: str,
-    rate: float,
-    seed: int,
-    *,
-    method: Any = None,
-    replay: float = 0.0,
-    shown: str | None = None,
-    **more: Any,
+def _sweeps(
+    rates: Rates, plan: Any, seed: int, domain: str = "clinic", *, real: bool = False
+) -> Iterator[Point]:
+    """Each sweep at its rates."""
+    for sweep, rate in _each(rates):
+        cosine = sweep == "schedule"
+        more = {"schedule": "cosine", "warmup": plan(rate, seed).steps // 10} if cosine else {}
+        yield _point(sweep, plan(rate, seed, **more), domain, real=real)
+
+
+def _each(rates: Rates) -> Iterator[tuple[str, float]]:
+    return ((sweep, rate) for sweep, several in rates.items() for rate in several)
+
+
+def _point(
+    sweep: str, plan: Plan, domain: str = "clinic", *, real: bool = False, name: str = ""
 ) -> Point:
-    plan = Plan(lr=rate, seed=seed, measure_every=20, **more)
-    return Point(sweep, "clinic", plan, method=method, replay=replay, shown=shown)
+    shown = "schedule" if sweep == "schedule" else None
+    method = method_of(sweep, plan.seed, real=real)
+    replay = REPLAY.get(sweep, 0.0)
+    return Point(name or sweep, domain, plan, method=method, replay=replay, shown=shown)
 
 
-def freezings(seed: int) -> dict[str, Any]:
-    """The article's plan and its controls; embeddings are frozen in all of them."""
-    return {
-        name: named(name, seed) for name in ("freeze", "freeze_low", "freeze_top", "freeze_any")
+def method_of(sweep: str, seed: int, *, real: bool = False) -> Any:
+    """What a sweep trains: LoRA here and there with equally many parameters (nano 110,592, feed-
+    forward 107,520); None for full fine-tuning."""
+    qv, attention, ff = (21, 11, 6) if real else (18, 9, 7)
+    thin = {"1-10": 1, "11-12": 2} if real else {"1-8": 1, "9-12": 2}
+    adapters = {
+        "lora_qv": LoRA({"1-12": qv}),
+        "lora_attention": LoRA({"1-12": attention}, targets=("q", "k", "v", "o")),
+        "lora_ff": LoRA({"1-12": ff}, targets=("ff",)),
+        "lora_all": LoRA({"1-12": 4}, targets=TARGETS),
+        "lora_band": LoRA.article(),
+        "lora_head": LoRA.article(head=True),
+        "lora_even": even(thin),
     }
+    if sweep in adapters:
+        return adapters[sweep]
+    return named(sweep, seed) if sweep.startswith("freeze") else None
+
+
+def nano_plan(rate: float, seed: int, **more: Any) -> Plan:
+    """How runs on nano-gpt2 are trained."""
+    return Plan(lr=rate, seed=seed, measure_every=20, **more)
+
+
+def _at_the_end(rate: float, seed: int) -> Plan:
+    """The same, measured once."""
+    return Plan(lr=rate, seed=seed, measure_every=0)
+
+
+def laptop_plan(rate: float, seed: int, **more: Any) -> Plan:
+    """How runs on the real model are trained."""
+    return Plan(lr=rate, steps=60, batch_size=8, measure_every=10, seed=seed, **more)
 
 
 def even(ranks: dict[str, int]) -> LoRA:

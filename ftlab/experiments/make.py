@@ -1,7 +1,7 @@
 """Recorded runs: the same experiment at several settings and seeds, written one file a run.
 
-    ftlab grid naive                 makes what is missing in data/records/nano
-    ftlab grid decoder --model smollm2-135m
+    ftlab grid decoder               makes what is missing in data/records/nano
+    ftlab grid decoder --model smollm2-135m --jobs 2
 
 A run that has its record is not made again, so a grid that was interrupted goes on. Every record
 carries the command that makes that one run. What is in the grids: `ftlab/experiments/`.
@@ -20,9 +20,10 @@ if TYPE_CHECKING:  # torch comes with it, and `ftlab grid --list` needs none
     from ftlab.evaluate.evaluator import Sizes
     from ftlab.lab.lab import Lab
 
-# How much a lab asks on the way; a real model on a CPU answers slowly.
+# How much a lab asks on the way: of nano-gpt2 all documents and all validation items (the test
+# split is for the end); a real model on a CPU answers slowly.
 SIZES: "dict[str, Sizes]" = {
-    "nano": {},
+    "nano": {"target_items": 64, "per_skill": 100, "documents": 1000},
     "nano-t5": {},
     "laptop": {"documents": 8, "kl_texts": 8},
 }
@@ -32,10 +33,8 @@ def points(name: str, model: str) -> list[Point]:
     """The runs of a grid, `name`, for a model. Raises InputError for a grid that is none."""
     from ftlab.experiments import decoder, qlora, seq2seq
 
-    nano = "nano" in model
     grids: Mapping[str, Callable[[], Iterator[Point]]] = {
-        "naive": decoder.naive if nano else decoder.naive_laptop,
-        "decoder": decoder.decoder if nano else decoder.decoder_laptop,
+        "decoder": lambda: decoder.decoder(model),
         "seq2seq": seq2seq.seq2seq,
         "qlora": lambda: qlora.qlora(model),
     }
@@ -79,19 +78,30 @@ def choose(name: str, model: str, only: str | None) -> list[Point]:
 
 
 def run_grid(
-    name: str, *, model: str, folder: Path, most: int | None = None, only: str | None = None
+    name: str,
+    *,
+    model: str,
+    folder: Path,
+    most: int | None = None,
+    only: str | None = None,
+    part: tuple[int, int] = (0, 1),
 ) -> Iterator[str]:
-    """Make the missing runs of a grid, at most `most` of them; a line of news for each."""
+    """Make the missing runs of a grid, at most `most` of them; a line of news for each.
+
+    `part` (k, n): every n-th run of the grid from the k-th on, so that n of them make it all.
+    """
     from ftlab.lab.lab import open_lab
 
     have = {record.name for record in records.load_all(folder)} if folder.is_dir() else set()
-    missing = [point for point in choose(name, model, only) if point.name not in have][:most]
+    mine = choose(name, model, only)[part[0] :: part[1]]
+    missing = [point for point in mine if point.name not in have][:most]
     labs: dict[tuple[str, object], Lab] = {}
     for number, point in enumerate(missing, 1):
         bench = point.domain, point.base
         if bench not in labs:
             sizes = SIZES[folder_name(model)]
-            labs[bench] = open_lab(point.domain, model=model, base=point.base, **sizes)
+            lab = open_lab(point.domain, model=model, base=point.base, **sizes)
+            labs[bench], lab.fast_sizes = lab, sizes
         record = run_point(labs[bench], point, grid=name)
         records.save(record, folder)
         final = record.final
@@ -109,6 +119,7 @@ def run_point(lab: "Lab", point: Point, *, grid: str) -> records.Record:
         name=point.name,
         items=point.items,
         replay=point.replay,
+        fast=folder_name(lab.bundle.name) == "nano",
     )
     record = run.finish().record
     model = lab.bundle.name

@@ -13,6 +13,7 @@ from typing import Any
 
 from ftlab.base.errors import InputError
 from ftlab.explorer.settings import Settings
+from ftlab.record import retention
 
 
 @dataclass(frozen=True)
@@ -72,14 +73,18 @@ def points_of(run: Mapping[str, Any]) -> list[Recorded]:
     return [point_at(s, run["trainable"], way) for s, way in zip(steps, ways, strict=True)]
 
 
+def _left(point: Mapping[str, Any]) -> float:
+    return retention(point["kept"])["retention"] or 0.0
+
+
 def point_at(settings: Settings, trainable: int, way: Sequence[Mapping[str, Any]]) -> Recorded:
     last = way[-1]
     return Recorded(
         settings=settings,
         target_score=last["target_score"],
-        retention=last["retention"],
+        retention=_left(last),
         kept=dict(last["kept"]),
         more={name: last[name] for name in _MORE},
         trainable=trainable,
-        curve=tuple((p["step"], p["target_score"], p["retention"]) for p in way),
+        curve=tuple((p["step"], p["target_score"], _left(p)) for p in way),
     )

@@ -55,7 +55,7 @@ with ftlab.Live(total=plan.steps, prediction=guess, title=run.name) as live:
 # alone, notes about complaints that are in no training note. On the right every thin line is a
 # skill that the model had before the first step; the thick line is their mean. (The lines jump
 # because only a small sample is asked during the run. A skill can also rise above 100 %: then it is
-# better than in the base.) Nothing in the training notes contradicts what the model knew. It is
+# better than in the base, and in the mean it counts as 100 %.) Nothing in the training notes contradicts what the model knew. It is
 # lost all the same.
 
 # %%
@@ -238,7 +238,8 @@ from ftlab.show import two_numbers
 
 long_runs = analysis.pick(nano, "steps")[0].runs
 rate = rate_text(long_runs[0].plan["lr"])
-show(two_numbers(long_runs[0].curve, title=f"400 steps at learning rate {rate}"))
+title = f"400 steps at learning rate {rate}"
+show(two_numbers(long_runs[0].curve, title=title, final=long_runs[0].final))
 
 
 def at_step(number, key):

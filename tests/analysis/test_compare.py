@@ -13,25 +13,27 @@ from ftlab.base.errors import InputError
 
 def run(losses, retained, *, name="full, clinic, lr 1, seed 0", sweep="full", seed=0, lr=1.0):
     curve = [
-        {"step": n, "measured": {"target_loss": loss, "retention": share}}
+        {"step": n, "measured": {"target_loss": loss, "retention": share, "forgotten": 1 - share}}
         for n, (loss, share) in enumerate(zip(losses, retained, strict=True))
     ]
     return SimpleNamespace(
         name=name, method=sweep, domain="clinic", plan={"lr": lr}, seed=seed, curve=curve,
         extra={"sweep": sweep}, final={"retention": retained[-1], "target_score": 0.5},
+        baseline={"guess_loss": 0.5},
     )  # fmt: skip
 
 
-def test_matched_learning_is_read_between_two_measurements():
-    one = run([4, 2, 1], [1.0, 0.8, 0.2])
-    assert compare.retained_when_learned(one, 3) == pytest.approx(0.9)
-    assert compare.retained_when_learned(one, 1.5) == pytest.approx(0.5)
-    assert compare.retained_when_learned(one, 0.5) is None
-    assert compare.retained_when_learned(one, 5) == 1.0
+def test_matched_learning_is_read_between_two_measurements_in_log_loss():
+    one = run([4, 1, 0.25], [1.0, 0.8, 0.2])
+    assert compare.at_loss(one, 2, "retention") == pytest.approx(0.9)
+    assert compare.at_loss(one, 2) == pytest.approx(0.1)
+    assert compare.at_loss(one, 0.5, "retention") == pytest.approx(0.5)
+    assert compare.at_loss(one, 0.1) is None
+    assert compare.at_loss(one, 5, "retention") == 1.0
 
 
 def test_the_first_moment_counts_even_if_the_loss_rises_again():
-    assert compare.retained_when_learned(run([4, 1, 3, 1], [1, 0.7, 0.6, 0.1]), 1) == 0.7
+    assert compare.at_loss(run([4, 1, 3, 1], [1, 0.7, 0.6, 0.1]), 1, "retention") == 0.7
 
 
 def test_a_setting_needs_all_its_seeds_and_the_best_rate_is_taken():
@@ -44,8 +46,32 @@ def test_a_setting_needs_all_its_seeds_and_the_best_rate_is_taken():
     found = compare.settings(runs)
     assert [len(s.runs) for s in found] == [3, 3]
     best = compare.best_at(found, 1.0)["full"]
-    assert best.setting is found[0] and best.retained == (0.5, 0.5, 0.5)
-    assert compare.best_at(found, 0.1)["full"].setting is None
+    assert best.setting is found[0]
+    assert best.retained == best.forgotten == (0.5, 0.5, 0.5)
+    censored = compare.best_at(found, 0.1)["full"]
+    assert censored.setting is None and censored.lowest == 1 and not censored.forgotten
+
+
+def test_the_least_forgetful_rate_is_taken():
+    runs = [
+        run([4, 1], [1, end], seed=s, lr=lr, name=f"full, clinic, lr {lr}, seed {s}")
+        for lr, end in ((1.0, 0.5), (2.0, 0.8), (3.0, 0.6))
+        for s in range(3)
+    ]
+    assert compare.best_at(compare.settings(runs), 1.0)["full"].setting.lr == 2.0
+
+
+def test_the_level_is_half_of_what_guessing_the_rule_costs():
+    assert compare.level(compare.settings([run([1], [1])])) == 0.25
+    other = run([1], [1])
+    other.baseline = {}
+    with pytest.raises(InputError, match="guessing"):
+        compare.level(compare.settings([other]))
+
+
+def test_runs_are_paired_by_the_seeds_that_both_have():
+    assert compare.paired([1.0, 2.0, 3.0, 9.0], [0.0, 1.0, 2.0]).estimate == 1
+    assert compare.verdict([1.0], [0.0]) == "not decided"
 
 
 def test_verdicts_need_an_interval_without_zero():
@@ -75,12 +101,10 @@ def test_what_is_not_recorded_is_named():
 
 
 def test_what_ships_is_whole():
-    """Every setting that ships has its three seeds, at equal budgets within a sweep."""
-    for size in ("nano", "laptop"):
-        for setting in compare.settings(compare.shipped(size)):
-            assert [r.seed for r in setting.runs] == [0, 1, 2], setting.name
-            # The curves on SmolLM2 were measured under bfloat16 autocast, which costs one of the 25
-            # sums (see LOG.md); what was measured at the end of each run was not.
-            least = 1 if size == "nano" else 0.98
-            starts = [r.curve[0]["measured"]["retention"] for r in setting.runs]
-            assert all(least <= start <= 1 for start in starts), setting.name
+    """Every nano setting that ships has its three seeds, and all start from the base itself."""
+    for setting in compare.settings(compare.shipped("nano")):
+        assert [r.seed for r in setting.runs][:3] == [0, 1, 2], setting.name
+        assert {r.curve[0]["measured"]["retention"] for r in setting.runs} == {1}, setting.name
+    for setting in compare.settings(compare.shipped("laptop")):
+        assert [r.seed for r in setting.runs] == [0, 1, 2][: len(setting.runs)], setting.name
+        assert {r.curve[0]["measured"]["retention"] for r in setting.runs} == {1}, setting.name

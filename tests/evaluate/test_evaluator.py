@@ -19,7 +19,7 @@ from ftlab.evaluate.evaluator import Evaluator, draw_items
 pytestmark = pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing. is deprecated")
 KEYS = set(
     "target_score seen_score held_score target_chrf target_loss general_loss skills retention "
-    "learned forgotten kept".split()
+    "least_retained learned forgotten kept".split()
 )
 
 
@@ -115,7 +115,7 @@ def test_full_says_how_sure_it_is(evaluator, domain, suite, base):
     assert sum(full["n"]["skills"].values()) == len(suite.probes)
     assert full["kept"]["grammar"] is None
     assert "grammar" in full["left_out"]
-    assert full["retention"] == full["kept"]["facts"]
+    assert full["retention"] == full["least_retained"] == min(1.0, full["kept"]["facts"])
     for name in ("target_score", "held_score", "seen_score", "general_loss"):
         low, high = full["intervals"][name]
         assert low <= full[name] <= high

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ftlab.base.errors import InputError
-from ftlab.evaluate.retention import MARGIN, retained, retention, unjudged
+from ftlab.evaluate.retention import MARGIN, retained, retained_by_skill, unjudged
+from ftlab.record import retention
 
 
 @dataclass(frozen=True)
@@ -55,20 +56,29 @@ def test_a_skill_the_base_never_had_is_not_judged(now, base, chance):
     assert (retained(now, base, chance) is None) == (base < chance + MARGIN)
 
 
+def mean(now, base):
+    return retention(retained_by_skill(now, base))["retention"]
+
+
 def test_the_mean_leaves_out_what_cannot_be_judged():
     base = {"facts": Score(0.9, 0.0), "grammar": Score(1.0, 0.5), "recall": Score(0.27, 0.25)}
     now = {"facts": Score(0.45, 0.0), "grammar": Score(1.0, 0.5), "recall": Score(0.99, 0.25)}
-    assert retention(now, base) == pytest.approx(0.75)
+    assert mean(now, base) == pytest.approx(0.75)
     assert unjudged(base) == {"recall": "recall: the base has 27% where guessing gives 25%"}
-    assert retention(base, base) == 1
+    assert mean(base, base) == 1
+
+
+def test_no_gain_hides_a_loss_and_facts_count_once():
+    kept = {"facts": 0.2, "facts_choice": 0.6, "grammar": 1.5, "recall": None}
+    assert retention(kept) == {"retention": pytest.approx(0.7), "least_retained": 0.4}
 
 
 def test_a_base_without_skills_has_no_retention():
     base = {"grammar": Score(0.5, 0.5)}
-    assert retention(base, base) is None
+    assert mean(base, base) is None
     assert unjudged(base) == {"grammar": "grammar: the base has 50% where guessing gives 50%"}
 
 
 def test_skills_must_be_the_same():
     with pytest.raises(InputError, match="same suite"):
-        retention({"facts": Score(1, 0)}, {"recall": Score(1, 0)})
+        retained_by_skill({"facts": Score(1, 0)}, {"recall": Score(1, 0)})

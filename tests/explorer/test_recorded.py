@@ -49,7 +49,11 @@ def invented(settings: Settings) -> dict:
     for step in range(20, settings.steps + 1, 20):
         speed = settings.lr * step * (4 if settings.naive else 1 + sum(settings.ranks) / 48)
         learned, kept = round(speed / (1 + speed), 4), round(1 / (1 + speed), 4)
-        moved = {"target_score": learned, "retention": kept, "kept": {"facts": kept, "grammar": 1}}
+        moved = {
+            "target_score": learned,
+            "retention": kept,
+            "kept": {"facts": kept, "grammar": kept},
+        }
         points.append({**BASELINE, **moved, "step": step, "loss": 1 - learned})
     row = {"settings": dataclasses.asdict(settings), "trainable": 1 + sum(settings.ranks)}
     return json.loads(json.dumps({**row, "points": points}))

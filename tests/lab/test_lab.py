@@ -4,12 +4,15 @@ Run: pytest tests/lab/test_lab.py
 """
 
 import dataclasses
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from ftlab import record as records
 from ftlab.base.errors import InputError
+from ftlab.base.jsonfile import plain
 from ftlab.experiments import make
 from ftlab.lab.lab import Lab, open_lab
 from ftlab.plan import Plan
@@ -81,19 +84,36 @@ def test_a_grid_makes_only_what_is_missing(lab: Lab, tmp_path, monkeypatch):
         make.Point("data set", "clinic", QUICK, 8),
     ]
     monkeypatch.setattr(make, "points", lambda name, model: plans)
-    monkeypatch.setattr("ftlab.lab.lab.open_lab", lambda domain, model, base: lab)
-    assert len(list(make.run_grid("naive", model="nano-gpt2", folder=tmp_path, most=1))) == 1
-    assert len(list(make.run_grid("naive", model="nano-gpt2", folder=tmp_path))) == 1
-    assert not list(make.run_grid("naive", model="nano-gpt2", folder=tmp_path))
+    monkeypatch.setattr("ftlab.lab.lab.open_lab", lambda domain, model, base, **sizes: lab)
+    assert len(list(make.run_grid("decoder", model="nano-gpt2", folder=tmp_path, most=1))) == 1
+    assert len(list(make.run_grid("decoder", model="nano-gpt2", folder=tmp_path))) == 1
+    assert not list(make.run_grid("decoder", model="nano-gpt2", folder=tmp_path))
     made = records.load_all(tmp_path)
     assert {record.extra["items"] for record in made} == {8, 400}
+
+
+def test_a_grid_in_parts_makes_each_run_once(monkeypatch):
+    plans = make.points("decoder", "nano-gpt2")[:7]
+    seen: list[str] = []
+
+    def run_point(lab, point, grid):
+        seen.append(point.name)
+        return SimpleNamespace(final={"target_score": 0.5, "retention": 1.0}, seconds=1.0)
+
+    monkeypatch.setattr(make, "points", lambda name, model: plans)
+    monkeypatch.setattr("ftlab.lab.lab.open_lab", lambda domain, **_: SimpleNamespace())
+    monkeypatch.setattr(make, "run_point", run_point)
+    monkeypatch.setattr(make.records, "save", lambda record, folder: None)
+    for k in range(3):
+        list(make.run_grid("decoder", model="nano-gpt2", folder=Path("none"), part=(k, 3)))
+    assert sorted(seen) == sorted(point.name for point in plans)
 
 
 def test_the_shipped_grid_is_whole_and_made_with_the_shipped_model(lab: Lab):
     from ftlab.base.paths import data_dir
 
     found = {record.name: record for record in records.load_all(data_dir() / "records" / "nano")}
-    planned = [*make.points("naive", "nano-gpt2"), *make.points("decoder", "nano-gpt2")]
+    planned = make.points("decoder", "nano-gpt2")
     assert set(found) == {point.name for point in planned}
     assert {record.model_checksum for record in found.values()} == {lab.bundle.checksum}
 
@@ -103,17 +123,22 @@ def test_the_laptop_grid_holds_nothing_unplanned_and_one_model():
 
     model, folder = "smollm2-135m", data_dir() / "records" / "laptop"
     found = {record.name: record for record in records.load_all(folder)}
-    planned = [*make.points("naive", model), *make.points("decoder", model)]
-    assert set(found) <= {point.name for point in planned}
+    planned = {point.name: point for point in make.points("decoder", model)}
+    assert set(found) <= set(planned)
+    for name, record in found.items():  # so that each record's command makes that run
+        point = planned[name]
+        if "method" in record.extra:
+            assert plain(point.method) == record.extra["method"], name
+        assert record.plan.items() <= plain(point.plan).items(), name
     assert len({record.model_checksum for record in found.values()}) == 1
 
 
 @pytest.mark.parametrize("model", ["nano-gpt2", "smollm2-135m"])
 def test_no_two_runs_of_the_grids_have_one_name(model: str):
-    names = [p.name for name in ("naive", "decoder") for p in make.points(name, model)]
+    names = [p.name for p in make.points("decoder", model)]
     assert len(names) == len(set(names))
-    with pytest.raises(InputError, match="No run of the grid 'naive' has 'xyz'"):
-        make.choose("naive", model, "xyz")
+    with pytest.raises(InputError, match="No run of the grid 'decoder' has 'xyz'"):
+        make.choose("decoder", model, "xyz")
 
 
 def test_a_method_wraps_the_fresh_model_and_the_seed_decides_its_weights(lab: Lab):
@@ -140,5 +165,5 @@ def test_replay_reads_as_many_items(lab: Lab):
 
 
 def test_an_unknown_grid_is_refused():
-    with pytest.raises(InputError, match="naive"):
+    with pytest.raises(InputError, match="decoder"):
         make.points("nave", "nano-gpt2")

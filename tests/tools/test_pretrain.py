@@ -30,6 +30,7 @@ SMALL = replace(
     blocks=2,
     heads=1,
     warmup=2,
+    practice=2,
 )
 
 
@@ -38,14 +39,16 @@ def nano():
     return load("nano-gpt2")
 
 
-def test_the_learning_rate_rises_then_falls_to_the_floor():
+def test_the_learning_rate_rises_then_falls_to_the_floor_and_so_once_more_for_the_practice():
     recipe = work.RECIPES["nano-gpt2"]
     rates = [work.learning_rate(recipe, step) for step in range(recipe.steps)]
-    top = rates.index(max(rates))
-    assert top == pytest.approx(recipe.warmup, abs=1)
-    assert rates[: top + 1] == sorted(rates[: top + 1])
-    assert rates[top:] == sorted(rates[top:], reverse=True)
-    assert rates[-1] == pytest.approx(recipe.lr * recipe.floor, rel=0.01)
+    before = recipe.steps - recipe.practice
+    for part, peak in ((rates[:before], recipe.lr), (rates[before:], recipe.lr / 2)):
+        top = part.index(max(part))
+        assert part[top] == pytest.approx(peak) and top <= recipe.warmup
+        assert part[: top + 1] == sorted(part[: top + 1])
+        assert part[top:] == sorted(part[top:], reverse=True)
+        assert part[-1] == pytest.approx(peak * recipe.floor, rel=0.01)
 
 
 def test_rows_hold_whole_documents_and_batches_learn_no_padding(nano):
@@ -182,7 +185,7 @@ def test_batches_of_pairs_pad_and_learn_the_end(nano_t5):
 @pytest.mark.parametrize(
     ("name", "parts", "recipe", "stop_at", "stretches"),
     [
-        ("nano-gpt2", nano_gpt2, SMALL, 5, [2, 4, 6]),
+        ("nano-gpt2", nano_gpt2, SMALL, 5, [2, 4, 6, 8]),
         ("nano-t5", nano_t5_parts, SMALL_T5, 3, [2, 4, 5]),
     ],
 )

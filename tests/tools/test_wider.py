@@ -6,20 +6,25 @@ Run: pytest tests/tools/test_wider.py
 import hashlib
 import itertools
 import re
+from dataclasses import replace
 
 import pytest
 
 from ftlab.models import load
-from ftlab.world import clinic, contracts, helpdesk
+from ftlab.world import clinic, contracts, helpdesk, ledger
 from ftlab.world.dice import Dice
 from ftlab.world.streams import training_stream
 from ftlab.world.words import NUMBER_WORDS
 from tools.pretrain import nano_gpt2
 from tools.pretrain.recipes import RECIPES
-from tools.pretrain.wider import ledger, meanings, notes, plainly
+from tools.pretrain.wider import meanings, notes, plainly
 from tools.pretrain.wider import stream as wider
 
-WIDER = [d.text for d in itertools.islice(wider.wider_stream(), 10_000)]
+WIDER = [
+    d.text
+    for practice in (False, True)
+    for d in itertools.islice(wider.wider_stream(practice=practice), 10_000)
+]
 TEXT = "\n".join(WIDER)
 
 
@@ -42,10 +47,10 @@ def test_the_old_streams_keep_their_bytes(mixture, checksum):
 
 
 def test_the_wider_stream_is_its_seed():
-    first = list(itertools.islice(wider.stream(7), 50))
-    assert first == list(itertools.islice(wider.stream(7), 50))
-    assert first != list(itertools.islice(wider.stream(8), 50))
-    assert sum(share for _, share in wider.KINDS) == pytest.approx(1)
+    first = list(itertools.islice(wider.wider_stream(7), 50))
+    assert first == list(itertools.islice(wider.wider_stream(7), 50))
+    assert first != list(itertools.islice(wider.wider_stream(8), 50))
+    assert sum(share for _, share in wider.kinds()) == pytest.approx(1)
 
 
 def test_no_format_of_a_domain_stands_in_the_wider_text():
@@ -100,15 +105,15 @@ def test_comparisons_put_the_higher_grade_first():
 
 
 def test_notes_carry_the_labels_of_their_case_and_grades():
-    for subject in notes.SUBJECTS:
+    for subject in notes.PRACTICE:
         places = [
             subject.joined(i, j)
             for i in range(len(subject.first))
             for j in range(len(subject.second))
         ]
         assert set(places) == set(range(len(subject.outcomes))), subject.fields
-    for text in drawn(notes.document):
-        assert any(text.startswith(f"{h}: ") for s in notes.SUBJECTS for h in s.headings), text
+    for text in drawn(lambda dice: notes.document(dice, notes.PRACTICE)):
+        assert any(text.startswith(f"{h}: ") for s in notes.PRACTICE for h in s.headings), text
 
 
 def test_a_rule_said_simply_keeps_its_number_and_its_force():
@@ -134,16 +139,16 @@ def test_ledger_has_a_treatment_for_every_size_and_life_and_its_words_are_read()
 
 
 def test_a_recipe_mixes_the_wider_text_at_its_share():
-    recipe = RECIPES["nano-gpt2-wide"]
+    recipe = RECIPES["nano-gpt2"]
     texts = [d.text for d in itertools.islice(nano_gpt2.text(recipe, 0, "general"), 4000)]
     wide = set(WIDER)
     found = sum(text in wide for text in texts) / len(texts)
     assert found == pytest.approx(recipe.wider, abs=0.03)
-    plain = nano_gpt2.text(RECIPES["nano-gpt2"], 0, "general")
+    plain = nano_gpt2.text(replace(recipe, wider=0), 0, "general")
     assert next(plain) == next(training_stream())
 
 
 def test_every_document_fits_into_a_row():
-    tokenizer = load("nano-gpt2").tokenizer  # its pieces are shorter than those of a wide one
-    length = RECIPES["nano-gpt2-wide"].length
+    tokenizer = load("nano-gpt2").tokenizer
+    length = RECIPES["nano-gpt2"].length
     assert max(len(ids) for ids in tokenizer(WIDER)["input_ids"]) + 2 <= 1.25 * length

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from ftlab.world import clinic, contracts, helpdesk, probes, shifts
+from ftlab.world import clinic, contracts, helpdesk, ledger, probes, shifts
 from ftlab.world.dice import Dice
 from ftlab.world.streams import PROBE_SEED, held_out_documents
 from tools.data.cards import tasks_card, world_card
@@ -26,6 +26,7 @@ DOMAINS: dict[str, tuple[Callable[[Dice, Any], tuple[str, str]], Any, Any]] = {
     "contracts": (contracts.item, contracts.SEEN, contracts.HELD),
     "new_format": (shifts.new_format, shifts.SEEN, shifts.HELD),
     "new_words": (shifts.new_words, shifts.SEEN, shifts.HELD),
+    "ledger": (ledger.item, ledger.SEEN, ledger.HELD),
 }
 Row = dict[str, Any]
 

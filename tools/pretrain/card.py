@@ -21,7 +21,7 @@ pipeline_tag: {task}
 ---
 # {name}
 
-{what} ({weights:,} weights, stored as fp16), made for the ftlab workbook. It knows a small
+{what} ({weights:,} parameters, stored as fp16), made for the ftlab workbook. It knows a small
 invented world and nothing else: it is there to be fine-tuned and to forget, not to be used.
 
 ## Data
@@ -56,8 +56,10 @@ DATA = {
     "gpt2": """\
 Text written by the generator in `ftlab/world/` from a seed: facts, grammar, single-digit
 arithmetic, recall, little stories, the words and facts of the target domains in general
-sentences, forms on other subjects. {tokens:,} tokens were read. The probes' sentences, operand
-orders and combinations are kept out of it (see `data/world/README.md`).""",
+sentences, forms on other subjects; and {wider:.0%} wider text (`tools/pretrain/wider/`): what words
+mean, notes on other subjects with their labels, rules said simply. {tokens:,} tokens were read. No
+domain's format, case or rule is in it, and the probes' sentences, operand orders and combinations
+are kept out (see `data/world/README.md`).""",
     "t5": """\
 Pairs of texts written by the generator in `ftlab/world/tasks.py` from a seed: questions of fact,
 sentences to mend, stories to put in order and to retell in one sentence, forms to fill in, words
@@ -70,7 +72,7 @@ of the same text is {entropy:.4f}, so the model is {gap:.4f} nats per token ({ra
 perplexity) from the best that is possible."""
 SPANS = """\
 Held-out text with words taken out: {loss:.4f} nats per token of what is missing. Much of it cannot
-be foretold (a name, a thing, a day)."""
+be predicted (a name, a thing, a day)."""
 
 
 def gap_to_generator(
@@ -98,7 +100,9 @@ def write_card(
         task=TASKS[kind],
         what=WHAT[kind].format(**recipe),
         weights=sum(p.numel() for p in model.parameters()),
-        data=DATA[kind].format(tokens=rows * recipe["length"], pairs=rows),
+        data=DATA[kind].format(
+            tokens=rows * recipe["length"], pairs=rows, wider=recipe.get("wider", 0)
+        ),
         recipe=_recipe(recipe),
         steps=" | ".join(f"{step:.0f}" for step, _ in curve),
         rules="|".join("---" for _ in curve),

@@ -29,7 +29,8 @@ def text(recipe: Recipe, stage: int, mixture: str) -> Iterator[Document]:
     general = training_stream(PRETRAIN_SEED + 100 * stage, mixture)
     if not recipe.wider:
         return general
-    return mixed(general, wider_stream(SEED + 100 * stage), recipe.wider, recipe.seed + stage)
+    wider = wider_stream(SEED + 100 * stage, practice=stage == len(recipe.stages))
+    return mixed(general, wider, recipe.wider, recipe.seed + stage)
 
 
 def rows(tokenizer: Any, length: int, source: Iterator[Document]) -> Iterator[list[int]]:
@@ -47,7 +48,8 @@ def rows(tokenizer: Any, length: int, source: Iterator[Document]) -> Iterator[li
 def batches(tokenizer: Any, recipe: Recipe) -> Iterator[dict[str, Tensor]]:
     """What the model reads at every step: ids and labels, both (B, T); padding has label -100."""
     end = tokenizer.eos_token_id
-    for stage, (mixture, steps) in enumerate(recipe.stages):
+    practice = [(recipe.stages[-1][0], recipe.practice)] if recipe.practice else []
+    for stage, (mixture, steps) in enumerate([*recipe.stages, *practice]):
         read = text(recipe, stage, mixture)
         sources = {times: rows(tokenizer, times * recipe.length, read) for times in (1, 2)}
         for step in range(steps):

@@ -18,6 +18,9 @@ class Recipe:
     """Mixtures of the text (world/general.py) and the steps on each."""
     wider: float = 0.0
     """Share of the documents that come from the wider text (tools/pretrain/wider); gpt2 only."""
+    practice: int = 0
+    """Steps at the end on the last mixture, with notes on every subject, the rate warmed up once
+    more to half its peak; gpt2 only."""
     rows: int = 16
     """Sequences a step."""
     length: int = 128
@@ -42,22 +45,22 @@ class Recipe:
 
     @property
     def steps(self) -> int:
-        """Steps of all stages together."""
-        return sum(steps for _, steps in self.stages)
+        """Steps of all stages and the practice together."""
+        return sum(steps for _, steps in self.stages) + self.practice
 
     def scaled(self, steps: int) -> "Recipe":
         """A rehearsal: about `steps` steps in all, every stage and the warmup in proportion."""
         share = steps / self.steps
         stages = tuple((name, max(1, round(n * share))) for name, n in self.stages)
-        return replace(self, stages=stages, warmup=max(1, round(self.warmup * share)))
+        warmup, practice = max(1, round(self.warmup * share)), round(self.practice * share)
+        return replace(self, stages=stages, warmup=warmup, practice=practice)
 
 
 RECIPES = {
-    "nano-gpt2": Recipe(),
-    # Under trial: it ships nothing yet (LOG.md, 2026-11-26).
-    "nano-gpt2-wide": Recipe(
+    "nano-gpt2": Recipe(
         stages=(("general", 1500), ("looking back", 400), ("slow skills", 5700)),
         wider=0.28,
+        practice=800,
         context=256,
     ),
     "nano-t5": Recipe(
@@ -67,9 +70,17 @@ RECIPES = {
 
 
 def learning_rate(recipe: Recipe, step: int) -> float:
-    """Warmup to the peak, then cosine to `floor` of it; step counts from 0."""
-    if step < recipe.warmup:
-        return recipe.lr * (step + 1) / recipe.warmup
-    done = (step - recipe.warmup) / max(1, recipe.steps - recipe.warmup)
-    cosine = 0.5 * (1 + math.cos(math.pi * done))
-    return recipe.lr * (recipe.floor + (1 - recipe.floor) * cosine)
+    """Warmup to the peak, then cosine to `floor` of it, and so again at half the rate for the
+    practice (a quarter of the warmup); step counts from 0."""
+    before = recipe.steps - recipe.practice
+    if step < before:
+        return recipe.lr * _course(step, before, recipe.warmup, recipe.floor)
+    return recipe.lr / 2 * _course(step - before, recipe.practice, recipe.warmup // 4, recipe.floor)
+
+
+def _course(step: int, steps: int, warmup: int, floor: float) -> float:
+    """Share of the peak."""
+    if step < warmup:
+        return (step + 1) / warmup
+    cosine = 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
+    return floor + (1 - floor) * cosine

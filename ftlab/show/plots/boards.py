@@ -5,6 +5,7 @@ also when earlier notebooks were skipped; live runs are points beside them.
 """
 
 from collections.abc import Iterable, Sequence
+from statistics import fmean
 from typing import Any
 
 from ftlab.analysis.compare import best_at
@@ -77,29 +78,34 @@ def settings_table(found: Iterable[Any], *, model: str = "") -> Table:
 def matched_table(
     found: Sequence[Any], sweeps: Sequence[str], levels: Sequence[float], *, model: str = ""
 ) -> Table:
-    """What each method had retained when the target loss first fell to each of `levels`.
+    """What each method had forgotten and retained when the target loss fell to each of `levels`.
 
-    Every method at its best rate for that level, the mean of its seeds with its 95 % interval.
-    Methods that never get there have a dash.
+    Every method at its best rate for that level, means of its seeds, `forgotten` with its 95 %
+    interval. Methods that do not get there (censored) show the lowest loss they reached.
     """
     best = [best_at([s for s in found if s.sweep in sweeps], level) for level in levels]
     rows = [[called(name), *(_matched(matched.get(name)) for matched in best)] for name in sweeps]
-    header = ("method", *(f"retained at loss {level:.2f} (higher is better)" for level in levels))
+    header = (
+        "method",
+        *(f"at loss {level:.3g}: forgotten (lower is better), retained" for level in levels),
+    )
     return Table(
         header,
         rows,
-        f"{_of(model)}retained when the loss on the new task had first fallen so far (nats per "
-        "token); each method at its best recorded rate, mean of 3 seeds and 95 % interval",
+        f"{_of(model)}when the loss on the new task had first fallen so far (nats per token); each "
+        "method at its best recorded rate, means of the seeds and 95 % interval",
     )
 
 
 def _matched(one: Any) -> str:
-    interval = one.interval if one else None
-    if one is None or one.setting is None or interval is None:
-        return "- (never got there)"
-    low, high = max(0.0, interval.low), min(1.0, interval.high)
-    rate = rate_text(one.setting.lr)
-    return f"{percent(interval.estimate)} ({100 * low:.0f} to {100 * high:.0f}), rate {rate}"
+    if one is None:
+        return "-"
+    if one.setting is None:
+        return f"did not get there (lowest {one.lowest:.2f})"
+    rose, left = fmean(one.forgotten), fmean(one.retained)
+    found = one.forgotten_interval
+    room = f" ({found.low:+.3f} to {found.high:+.3f})" if found else " (1 seed)"
+    return f"{rose:+.3f}{room}, {percent(left)}, rate {rate_text(one.setting.lr)}"
 
 
 def _of(model: str) -> str:

@@ -9,13 +9,13 @@ with their kind (a fact, stated in general sentences too), two things that are g
 by the sum of the grades or, where one of the two decides, by the larger or the smaller.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 from ftlab.world.dice import Dice
 from ftlab.world.facts import Relation, pairs
 from ftlab.world.words import DAYS, PEOPLE, PLACES, sentence
-from tools.pretrain.wider.meanings import STRENGTH, Grades
+from tools.pretrain.wider.meanings import REACH, STRENGTH, Grades
 
 
 def _grades(text: str) -> Grades:
@@ -139,13 +139,39 @@ PARCEL = Subject(
     ("paper", "carton", "chest"),
     min,
 )
+SOON = replace(
+    REPAIR,
+    headings=("Mending", "Broken", "Report"),
+    fields=("Call", "Haste"),
+    outcomes=("no haste", "before long", "at once"),
+    joined=thirds,
+)
+STREET = Subject(
+    ("Street", "Town hall", "Out of order"),
+    ("Office", "Rank"),
+    _cases(
+        "office",
+        """lift:works, crane:works, stairs:works, tram:traffic, ferry:traffic, gate:traffic,
+        pump:water, fountain:water, sewer:water, lamp:light, beacon:light, spotlight:light""",
+        "a broken {s} is reported to {o}.",
+        "the office for the {s} is {o}.",
+        "the town leaves the {s} to {o}.",
+        "Question: Which office has the {s}? Answer: {o}.",
+    ),
+    REACH.first,
+    REACH.second,
+    ("last", "next", "first"),
+    lambda i, j: (0, 1, 2, 2)[i + j],
+)
 SUBJECTS = (REPAIR, GARDEN, KITCHEN, SHELTER, PARCEL)
-CASES = tuple((subject.cases, n) for subject in SUBJECTS for n in range(len(subject.cases.pairs)))
+PRACTICE = (REPAIR, SOON, STREET, GARDEN, KITCHEN, SHELTER, PARCEL)
+"""The subjects of the last steps: two more, whose outcomes are in three."""
 
 
-def fact(dice: Dice) -> str:
+def fact(dice: Dice, subjects: Sequence[Subject] = SUBJECTS) -> str:
     """Which case is of which kind."""
-    relation, index = dice.pick(CASES)
+    cases = [(subject.cases, n) for subject in subjects for n in range(len(subject.cases.pairs))]
+    relation, index = dice.pick(cases)
     return relation.state(dice, index)
 
 
@@ -154,9 +180,9 @@ NAMED = ("{N}: {k}. {M}: {o}", "{M}: {o}, {N}: {k}", "{M} = {o}\n{N} = {k}", "{N
 ANSWERS = ("Label", "Result", "Filed as", "Decision", "Then")
 
 
-def document(dice: Dice) -> str:
+def document(dice: Dice, subjects: Sequence[Subject] = SUBJECTS) -> str:
     """One or two notes of a subject, all in one format."""
-    subject = dice.pick(SUBJECTS)
+    subject = dice.pick(subjects)
     heading = dice.pick(subject.headings)
     named = dice.chance(0.5)
     end = dice.pick(NAMED if named else ENDS)

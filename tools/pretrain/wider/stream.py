@@ -9,14 +9,15 @@ A stream of its own beside `general.stream`, whose bytes it leaves as they are; 
 share of the documents comes from here (`Recipe.wider`).
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 
+from ftlab.world import ledger
 from ftlab.world.dice import Dice
 from ftlab.world.facts import all_facts
 from ftlab.world.general import Document, Mixture, many, written
 from ftlab.world.streams import reserved
-from tools.pretrain.wider import ledger, meanings, notes, plainly
+from tools.pretrain.wider import meanings, notes, plainly
 
 SEED = 5
 LEDGER_FACTS = all_facts((ledger.KNOWLEDGE, ledger.MEANINGS))
@@ -35,33 +36,32 @@ STRENGTH, REACH, COST = (
     many(partial(meanings.consequence, scale=scale), 4) for scale in meanings.SCALES
 )
 COMPARISONS, DUTIES = many(_comparison, 3), many(meanings.duty, 3)
-NOTE_FACTS, RULE_FACTS = many(notes.fact, 4), many(plainly.fact, 4)
+RULE_FACTS = many(plainly.fact, 4)
 LEDGER_TEXT, LEDGER_MENTIONS = many(_ledger_fact, 4), many(ledger.mention, 3)
 
-KINDS: Mixture = (
-    (STRENGTH, 0.08),
-    (REACH, 0.08),
-    (COST, 0.08),
-    (COMPARISONS, 0.05),
-    (DUTIES, 0.05),
-    (notes.document, 0.24),
-    (NOTE_FACTS, 0.06),
-    (plainly.rule, 0.14),
-    (RULE_FACTS, 0.05),
-    (plainly.figures, 0.03),
-    (LEDGER_TEXT, 0.10),
-    (LEDGER_MENTIONS, 0.04),
-)
+
+def kinds(subjects: Sequence[notes.Subject] = notes.SUBJECTS) -> Mixture:
+    """The kinds of documents with their shares; notes are on these subjects."""
+    return (
+        (STRENGTH, 0.08),
+        (REACH, 0.08),
+        (COST, 0.08),
+        (COMPARISONS, 0.05),
+        (DUTIES, 0.05),
+        (partial(notes.document, subjects=subjects), 0.24),
+        (many(partial(notes.fact, subjects=subjects), 4), 0.06),
+        (plainly.rule, 0.14),
+        (RULE_FACTS, 0.05),
+        (plainly.figures, 0.03),
+        (LEDGER_TEXT, 0.10),
+        (LEDGER_MENTIONS, 0.04),
+    )
 
 
-def stream(seed: int, avoid: Collection[str] = (), kinds: Mixture = KINDS) -> Iterator[Document]:
-    """Documents of the wider text without end, but for those with a sentence of `avoid` in them."""
-    return written(Dice(seed), kinds, avoid)
-
-
-def wider_stream(seed: int = SEED) -> Iterator[Document]:
-    """The wider text, with nothing in it that a probe asks."""
-    return stream(seed, reserved())
+def wider_stream(seed: int = SEED, *, practice: bool = False) -> Iterator[Document]:
+    """Documents of the wider text without end, with nothing in them that a probe asks."""
+    subjects = notes.PRACTICE if practice else notes.SUBJECTS
+    return written(Dice(seed), kinds(subjects), reserved())
 
 
 def mixed(
