@@ -37,6 +37,10 @@ from ftlab.evaluate.retention import retained
 from ftlab.plan import rate_text
 
 
+LONGER = " longer"
+"""What the names of sweeps end in whose runs last until they have learned enough."""
+
+
 @dataclass(frozen=True)
 class Setting:
     """Runs that differ only in their seed."""
@@ -166,20 +170,23 @@ def _interval(values: Sequence[float]) -> Interval | None:
 
 
 def best_at(found: Sequence[Setting], loss: float) -> dict[str, Matched]:
-    """Every sweep (method) at its best rate for the matched `loss`, in nats per token."""
+    """Every sweep (method) at its best rate for the matched `loss`, in nats per token.
+
+    Runs that were trained longer, until they got there, count to their method.
+    """
     best: dict[str, Matched] = {}
     for setting in found:
         rose, left = (
             tuple(value for run in setting.runs if (value := at_loss(run, loss, key)) is not None)
             for key in ("forgotten", "retention")
         )
-        lowest = max(map(_lowest, setting.runs))
-        before = best.get(setting.sweep) or Matched(setting.sweep, None, (), (), lowest)
+        lowest, sweep = max(map(_lowest, setting.runs)), setting.sweep.removesuffix(LONGER)
+        before = best.get(sweep) or Matched(sweep, None, (), (), lowest)
         lowest = min(lowest, before.lowest)
         better = not before.forgotten or fmean(rose or [math.inf]) < fmean(before.forgotten)
         if len(rose) == len(setting.runs) and better:
-            before = Matched(setting.sweep, setting, left, rose, lowest)
-        best[setting.sweep] = replace(before, lowest=lowest)
+            before = Matched(sweep, setting, left, rose, lowest)
+        best[sweep] = replace(before, lowest=lowest)
     return best
 
 

@@ -121,7 +121,10 @@ def run_point(lab: "Lab", point: Point, *, grid: str) -> records.Record:
         replay=point.replay,
         fast=folder_name(lab.bundle.name) == "nano",
     )
-    record = run.finish().record
+    for step in run:
+        if step.measured and step.measured["target_loss"] <= (point.stop_loss or -1):
+            break
+    record = run.record
     model = lab.bundle.name
     return dataclasses.replace(
         record,

@@ -30,6 +30,9 @@ class Point:
     base: Any = None
     """How the base is put into four bits (a Quantize), and measured so (None: it is not)."""
 
+    stop_loss: float | None = None
+    """The run ends where the target loss on the way is at most that, nats per token (None: not)."""
+
     @property
     def name(self) -> str:
         """Unique in its grid; begins the record's file name."""

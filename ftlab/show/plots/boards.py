@@ -83,7 +83,7 @@ def matched_table(
     Every method at its best rate for that level, means of its seeds, `forgotten` with its 95 %
     interval. Methods that do not get there (censored) show the lowest loss they reached.
     """
-    best = [best_at([s for s in found if s.sweep in sweeps], level) for level in levels]
+    best = [best_at(found, level) for level in levels]
     rows = [[called(name), *(_matched(matched.get(name)) for matched in best)] for name in sweeps]
     header = (
         "method",
