@@ -36,7 +36,6 @@ from ftlab.evaluate.intervals import Interval, paired_difference
 from ftlab.evaluate.retention import retained
 from ftlab.plan import rate_text
 
-
 LONGER = " longer"
 """What the names of sweeps end in whose runs last until they have learned enough."""
 

@@ -11,14 +11,14 @@ from dataclasses import replace
 import pytest
 
 from ftlab.models import load
-from ftlab.world import clinic, contracts, helpdesk, ledger
-from ftlab.world.dice import Dice
-from ftlab.world.streams import training_stream
-from ftlab.world.words import NUMBER_WORDS
 from tools.pretrain import nano_gpt2
 from tools.pretrain.recipes import RECIPES
 from tools.pretrain.wider import meanings, notes, plainly
 from tools.pretrain.wider import stream as wider
+from tools.world import clinic, contracts, helpdesk, ledger
+from tools.world.dice import Dice
+from tools.world.streams import training_stream
+from tools.world.words import NUMBER_WORDS
 
 WIDER = [
     d.text

@@ -1,4 +1,4 @@
-"""The small world: what it promises of its data. Run: pytest tests/world/test_world.py"""
+"""The small world: what it promises of its data. Run: pytest tests/tools/world/test_world.py"""
 
 import itertools
 import math
@@ -8,11 +8,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ftlab.base.paths import data_dir
-from ftlab.world import arithmetic, clinic, contracts, grammar, helpdesk, probes, recall, streams
-from ftlab.world.dice import Dice
-from ftlab.world.facts import GENERAL
-from ftlab.world.general import DOMAIN_RELATIONS, GENERAL_FACTS, stream
 from tools.data import build
+from tools.pretrain.wider.stream import wider_stream
+from tools.world import (
+    arithmetic,
+    clinic,
+    contracts,
+    grammar,
+    helpdesk,
+    ledger,
+    probes,
+    recall,
+    streams,
+)
+from tools.world.dice import Dice
+from tools.world.facts import GENERAL
+from tools.world.general import DOMAIN_RELATIONS, GENERAL_FACTS, stream
 
 TRAINING = [d.text for d in itertools.islice(streams.training_stream(), 20_000)]
 PROBES = probes.all_probes(streams.PROBE_SEED)
@@ -138,6 +149,7 @@ def test_domains_keep_their_splits_apart(name):
 
 def test_held_cases_never_occur_in_training_items():
     cases = {"clinic": clinic.HELD, "helpdesk": helpdesk.HELD, "contracts": contracts.HELD}
+    cases |= {"ledger": ledger.HELD}
     for name, held in cases.items():
         text = " ".join(str(row["prompt"]).lower() for row in DOMAINS[name]["train"])
         for case in held:
@@ -145,7 +157,8 @@ def test_held_cases_never_occur_in_training_items():
 
 
 def test_the_base_reads_every_word_of_the_domains():
-    known = set(" ".join(TRAINING).replace("\n", " ").lower().split())
+    wider = [document.text for document in itertools.islice(wider_stream(), 10_000)]
+    known = set(" ".join([*TRAINING, *wider]).replace("\n", " ").lower().split())
     stripped = {word.strip(".,:;?\"'") for word in known}
     for name in sorted(DOMAINS.keys() - {"new_words"}):
         for row in DOMAINS[name]["train"]:
