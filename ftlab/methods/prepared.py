@@ -1,7 +1,7 @@
 """What a method has made of a model: what may move in it, how fast, and how much that is.
 
 moving = Freeze()(model)
-print(moving)                  freeze: 1,189,888 of 2,789,120 parameters are trained (42.7 %)
+print(moving)                  freeze: 1,189,888 of 2,805,504 parameters are trained (42.4 %)
 moving.table()                 part by part, read back from the live model
 moving.groups(plan)            for the optimiser
 """
