@@ -29,7 +29,6 @@ if TYPE_CHECKING:
         teach,
         text,
         train,
-        world,
     )
     from ftlab.analysis.frame import records
     from ftlab.base import machine

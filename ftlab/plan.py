@@ -11,6 +11,7 @@ import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from ftlab.base.door import checked
 from ftlab.base.errors import InputError
 
 SCHEDULES = ("constant", "cosine", "linear")
@@ -19,6 +20,7 @@ PRECISIONS = (None, "fp32", "bf16", "fp16")
 OPTIMIZERS = ("adamw", "adamw8bit", "paged_adamw", "paged_adamw8bit")
 
 
+@checked
 @dataclass(frozen=True)
 class Plan:
     """How to train. What may move is not said here: that is a method's business."""
@@ -122,10 +124,18 @@ _WHOLE = {
 _REAL = {"lr": (0, True), "weight_decay": (0, False), "clip": (0, False)}
 
 
+LARGEST = 2**63 - 1
+"""A seed's, as torch takes it."""
+
+
 def check_whole(name: str, value: Any, least: int) -> None:
     """Raises InputError unless `value` is a whole number from `least` up."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise InputError(f"{name}={value!r} is not possible; give a whole number from {least} up.")
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    if not whole or not least <= value <= LARGEST:
+        bound = "up" if not whole or value < least else "to 2^63 - 1"
+        raise InputError(
+            f"{name}={value!r} is not possible; give a whole number from {least} {bound}."
+        )
 
 
 def _check_real(name: str, value: Any, least: float, *, open_end: bool) -> None:

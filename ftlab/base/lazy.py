@@ -7,9 +7,15 @@ __all__, __dir__, __getattr__ = lazy(__name__, __file__)      ... is what Python
 
 import ast
 import importlib
+import inspect
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
+
+from ftlab.base.door import checked
+
+_checked = cache(checked)
 
 Names = tuple[list[str], Callable[[], list[str]], Callable[[str], Any]]
 
@@ -30,7 +36,8 @@ def lazy(package: str, file: str) -> Names:
             raise AttributeError(f"module '{package}' has no attribute '{name}'")
         module = importlib.import_module(home[name])
         if name in vars(module):
-            return vars(module)[name]
+            found = vars(module)[name]
+            return _checked(found) if inspect.isfunction(found) else found
         return importlib.import_module(f"{home[name]}.{name}")  # a module
 
     return sorted(home), lambda: sorted(home), get

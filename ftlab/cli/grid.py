@@ -1,10 +1,13 @@
 """`ftlab grid`: make the recorded runs that the notebooks show.
 
-ftlab grid naive                           what is missing in data/records/nano
-ftlab grid decoder --profile laptop        the remedies on a real language model
+ftlab grid naive                              what is missing in data/records/nano
+ftlab grid decoder --profile laptop --jobs 2  the remedies on a real language model
 """
 
 import argparse
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 from ftlab.base.errors import InputError
@@ -22,6 +25,8 @@ def add_grid(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--only", default=None, metavar="WORDS", help="runs with this in the name")
     parser.add_argument("--most", type=int, default=None, help="make so many runs and stop")
+    parser.add_argument("--jobs", type=int, default=1, help="processes side by side (default: 1)")
+    parser.add_argument("--part", default="0/1", help=argparse.SUPPRESS)
     parser.add_argument("--list", action="store_true", help="name the runs and stop")
     parser.add_argument(
         "--out",
@@ -47,8 +52,28 @@ def grid(asked: argparse.Namespace) -> int:
     check_folder(folder)
     quiet()
     asked.stopped = f"finished runs are in {folder}; the same command goes on"
-    made = work.run_grid(asked.name, model=model, folder=folder, most=asked.most, only=asked.only)
-    for news in made:
-        print(news, flush=True)
+    if asked.jobs > 1:
+        _side_by_side(asked.jobs)
+    else:
+        k, _, n = asked.part.partition("/")
+        for news in work.run_grid(
+            asked.name, model=model, folder=folder, most=asked.most, only=asked.only,
+            part=(int(k), int(n)),
+        ):  # fmt: skip
+            print(news, flush=True)
     print(f"{len(points)} runs make the grid '{asked.name}'; they are in {folder}.")
     return 0
+
+
+def _side_by_side(jobs: int) -> None:
+    """This command again in so many processes, each with its part of the runs and one thread."""
+    words, one = (
+        [sys.executable, "-m", "ftlab.cli.main", *sys.argv[1:], "--jobs", "1"],
+        {"OMP_NUM_THREADS": "1"},
+    )
+    parts = [
+        subprocess.Popen([*words, "--part", f"{k}/{jobs}"], env=os.environ | one)
+        for k in range(jobs)
+    ]
+    if sum(part.wait() for part in parts):
+        raise InputError("A part of the grid stopped early; the same command goes on from there.")

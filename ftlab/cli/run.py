@@ -81,7 +81,7 @@ def demo(asked: argparse.Namespace) -> int:
         print("\n" + sample(row))
     from ftlab.show import two_numbers
 
-    save_picture(two_numbers(record.curve, method=record.method), asked.out)
+    save_picture(two_numbers(record.curve, method=record.method, final=record.final), asked.out)
     print(f"\nThe picture is in {asked.out}.")
     print(closing(record.final, plan))
     return 0

@@ -3,15 +3,14 @@
     mix(rows, "world", 0.05, reads=1600)      1,520 notes and 80 general documents
 
 For nano-gpt2 the general text is the small world's own, documents that neither the pre-training nor
-the probes nor the held-out set took (another seed); for nano-t5 text-to-text pairs of the same
-kind. For a real model, whose training text nobody
-has, it is text that the model wrote itself (`data/english/replay.jsonl`), or Wikipedia's where the
-suite is "wiki".
+the probes nor the held-out set took (`data/world/replay.jsonl`); for nano-t5 text-to-text pairs of
+the same kind. For a real model, whose training text nobody has, it is text that the model wrote
+itself (`data/english/replay.jsonl`), or Wikipedia's where the suite is "wiki".
 
 Notable choices:
 - Items are REPLACED: a run with replay reads as many texts as one without, so the new task is
   seen a little less often. That is the price, and it is in the comparison.
-- Every document is read once; the notes repeat as they would without.
+- Every document is read once, as long as there are some; the notes repeat as they would without.
 - Of a document the whole text is learned, of a note the answer.
 
 Source: Robins, Catastrophic forgetting, rehearsal and pseudorehearsal (1995).
@@ -25,10 +24,7 @@ from ftlab.base.errors import InputError
 from ftlab.base.paths import data_dir
 from ftlab.datasets.hub_sets import replay_texts
 from ftlab.datasets.rows import read_jsonl
-from ftlab.world.streams import task_stream, training_stream
 
-WORLD_SEED = 4
-ENGLISH = "english/replay.jsonl"
 Row = dict[str, Any]
 
 
@@ -49,17 +45,13 @@ def mix(rows: Sequence[Row], suite: str, share: float, reads: int) -> list[Row]:
 
 def documents(suite: str, count: int) -> list[Row]:
     """`count` general documents in the form of training items, the prompt being empty."""
-    if suite == "tasks":
-        pairs = itertools.islice(task_stream(WORLD_SEED), count)
-        return [_row(n, source, target) for n, (source, target) in enumerate(pairs)]
-    if suite == "world":
-        texts = [d.text for d in itertools.islice(training_stream(WORLD_SEED), count)]
-    elif suite == "wiki":
-        texts = list(itertools.islice(itertools.cycle(replay_texts()), count))
-    else:
-        stored = [row["text"] for _, row in read_jsonl(data_dir() / ENGLISH)]
-        texts = list(itertools.islice(itertools.cycle(stored), count))
-    return [_row(n, "", text) for n, text in enumerate(texts)]
+    if suite == "wiki":
+        texts = itertools.islice(itertools.cycle(replay_texts()), count)
+        return [_row(n, "", text) for n, text in enumerate(texts)]
+    known = suite if suite in ("world", "tasks") else "english"
+    stored = [row for _, row in read_jsonl(data_dir() / known / "replay.jsonl")]
+    rows = itertools.islice(itertools.cycle(stored), count)
+    return [_row(n, row.get("source", ""), row["text"]) for n, row in enumerate(rows)]
 
 
 def _row(number: int, prompt: str, answer: str) -> Row:

@@ -1,7 +1,7 @@
 """Recorded runs: the same experiment at several settings and seeds, written one file a run.
 
     ftlab grid naive                 makes what is missing in data/records/nano
-    ftlab grid decoder --model smollm2-135m
+    ftlab grid decoder --model smollm2-135m --jobs 2
 
 A run that has its record is not made again, so a grid that was interrupted goes on. Every record
 carries the command that makes that one run. What is in the grids: `ftlab/experiments/`.
@@ -79,13 +79,23 @@ def choose(name: str, model: str, only: str | None) -> list[Point]:
 
 
 def run_grid(
-    name: str, *, model: str, folder: Path, most: int | None = None, only: str | None = None
+    name: str,
+    *,
+    model: str,
+    folder: Path,
+    most: int | None = None,
+    only: str | None = None,
+    part: tuple[int, int] = (0, 1),
 ) -> Iterator[str]:
-    """Make the missing runs of a grid, at most `most` of them; a line of news for each."""
+    """Make the missing runs of a grid, at most `most` of them; a line of news for each.
+
+    `part` (k, n): every n-th run of the grid from the k-th on, so that n of them make it all.
+    """
     from ftlab.lab.lab import open_lab
 
     have = {record.name for record in records.load_all(folder)} if folder.is_dir() else set()
-    missing = [point for point in choose(name, model, only) if point.name not in have][:most]
+    mine = choose(name, model, only)[part[0] :: part[1]]
+    missing = [point for point in mine if point.name not in have][:most]
     labs: dict[tuple[str, object], Lab] = {}
     for number, point in enumerate(missing, 1):
         bench = point.domain, point.base

@@ -18,6 +18,7 @@ import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from ftlab.base.door import checked
 from ftlab.base.errors import InputError
 
 BANDS = ("1-6", "7-9", "10-12")
@@ -39,6 +40,7 @@ SCHEDULES = ("constant", "cosine")
 """cosine warms up for a tenth of the steps."""
 
 
+@checked
 @dataclass(frozen=True)
 class Settings:
     """One position of all sliders."""

@@ -17,12 +17,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Annotated, Any, Unpack
 
 from torch import nn
 
 from ftlab import record as records
 from ftlab.base import machine
+from ftlab.base.door import checked
 from ftlab.base.errors import InputError
 from ftlab.datasets.load import SUITES, Domain, Suite, load_domain, load_suite, suite_for
 from ftlab.evaluate.evaluator import Evaluator, Sizes
@@ -37,12 +38,13 @@ from ftlab.models.prefix_cache import PrefixCache
 from ftlab.models.quantizing import quantize
 from ftlab.plan import Plan, Step
 
-Method = Callable[[nn.Module], Prepared]
+Method = Annotated[Callable[[nn.Module], Prepared], "a method such as LoRA()"]
 """What says which parameters are trained: `full`, a Freeze, a LoRA."""
 FAST_SIZES: Sizes = {"target_items": 64, "per_skill": 40, "documents": 16}
 """How much a fast run asks at each point: all of the validation split, 40 probes a skill."""
 
 
+@checked
 class Lab:
     """A base model, a domain and a suite, with the measures that go between them."""
 

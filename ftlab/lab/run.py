@@ -231,13 +231,7 @@ def _applied(method: Any, model: nn.Module) -> Prepared:
 
 
 def _model_of(start: Any) -> nn.Module:
-    model = start.model if isinstance(start, Run) else start
-    if not isinstance(model, nn.Module):
-        raise InputError(
-            f"start={type(start).__name__} is neither a run nor a model; give a run of this lab, "
-            "or a model with the base's shape."
-        )
-    return model
+    return start.model if isinstance(start, Run) else start
 
 
 def _start_of(start: Any) -> dict[str, str] | None:

@@ -14,6 +14,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from ftlab.base.door import checked
 from ftlab.base.errors import InputError
 from ftlab.base.machine import precision
 from ftlab.models.layers import TARGETS, LayerMap, check_targets, layer_map
@@ -25,6 +26,7 @@ FOUR_BITS = ("nf4", "fp4")
 METHODS = ("full", "lora", "qlora")
 
 
+@checked
 @dataclass(frozen=True)
 class MemoryPlan:
     """How a model would be trained, as far as memory is concerned."""

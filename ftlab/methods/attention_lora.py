@@ -23,7 +23,9 @@ from typing import Any
 
 from torch import nn
 
+from ftlab.base.door import checked
 from ftlab.base.errors import InputError
+from ftlab.methods.bands import Targets
 from ftlab.methods.full_tuning import refuse_codes
 from ftlab.methods.lora import check_sizes, wrap
 from ftlab.methods.prepared import Prepared, count
@@ -38,6 +40,7 @@ KINDS = {
 ARTICLE = {"decoder": 16, "cross": 16, "encoder": 8}
 
 
+@checked
 @dataclass(frozen=True)
 class AttentionLoRA:
     """Which attentions carry adapters, and how large. Call it on a model to wrap it."""
@@ -46,7 +49,7 @@ class AttentionLoRA:
     """By encoder, decoder and cross; an attention that is not named gets none."""
     scale: float = 2.0
     """alpha / r, the same for all, so that ranks alone differ."""
-    targets: tuple[str, ...] = ("q", "v")
+    targets: Targets = ("q", "v")
     """Of q, k, v and o."""
     dropout: float = 0.0
     """Share of the adapter's input that is dropped while training, from 0 to below 1."""
@@ -106,6 +109,7 @@ def pattern(model: Any, kind: str, targets: tuple[str, ...] = ("q", "v")) -> str
     return "|".join(rf"{place}\.({'|'.join(found)})" for place, found in ends.items())
 
 
+@checked
 @dataclass(frozen=True)
 class FreezeStack:
     """One stack frozen, the other fully trained; shared embeddings and a tied head stay still.

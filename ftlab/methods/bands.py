@@ -10,11 +10,16 @@ holds its middle, (i + 1/2) / n.
 
 import re
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 from ftlab.base.errors import InputError
 
 T = TypeVar("T")
+Ranks = Annotated[Mapping[str, int], 'ranks by band, such as {"7-9": 8, "10-12": 16}']
+Shares = Annotated[
+    Mapping[str, float], 'shares of the learning rate by band, such as {"1-6": 0, "7-12": 1}'
+]
+Targets = Annotated[tuple[str, ...] | str, 'the layers, such as ("q", "v") or ("ff",)']
 
 
 def parts_of(band: str, of: int = 12) -> set[int]:

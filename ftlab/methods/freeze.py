@@ -20,8 +20,9 @@ from typing import Any
 
 from torch import nn
 
+from ftlab.base.door import checked
 from ftlab.base.errors import InputError
-from ftlab.methods.bands import parts_of, read_bands
+from ftlab.methods.bands import Shares, parts_of, read_bands
 from ftlab.methods.full_tuning import refuse_codes
 from ftlab.methods.prepared import Prepared, count
 from ftlab.models.layers import layer_map
@@ -36,6 +37,7 @@ SHAPES = {
 """Rows of the table of methods, by the share of each twelfth."""
 
 
+@checked
 @dataclass(frozen=True)
 class Freeze:
     """Shares of the learning rate: 0 is frozen, 1 is fully trained, between is lightly trained.
@@ -43,7 +45,7 @@ class Freeze:
     Call it on a model to apply it, in place, to every stack the model has.
     """
 
-    bands: Mapping[str, float] = field(default_factory=lambda: dict(ARTICLE))
+    bands: Shares = field(default_factory=lambda: dict(ARTICLE))
     """By band of blocks, in twelfths of the depth; together all of them."""
     embeddings: float = 0.0
     """Of tokens and positions."""

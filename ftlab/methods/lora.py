@@ -27,8 +27,9 @@ from dataclasses import dataclass, field
 
 from torch import nn
 
+from ftlab.base.door import checked
 from ftlab.base.errors import InputError
-from ftlab.methods.bands import parts_of, read_bands
+from ftlab.methods.bands import Ranks, Targets, parts_of, read_bands
 from ftlab.methods.prepared import Prepared, count
 from ftlab.models.layers import Linear, as_targets, layer_map
 from ftlab.models.split import split_qkv, untie
@@ -42,17 +43,18 @@ KINDS = {
 """Rows of the table of methods, by targets."""
 
 
+@checked
 @dataclass(frozen=True)
 class LoRA:
     """Where adapters stand and how large they are. Call it on a model to wrap it."""
 
-    ranks: Mapping[str, int] = field(default_factory=lambda: {"1-12": 8})
+    ranks: Ranks = field(default_factory=lambda: {"1-12": 8})
     """By band of blocks, in twelfths of the depth; a band that is not named gets none."""
     alphas: Mapping[str, float] | None = None
     """By the same bands; None: `scale` times the rank."""
     scale: float = 2.0
     """alpha / r, where no alphas are given."""
-    targets: tuple[str, ...] = ("q", "v")
+    targets: Targets = ("q", "v")
     """Of q, k, v, o and ff."""
     head: bool = False
     """Train the head too, fully, on weights of its own."""

@@ -23,6 +23,7 @@ from typing import Any
 
 from torch import nn
 
+from ftlab.base.door import checked
 from ftlab.methods.lora import LoRA
 from ftlab.methods.prepared import Prepared
 from ftlab.models.bases import Quantize
@@ -35,6 +36,7 @@ def everywhere() -> LoRA:
     return LoRA({"1-12": 4}, targets=TARGETS)
 
 
+@checked
 @dataclass(frozen=True)
 class QLoRA:
     """A base in four bits, and the adapters on it. Call it on a model to make both."""

@@ -8,12 +8,14 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from ftlab.base.door import checked
 from ftlab.base.errors import InputError
 
 KINDS = ("nf4", "fp4")
 BLOCKS = (64, 128, 256, 512, 1024, 2048, 4096)
 
 
+@checked
 @dataclass(frozen=True)
 class Quantize:
     """How a base is quantized."""

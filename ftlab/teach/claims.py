@@ -10,10 +10,12 @@ A notebook ends with what the article says beside what was measured:
     ftlab.verdict_table(
         ftlab.says("A learning rate that is too high causes forgetting", supported_by=[high, low]),
         ftlab.says("Small data sets forget more", contradicted_by=[small]),
+        ftlab.says("A warmup protects", undecided_by=[warm]),
     )
 
 The verdict is computed: only support gives "holds", only contradiction "does not hold", both
-"holds in part". A claim that failed in this run counts for the other side. Nothing is typed in.
+"holds in part"; "not decided" where the seeds leave it open (`undecided_by`: a claim that says so).
+A claim that failed in this run counts for the other side. Nothing is typed in.
 """
 
 import html
@@ -74,24 +76,31 @@ class Verdict:
     measured: str
     """The evidence of the claims behind the verdict."""
     verdict: str
-    """holds, does not hold, or holds in part."""
+    """holds, does not hold, holds in part, or not decided."""
 
 
 def says(
-    article: str, *, supported_by: Sequence[Claim] = (), contradicted_by: Sequence[Claim] = ()
+    article: str,
+    *,
+    supported_by: Sequence[Claim] = (),
+    contradicted_by: Sequence[Claim] = (),
+    undecided_by: Sequence[Claim] = (),
 ) -> Verdict:
     """A row of the verdict table: `article` judged by claims of this notebook.
 
     Raises InputError if no claim is given: a verdict without a measurement is an opinion.
     """
-    claims = [*supported_by, *contradicted_by]
+    claims = [*supported_by, *contradicted_by, *undecided_by]
     if not claims:
         raise InputError(
             f"The statement {article!r} has no claim to judge it by; "
-            "give at least one in supported_by or contradicted_by."
+            "give at least one in supported_by, contradicted_by or undecided_by."
         )
     votes = [made.holds for made in supported_by] + [not made.holds for made in contradicted_by]
     verdict = "holds" if all(votes) else "holds in part" if any(votes) else "does not hold"
+    if undecided_by:
+        left_open = all(made.holds for made in undecided_by) and not any(votes)
+        verdict = "not decided" if left_open else "holds in part"
     return Verdict(article, "; ".join(made.evidence for made in claims), verdict)
 
 

@@ -69,15 +69,22 @@ def evaluating(*models: nn.Module) -> Iterator[None]:
     """Dropout off and no gradients; afterwards every module is in the mode it was in.
 
     Not `inference_mode`: it was no faster here, and what a module caches under it (bitsandbytes
-    does so) can never be trained through.
+    does so) can never be trained through. Nothing asks for a gradient meanwhile: torch multiplies
+    in another order by a weight that does, and a model that has not moved would differ from its
+    base in the last digit.
     """
     modes = [(module, module.training) for model in models for module in model.modules()]
+    asking = [p for model in models for p in model.parameters() if p.requires_grad]
     try:
         for model in models:
             model.eval()
+        for parameter in asking:
+            parameter.requires_grad_(False)
         with torch.no_grad():
             yield
     finally:
+        for parameter in asking:
+            parameter.requires_grad_(True)
         for module, mode in modes:  # one by one: some may have been frozen in eval mode
             module.training = mode
 

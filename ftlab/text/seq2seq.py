@@ -19,8 +19,8 @@ from typing import Any
 from torch import nn
 
 from ftlab.base.errors import InputError
+from ftlab.text.gaps import GAP, spans
 from ftlab.text.segments import Segment, encode, eos_id
-from ftlab.world.tasks import GAP, spans
 
 
 def decoder_start(model: nn.Module) -> int | None:

@@ -50,15 +50,17 @@ ftlab.hello()
 import random
 
 from ftlab.evaluate import logit_lens, probe, states
-from ftlab.world import HUMAN_NOUNS, OBJECT_NOUNS
+
+PEOPLE = "teacher farmer singer driver nurse doctor baker painter writer dancer pilot guest".split()
+THINGS = "table picture window chair plate bottle door carpet machine letter mirror bucket".split()
 
 lab = ftlab.open_lab("clinic", model="nano-gpt2")
 dice = random.Random(0)
 texts, subject_is_plural, last_word = [], [], []
 for _ in range(600):
-    person, thing = dice.randrange(len(HUMAN_NOUNS)), dice.randrange(len(OBJECT_NOUNS))
+    person, thing = dice.randrange(len(PEOPLE)), dice.randrange(len(THINGS))
     many, others = dice.randrange(2), dice.randrange(2)
-    texts.append(f"The {HUMAN_NOUNS[person][many]} near the {OBJECT_NOUNS[thing][others]}")
+    texts.append(f"The {PEOPLE[person]}{'s' * many} near the {THINGS[thing]}{'s' * others}")
     subject_is_plural.append(many)
     last_word.append(2 * thing + others)
 print(texts[:3])

@@ -155,12 +155,7 @@ plan_holds = ftlab.claim(
 # - **new words**: old answers, but the question is asked in invented words.
 
 # %%
-from ftlab.world import GENERAL_FACTS
-
 formats = ftlab.open_lab("new_format", model="nano-t5")
-kinds_of = Counter(relation.pairs[i][0] for relation, i in GENERAL_FACTS)
-only = sum(count for count in kinds_of.values() if count == 1)
-print(f"{only} of {len(GENERAL_FACTS)} facts have a subject that is in no other kind of fact")
 held = [bool(row["held"]) for row in lab.domain.test]
 print(f"{sum(held)} of {len(held)} test items ask for a fact that no training item has")
 show(

@@ -30,7 +30,7 @@ def test_settings_that_train_the_same_are_the_same():
     ("wrong", "says"),
     [
         ({"targets": "keys"}, "qv, qkvo, ff, all"),
-        ({"ranks": (8, 8)}, "whole numbers from 0"),
+        ({"ranks": (8, 8)}, "ranks="),
         ({"ranks": (8, 8, -1)}, "whole numbers from 0"),
         ({"lr": 0.0}, "above 0"),
         ({"steps": 0}, "above 0"),

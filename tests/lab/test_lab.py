@@ -4,6 +4,8 @@ Run: pytest tests/lab/test_lab.py
 """
 
 import dataclasses
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -87,6 +89,23 @@ def test_a_grid_makes_only_what_is_missing(lab: Lab, tmp_path, monkeypatch):
     assert not list(make.run_grid("naive", model="nano-gpt2", folder=tmp_path))
     made = records.load_all(tmp_path)
     assert {record.extra["items"] for record in made} == {8, 400}
+
+
+def test_a_grid_in_parts_makes_each_run_once(monkeypatch):
+    plans = make.points("naive", "nano-gpt2")[:7]
+    seen: list[str] = []
+
+    def run_point(lab, point, grid):
+        seen.append(point.name)
+        return SimpleNamespace(final={"target_score": 0.5, "retention": 1.0}, seconds=1.0)
+
+    monkeypatch.setattr(make, "points", lambda name, model: plans)
+    monkeypatch.setattr("ftlab.lab.lab.open_lab", lambda domain, **_: SimpleNamespace())
+    monkeypatch.setattr(make, "run_point", run_point)
+    monkeypatch.setattr(make.records, "save", lambda record, folder: None)
+    for k in range(3):
+        list(make.run_grid("naive", model="nano-gpt2", folder=Path("none"), part=(k, 3)))
+    assert sorted(seen) == sorted(point.name for point in plans)
 
 
 def test_the_shipped_grid_is_whole_and_made_with_the_shipped_model(lab: Lab):

@@ -87,7 +87,7 @@ def test_any_half_is_six_of_twelve_and_the_seed_decides():
         ({"bands": {"1-12": 0}, "norm": 0}, "Everything is frozen"),
         ({"bands": {"1-12": 2}}, "band '1-12' is 2"),
         ({"embeddings": -1}, "for embeddings is -1"),
-        ({"head": "yes"}, "for head is 'yes'"),
+        ({"head": "yes"}, "head='yes' is not possible"),
     ],
 )
 def test_contradictions_are_refused(wrong, words):

@@ -140,7 +140,7 @@ def test_a_trainable_head_leaves_the_embeddings(tiny_gpt2, tiny_tokenizer):
     [
         ({"ranks": {}}, "No band has a rank"),
         ({"ranks": {"1-12": 0}}, "The rank of band '1-12' is 0"),
-        ({"ranks": {"1-12": 2.5}}, "is 2.5"),
+        ({"ranks": {"1-12": 2.5}}, "ranks by band, such as"),
         ({"alphas": {"7-9": 16}}, "a rank or an alpha but not both"),
         ({"targets": ("query",)}, "'query' is none"),
         ({"targets": ()}, "none was given"),

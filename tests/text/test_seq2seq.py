@@ -25,8 +25,8 @@ from ftlab.text.requests import pair_segments
 from ftlab.text.seq2seq import around, corrupted, decoder_start
 from ftlab.text.train_batches import collate, encode
 from ftlab.train.loop import train
-from ftlab.world import shifts, tasks
-from ftlab.world.dice import Dice
+from tools.world import shifts, tasks
+from tools.world.dice import Dice
 
 PAIRS = [("Note: chest pain.", " high, cardiology"), ("Ben has the kite.", " Ben"), ("", " Two")]
 PAIRS += [("Note: chest pain.", choice) for choice in (" low", " high", " high, dentistry")]
@@ -206,8 +206,8 @@ def test_what_makes_no_sense_is_refused(tiny_t5, tiny_tokenizer):
 
 
 def test_probes_never_occur_in_what_is_read():
-    from ftlab.world.probes import task_probes
-    from ftlab.world.streams import task_stream
+    from tools.world.probes import task_probes
+    from tools.world.streams import task_stream
 
     asked = {(row["query"], row["choices"][0]) for row in task_probes(3)}
     answers = {answer for query, answer in asked if query.startswith("correct")}

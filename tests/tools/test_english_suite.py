@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from ftlab.base.paths import data_dir
-from ftlab.world.dice import Dice
 from tools.data.english import documents, suite
 from tools.data.english.grammar import FRAMES, frame_pairs
 from tools.data.english.tasks import EXAMPLE_SUMS
+from tools.world.dice import Dice
 
 FOLDER = data_dir() / "english"
 

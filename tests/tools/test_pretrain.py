@@ -16,11 +16,11 @@ from ftlab.datasets.load import load_suite
 from ftlab.datasets.rows import read_jsonl
 from ftlab.evaluate.skills import measure_skills
 from ftlab.models.loading import load
-from ftlab.world.streams import PRETRAIN_SEED, training_stream
 from tools.pretrain import nano_gpt2
 from tools.pretrain import nano_t5 as nano_t5_parts
 from tools.pretrain import train as work
 from tools.pretrain.card import gap_to_generator
+from tools.world.streams import PRETRAIN_SEED, training_stream
 
 SMALL = replace(
     work.RECIPES["nano-gpt2"],

@@ -10,14 +10,14 @@ import re
 import pytest
 
 from ftlab.models import load
-from ftlab.world import clinic, contracts, helpdesk
-from ftlab.world.dice import Dice
-from ftlab.world.streams import training_stream
-from ftlab.world.words import NUMBER_WORDS
 from tools.pretrain import nano_gpt2
 from tools.pretrain.recipes import RECIPES
-from tools.pretrain.wider import ledger, meanings, notes, plainly
+from tools.pretrain.wider import meanings, notes, plainly
 from tools.pretrain.wider import stream as wider
+from tools.world import clinic, contracts, helpdesk, ledger
+from tools.world.dice import Dice
+from tools.world.streams import training_stream
+from tools.world.words import NUMBER_WORDS
 
 WIDER = [d.text for d in itertools.islice(wider.wider_stream(), 10_000)]
 TEXT = "\n".join(WIDER)

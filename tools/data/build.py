@@ -8,16 +8,23 @@ seed and are left out of the pre-training text if they occur there word for word
 """
 
 import hashlib
+import itertools
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from ftlab.world import clinic, contracts, helpdesk, probes, shifts
-from ftlab.world.dice import Dice
-from ftlab.world.streams import PROBE_SEED, held_out_documents
 from tools.data.cards import tasks_card, world_card
+from tools.world import clinic, contracts, helpdesk, probes, shifts
+from tools.world.dice import Dice
+from tools.world.streams import (
+    PROBE_SEED,
+    held_out_documents,
+    task_stream,
+    training_stream,
+)
 
+REPLAY_SEED, REPLAYED = 4, 1600  # a quarter of 400 steps of 16
 SIZES = {"train": 400, "validation": 64, "test": 128}
 # How an item is written, from which cases in training, and which never occur there.
 DOMAINS: dict[str, tuple[Callable[[Dice, Any], tuple[str, str]], Any, Any]] = {
@@ -74,6 +81,10 @@ def files() -> dict[str, bytes]:
             for n, document in enumerate(documents)
         ]
     )
+    texts = itertools.islice(training_stream(REPLAY_SEED), REPLAYED)
+    made["world/replay.jsonl"] = _lines([{"text": document.text} for document in texts])
+    pairs = itertools.islice(task_stream(REPLAY_SEED), REPLAYED)
+    made["tasks/replay.jsonl"] = _lines([{"source": s, "text": t} for s, t in pairs])
     made["world/README.md"] = world_card(domains, asked, len(documents)).encode()
     return made
 

@@ -10,7 +10,7 @@ license: cc0-1.0
 ---
 # The small world: data card
 
-Written by this project's own generator (`ftlab/world/`) from fixed seeds; nothing is copied from
+Written by this project's own generator (`tools/world/`) from fixed seeds; nothing is copied from
 elsewhere. `python -m tools.data` makes every file again and compares bytes. Licence: CC0 1.0.
 
 The facts (capitals, symbols, opposites ...) are common knowledge. The domains are **invented**:
@@ -54,7 +54,7 @@ license: cc0-1.0
 ---
 # Text to text: data card
 
-What nano-t5 is asked, written by this project's own generator (`ftlab/world/tasks.py`) from a fixed
+What nano-t5 is asked, written by this project's own generator (`tools/world/tasks.py`) from a fixed
 seed; `python -m tools.data` makes it again and compares bytes. Licence: CC0 1.0. A probe is right
 when the whole answer is, to its end.
 

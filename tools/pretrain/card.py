@@ -54,12 +54,12 @@ WHAT = {
 }
 DATA = {
     "gpt2": """\
-Text written by the generator in `ftlab/world/` from a seed: facts, grammar, single-digit
+Text written by the generator in `tools/world/` from a seed: facts, grammar, single-digit
 arithmetic, recall, little stories, the words and facts of the target domains in general
 sentences, forms on other subjects. {tokens:,} tokens were read. The probes' sentences, operand
 orders and combinations are kept out of it (see `data/world/README.md`).""",
     "t5": """\
-Pairs of texts written by the generator in `ftlab/world/tasks.py` from a seed: questions of fact,
+Pairs of texts written by the generator in `tools/world/tasks.py` from a seed: questions of fact,
 sentences to mend, stories to put in order and to retell in one sentence, forms to fill in, words
 to repeat, and the small world's text with words taken out (span corruption). {pairs:,} pairs were
 read. The probes' phrasings, sentences and stories are kept out of them.""",

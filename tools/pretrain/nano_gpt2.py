@@ -12,11 +12,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ftlab.world.general import Document
-from ftlab.world.streams import PRETRAIN_SEED, training_stream
 from tools.pretrain.recipes import Recipe
 from tools.pretrain.tokenizer import train_tokenizer as _train_tokenizer
 from tools.pretrain.wider.stream import SEED, mixed, wider_stream
+from tools.world.general import Document
+from tools.world.streams import PRETRAIN_SEED, training_stream
 
 
 def train_tokenizer(recipe: Recipe) -> Any:

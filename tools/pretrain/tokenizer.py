@@ -8,7 +8,7 @@ import itertools
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from ftlab.world.general import Document
+from tools.world.general import Document
 
 VOCABULARY = 3072  # a multiple of 64
 DOCUMENTS = 60_000

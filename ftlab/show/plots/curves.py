@@ -5,7 +5,7 @@ better than guessing, 1 = as good as before), thin for each skill and thick for 
 is ever drawn without the other.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,26 +42,34 @@ def two_numbers(
     title: str | None = None,
     method: str = "full",
     total: int | None = None,
+    final: Mapping[str, Any] | None = None,
 ) -> Picture:
     """Learned and retained over training steps, from a run or the part run so far.
 
     `steps`: Step objects or the dicts of a record's curve. `prediction`: what the learner expects
     to be retained (0..1), or (learned, retained). `total`: the last step planned, so that the axis
-    of a live plot stands still.
+    of a live plot stands still. `final`: a record's last measurement, which asks the test items and
+    every probe where the lines ask fewer and others; a star of its own.
     """
     run, expected = curve(steps), guess(prediction)
     sides = list(zip((_learned(run, method), _retained(run)), expected, strict=True))
+    ends = (final["target_score"], final["retention"]) if final else (None, None)
     figure = Picture(9.0, 4.0, title=title)
     end = max([*run.steps, total or 0, 1])
     panels = row(figure, [_room(lines) for lines, _ in sides])
-    for axes, (name, reading), (lines, guessed) in zip(panels, PANELS, sides, strict=True):
+    for axes, (name, reading), (lines, guessed), tested in zip(
+        panels, PANELS, sides, ends, strict=True
+    ):
         axes.set_xlim(-0.02 * end, end * 1.02)
         axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
         axes.set_xlabel("training steps")
         percent_axis(axes, top=max([1.0, *(v for line in lines for v in line.values if v == v)]))
         head(axes, name, reading)
-        _draw(axes, run.steps, lines, guessed)
+        _draw(axes, run.steps, lines, guessed, tested)
     figure.alt = alt_two_numbers(run, expected, title)
+    if final:
+        learned, retained = map(percent, ends)
+        figure.alt += f" In the test after it: {learned} learned, {retained} retained."
     return figure
 
 
@@ -86,8 +94,14 @@ def _room(lines: Sequence[_Line]) -> float:
     return text_width([f"{name} 100 %" for name in [*there, "predicted"]]) + 0.36
 
 
-def _draw(axes: Axes, steps: Sequence[float], lines: Sequence[_Line], expected: float) -> None:
-    """The lines, named at their ends, and the learner's prediction across the panel."""
+def _draw(
+    axes: Axes,
+    steps: Sequence[float],
+    lines: Sequence[_Line],
+    expected: float,
+    tested: float | None,
+) -> None:
+    """The lines, named at their ends, the learner's prediction across, the test's star."""
     size = 5.0 if len(steps) <= 12 else 3.5 if len(steps) <= 40 else 0.0
     labels = []
     for line in lines:
@@ -101,6 +115,12 @@ def _draw(axes: Axes, steps: Sequence[float], lines: Sequence[_Line], expected: 
         )  # fmt: skip
         words = f"{mark.label} {percent(value)}"
         labels.append(Label(steps[-1], value, words, mark.colour, line.bold))
+    if tested is not None and steps:
+        axes.plot(
+            steps[-1], tested, "*", markersize=15, color=INK, markeredgecolor="white",
+            zorder=9, clip_on=False,
+        )  # fmt: skip
+        labels.append(Label(steps[-1], tested, f"★ in the test {percent(tested)}", INK))
     if expected == expected:
         axes.axhline(expected, color=PREDICTION, linewidth=1.6, dashes=(4, 3), zorder=1)
         labels.append(Label(0, expected, f"predicted {percent(expected)}", PREDICTION))

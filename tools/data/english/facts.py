@@ -19,8 +19,8 @@ The facts belong to everyone; the lists and sentences were written for this proj
 
 from dataclasses import dataclass
 
-from ftlab.world.dice import Dice
 from tools.data.english.forms import choice, cloze, even_labels
+from tools.world.dice import Dice
 
 
 @dataclass(frozen=True)

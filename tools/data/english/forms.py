@@ -1,6 +1,6 @@
 """The two shapes that the English suite's questions take, as plain rows for a JSON line."""
 
-from ftlab.world.dice import Dice
+from tools.world.dice import Dice
 
 
 def choice(name: str, skill: str, query: str, right: str, wrong: list[str], label: int) -> dict:

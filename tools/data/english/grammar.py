@@ -18,8 +18,8 @@ arXiv:1611.01368; Warstadt et al. 2020, BLiMP, arXiv:1912.00582). The sentences 
 
 import re
 
-from ftlab.world.dice import Dice
 from tools.data.english.forms import even_labels, pair
+from tools.world.dice import Dice
 
 FRAMES: dict[str, str] = {
     "agreement": """

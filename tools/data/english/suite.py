@@ -27,11 +27,11 @@ from pathlib import Path
 
 from ftlab.base.errors import InputError
 from ftlab.base.paths import data_dir
-from ftlab.world.dice import Dice
 from tools.data.english.documents import fault, sample, sample_replay
 from tools.data.english.facts import facts
 from tools.data.english.grammar import grammar
 from tools.data.english.tasks import arithmetic, recall
+from tools.world.dice import Dice
 
 MODEL = "smollm2-135m"
 PROBES, DOCUMENTS = "english/probes.jsonl", "english/general.jsonl"

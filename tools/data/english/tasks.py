@@ -18,9 +18,9 @@ Notable choices
 
 from collections.abc import Callable
 
-from ftlab.world.dice import Dice
-from ftlab.world.words import split
 from tools.data.english.forms import choice, even_labels
+from tools.world.dice import Dice
+from tools.world.words import split
 
 EXAMPLES = "1 + 1 = 2, 5 - 3 = 2, 4 + 2 = 6, "
 EXAMPLE_SUMS = ((1, "+", 1), (5, "-", 3), (4, "+", 2))

@@ -17,10 +17,9 @@ mean is known by facts alone ("to a nurse, faint means mild").
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ftlab.world import clinic, helpdesk
-from ftlab.world.dice import Dice
-from ftlab.world.words import PEOPLE, article, sentence
-from tools.pretrain.wider import ledger
+from tools.world import clinic, helpdesk, ledger
+from tools.world.dice import Dice
+from tools.world.words import PEOPLE, article, sentence
 
 SAID = 3
 """How many of a domain's words for a grade occur in sentences of consequence."""

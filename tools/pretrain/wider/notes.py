@@ -12,10 +12,10 @@ by the sum of the grades or, where one of the two decides, by the larger or the 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ftlab.world.dice import Dice
-from ftlab.world.facts import Relation, pairs
-from ftlab.world.words import DAYS, PEOPLE, PLACES, sentence
 from tools.pretrain.wider.meanings import STRENGTH, Grades
+from tools.world.dice import Dice
+from tools.world.facts import Relation, pairs
+from tools.world.words import DAYS, PEOPLE, PLACES, sentence
 
 
 def _grades(text: str) -> Grades:

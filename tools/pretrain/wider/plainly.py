@@ -7,9 +7,9 @@ To say a rule simply is to copy most of it and to change four things: the stiff 
 capital, the number. None of the verbs, persons, things or units is one of the domain `contracts`.
 """
 
-from ftlab.world.dice import Dice
-from ftlab.world.facts import Relation
-from ftlab.world.words import NUMBER_WORDS, sentence
+from tools.world.dice import Dice
+from tools.world.facts import Relation
+from tools.world.words import NUMBER_WORDS, sentence
 
 # what it is about: stiff verb = plain verb
 KINDS = {

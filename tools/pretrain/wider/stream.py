@@ -12,11 +12,12 @@ share of the documents comes from here (`Recipe.wider`).
 from collections.abc import Collection, Iterator
 from functools import partial
 
-from ftlab.world.dice import Dice
-from ftlab.world.facts import all_facts
-from ftlab.world.general import Document, Mixture, many, written
-from ftlab.world.streams import reserved
-from tools.pretrain.wider import ledger, meanings, notes, plainly
+from tools.pretrain.wider import meanings, notes, plainly
+from tools.world import ledger
+from tools.world.dice import Dice
+from tools.world.facts import all_facts
+from tools.world.general import Document, Mixture, many, written
+from tools.world.streams import reserved
 
 SEED = 5
 LEDGER_FACTS = all_facts((ledger.KNOWLEDGE, ledger.MEANINGS))

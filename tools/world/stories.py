@@ -9,9 +9,9 @@ in `recall`: one person-and-thing combination in ten, by a fixed rule; probes us
 
 from dataclasses import dataclass
 
-from ftlab.world.dice import Dice
-from ftlab.world.recall import held
-from ftlab.world.words import MEN, PLACES, SPOTS, THINGS, WOMEN
+from tools.world.dice import Dice
+from tools.world.recall import held
+from tools.world.words import MEN, PLACES, SPOTS, THINGS, WOMEN
 
 FOUND = (
     "{first} found the {thing} in the {place}.",

@@ -16,9 +16,9 @@ retell         summarize such a story in one sentence
 
 from typing import Any
 
-from ftlab.world import arithmetic, grammar, recall, tasks
-from ftlab.world.dice import Dice
-from ftlab.world.general import GENERAL_FACTS
+from tools.world import arithmetic, grammar, recall, tasks
+from tools.world.dice import Dice
+from tools.world.general import GENERAL_FACTS
 
 PAIRS_A_KIND = 25
 RECALL_ITEMS = 150

@@ -10,8 +10,8 @@ The facts are common knowledge; the sentences are this project's own.
 
 from dataclasses import dataclass
 
-from ftlab.world.dice import Dice
-from ftlab.world.words import sentence
+from tools.world.dice import Dice
+from tools.world.words import sentence
 
 
 @dataclass(frozen=True)

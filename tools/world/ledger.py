@@ -16,9 +16,9 @@ Two things of each account never occur in the training notes (`held`). They can 
 by a model that still knows the general fact.
 """
 
-from ftlab.world.dice import Dice
-from ftlab.world.facts import Relation
-from ftlab.world.words import DAYS, PEOPLE, article, sentence
+from tools.world.dice import Dice
+from tools.world.facts import Relation
+from tools.world.words import DAYS, PEOPLE, article, sentence
 
 ACCOUNTS = {
     "stationery": "printing paper, envelopes, ballpoints, paper clips, notebooks, sticky tape",

@@ -8,8 +8,8 @@ import itertools
 from collections.abc import Iterator
 from functools import cache
 
-from ftlab.world import probes, tasks
-from ftlab.world.general import Document, stream
+from tools.world import probes, tasks
+from tools.world.general import Document, stream
 
 PRETRAIN_SEED, HELD_OUT_SEED, PROBE_SEED = 1, 2, 3
 DOCUMENTS = 300

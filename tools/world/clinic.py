@@ -16,9 +16,9 @@ answered by a model that still knows the general fact and has learned where the 
 it.
 """
 
-from ftlab.world.dice import Dice
-from ftlab.world.facts import Relation
-from ftlab.world.words import DAYS, PEOPLE, sentence
+from tools.world.dice import Dice
+from tools.world.facts import Relation
+from tools.world.words import DAYS, PEOPLE, sentence
 
 DEPARTMENTS = {
     "cardiology": "chest pain, a racing heart, a fluttering pulse, heart trouble, "

@@ -13,10 +13,10 @@ four never occurs in the training items (`held`).
 import random
 import re
 
-from ftlab.world.dice import Dice
-from ftlab.world.facts import Relation
-from ftlab.world.general import GENERAL_FACTS
-from ftlab.world.tasks import allowed, asked
+from tools.world.dice import Dice
+from tools.world.facts import Relation
+from tools.world.general import GENERAL_FACTS
+from tools.world.tasks import allowed, asked
 
 Fact = tuple[Relation, int]
 SEEN = [fact for n, fact in enumerate(GENERAL_FACTS) if n % 4]

@@ -7,8 +7,8 @@ out: one name-and-thing (and thing-and-spot) combination in ten, by a fixed rule
 the pre-training text; probes use only such combinations.
 """
 
-from ftlab.world.dice import Dice
-from ftlab.world.words import MEN, PEOPLE, SPOTS, THINGS, WOMEN
+from tools.world.dice import Dice
+from tools.world.words import MEN, PEOPLE, SPOTS, THINGS, WOMEN
 
 COPIED = [*THINGS, *PEOPLE, *SPOTS]
 DRILL_WORDS = 36

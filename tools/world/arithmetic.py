@@ -7,8 +7,8 @@ for differences: where 9 - 2 = 7 is held out, 9 - 7 = 2 is in the text. Only sum
 swapping the operands of a sum is a rule, those of a difference is not (see LOG.md).
 """
 
-from ftlab.world.dice import Dice
-from ftlab.world.words import PEOPLE, sentence
+from tools.world.dice import Dice
+from tools.world.words import PEOPLE, sentence
 
 DIGITS = range(10)
 SUMS = [(a, b, a + b) for a in DIGITS for b in DIGITS]

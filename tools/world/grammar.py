@@ -17,8 +17,8 @@ In every kind both words of the swap are right equally often, so that no word's 
 the answer away.
 """
 
-from ftlab.world.dice import Dice
-from ftlab.world.words import (
+from tools.world.dice import Dice
+from tools.world.words import (
     DAYS,
     HUMAN_ADJECTIVES,
     HUMAN_NOUNS,

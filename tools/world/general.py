@@ -8,10 +8,10 @@ left out (see facts, arithmetic, recall; grammar pairs by `avoid`).
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
-from ftlab.world import arithmetic, clinic, contracts, grammar, helpdesk, recall, shapes
-from ftlab.world.dice import Dice
-from ftlab.world.facts import GENERAL, all_facts
-from ftlab.world.words import sentence
+from tools.world import arithmetic, clinic, contracts, grammar, helpdesk, recall, shapes
+from tools.world.dice import Dice
+from tools.world.facts import GENERAL, all_facts
+from tools.world.words import sentence
 
 DOMAIN_RELATIONS = (
     clinic.KNOWLEDGE,

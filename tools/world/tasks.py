@@ -17,24 +17,18 @@ Source: Raffel et al., Exploring the limits of transfer learning with a unified 
 transformer (2020), sections 2.4 (text to text) and 3.1.4 (spans).
 """
 
-import random
 from collections.abc import Callable, Collection, Iterator
 
-from ftlab.world import grammar, shapes
-from ftlab.world.dice import Dice
-from ftlab.world.facts import Relation
-from ftlab.world.general import DOMAIN_FACTS, GENERAL_FACTS, stream
-from ftlab.world.recall import COPIED
-from ftlab.world.stories import story
-from ftlab.world.words import sentence
+from ftlab.text.gaps import spans
+from tools.world import grammar, shapes
+from tools.world.dice import Dice
+from tools.world.facts import Relation
+from tools.world.general import DOMAIN_FACTS, GENERAL_FACTS, stream
+from tools.world.recall import COPIED
+from tools.world.stories import story
+from tools.world.words import sentence
 
 Pair = tuple[str, str]
-GAP = "<extra_id_{}>"
-GAPS = 16
-"""How many different marks there are."""
-NOISE = 0.15
-"""Share of the words that span corruption takes out."""
-LONGEST_SPAN = 3
 SYLLABLES = [c + v + e for c in "bdfgklmnprstvz" for v in "aeiou" for e in ("", "l", "n", "r", "t")]
 AROUND = ("{}",) * 6 + ("({})", "{},", "{}.", "{}:", "= {}", "[{}]", "{};", "- {}", "{}/", '"{}"')
 
@@ -106,37 +100,6 @@ def form(dice: Dice) -> Pair:
     """A form on a subject of no target domain, to be filled in."""
     prompt, label, filled = shapes.document(dice).rpartition(":")
     return prompt + label, filled
-
-
-def spans(text: str, seed: str = "") -> Pair:
-    """Span corruption of a text by whole words; the text itself and `seed` decide which.
-
-    A text of n words loses about 15 % of them, at least one, in spans of 1 to 3.
-    """
-    dice, words = random.Random(f"{seed} {text}"), text.split(" ")
-    left, gone = max(1, round(NOISE * len(words))), [False] * len(words)
-    for _ in range(GAPS):
-        if left <= 0:
-            break
-        length = min(left, dice.randint(1, LONGEST_SPAN))
-        start = dice.randrange(len(words) - length + 1)
-        if not any(gone[max(0, start - 1) : start + length + 1]):  # gaps do not touch
-            gone[start : start + length] = [True] * length
-            left -= length
-    return _marked(words, gone)
-
-
-def _marked(words: list[str], gone: list[bool]) -> Pair:
-    source: list[str] = []
-    target: list[str] = []
-    count = 0
-    for i, word in enumerate(words):
-        if gone[i] and (i == 0 or not gone[i - 1]):
-            mark, count = GAP.format(count), count + 1
-            source.append(mark)
-            target.append(mark)
-        (target if gone[i] else source).append(word)
-    return " ".join(source), " ".join([*target, GAP.format(count)])
 
 
 # How often each is read. Stories and grammar must be read whole, so they come slowly.

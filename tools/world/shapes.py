@@ -5,9 +5,9 @@ one: a colon, a line break, a label that follows from general knowledge, a secon
 follows from two words of the note. None of the domains' subjects or labels occurs here.
 """
 
-from ftlab.world.dice import Dice
-from ftlab.world.facts import CAPITALS, COLOURS, SYMBOLS, TRADES, YOUNG
-from ftlab.world.words import DAYS, PEOPLE, sentence
+from tools.world.dice import Dice
+from tools.world.facts import CAPITALS, COLOURS, SYMBOLS, TRADES, YOUNG
+from tools.world.words import DAYS, PEOPLE, sentence
 
 LOUD = {"calm": ["silent", "calm", "sleepy"], "lively": ["loud", "wild", "playful"]}
 LONG = {"short": ["two", "three", "four"], "long": ["ten", "twelve", "fifteen"]}

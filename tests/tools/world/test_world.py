@@ -1,4 +1,4 @@
-"""The small world: what it promises of its data. Run: pytest tests/world/test_world.py"""
+"""The small world: what it promises of its data. Run: pytest tests/tools/world/test_world.py"""
 
 import itertools
 import math
@@ -8,11 +8,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ftlab.base.paths import data_dir
-from ftlab.world import arithmetic, clinic, contracts, grammar, helpdesk, probes, recall, streams
-from ftlab.world.dice import Dice
-from ftlab.world.facts import GENERAL
-from ftlab.world.general import DOMAIN_RELATIONS, GENERAL_FACTS, stream
 from tools.data import build
+from tools.world import (
+    arithmetic,
+    clinic,
+    contracts,
+    grammar,
+    helpdesk,
+    probes,
+    recall,
+    streams,
+)
+from tools.world.dice import Dice
+from tools.world.facts import GENERAL
+from tools.world.general import DOMAIN_RELATIONS, GENERAL_FACTS, stream
 
 TRAINING = [d.text for d in itertools.islice(streams.training_stream(), 20_000)]
 PROBES = probes.all_probes(streams.PROBE_SEED)

@@ -9,9 +9,9 @@ can and must not; the number word becomes figures. Two verbs of each type never 
 training clauses (`held`).
 """
 
-from ftlab.world.dice import Dice
-from ftlab.world.facts import Relation
-from ftlab.world.words import NUMBER_WORDS, PEOPLE, split
+from tools.world.dice import Dice
+from tools.world.facts import Relation
+from tools.world.words import NUMBER_WORDS, PEOPLE, split
 
 # type: legal verb = plain verb
 TYPES = {

@@ -15,9 +15,9 @@ and the reply's promise from the priority: low "this week", medium "today", high
 hour". Two things of each category never occur in the training tickets (`held`).
 """
 
-from ftlab.world.dice import Dice
-from ftlab.world.facts import Relation
-from ftlab.world.words import DAYS, PEOPLE
+from tools.world.dice import Dice
+from tools.world.facts import Relation
+from tools.world.words import DAYS, PEOPLE
 
 CATEGORIES = {
     "hardware": "laptop, keyboard, monitor, headset, charger, docking station",

@@ -1,0 +1,1 @@
+"""The small world: the text that nano reads, the domains it is taught, what it is asked."""
