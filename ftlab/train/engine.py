@@ -56,9 +56,9 @@ _MARK = "_is_accelerate_prepared"
 
 def default_groups(model: nn.Module) -> Groups:
     """All trainable parameters in two groups: matrices, and biases and norms, without decay."""
-    trainable = [p for p in model.parameters() if p.requires_grad]
-    matrices = [p for p in trainable if p.ndim > 1]
-    others = [p for p in trainable if p.ndim <= 1]
+    trainable = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
+    matrices = [p for name, p in trainable if p.ndim > 1 and "ia3_l" not in name]  # factors: (n, 1)
+    others = [p for name, p in trainable if p.ndim <= 1 or "ia3_l" in name]
     groups = [{"params": matrices}, {"params": others, "weight_decay": 0.0}]
     return [group for group in groups if group["params"]]
 

@@ -34,6 +34,7 @@ from ftlab.base.errors import InputError, OutOfMemory
 from ftlab.base.jsonfile import plain
 from ftlab.base.machine import explain_if_full, room
 from ftlab.plan import Plan, Step
+from ftlab.text.scored_batches import context_limit
 from ftlab.text.seq2seq import decoder_start
 from ftlab.text.train_batches import Example, checksum, encode
 from ftlab.train.checkpoint import setup_checksum
@@ -148,8 +149,13 @@ def _reached(step: Step, plan: Plan) -> bool:
 
 def _limit(model: nn.Module, plan: Plan) -> int:
     """Longest text that both the plan and the model take, in tokens."""
-    reads = getattr(model.config, "max_position_embeddings", None)  # GPT-2 answers n_positions
-    return min(plan.max_tokens, reads) if isinstance(reads, int) else plan.max_tokens
+    config = getattr(model, "active_peft_config", None)
+    if plan.gradient_checkpointing and config and config.peft_type == "PREFIX_TUNING":
+        raise InputError(
+            "gradient_checkpointing=True recomputes blocks without the keys and values of a "
+            "prefix, which would not be trained; leave it at False."
+        )
+    return min(plan.max_tokens, context_limit(model))
 
 
 def _check_model(model: nn.Module, examples: list[Example]) -> None:
