@@ -33,7 +33,7 @@ from ftlab.methods.adapter import Adapter
 from ftlab.methods.bottleneck import save_bottleneck
 from ftlab.models.layers import layer_map
 from ftlab.models.quantizing import dequantize, is_quantized
-from ftlab.models.split import PARTS, SplitQKV, fuse_qkv
+from ftlab.models.split import PARTS, SplitQKV, fuse_qkv, linear_layers
 
 
 def merge(model: Any) -> Any:
@@ -47,8 +47,7 @@ def merge(model: Any) -> Any:
     made = copy.deepcopy(model)
     if hasattr(made, "peft_config"):
         if not hasattr(made, "merge_and_unload") or made.active_peft_config.is_prompt_learning:
-            kind = made.active_peft_config.peft_type
-            raise InputError(f"{kind} adds tokens, not weights, so it cannot be merged.")
+            raise InputError("A prompt or a prefix adds tokens, not weights: it cannot be merged.")
         made = (_on_plain_base(made) if is_quantized(made) else made).merge_and_unload()
     return fuse_qkv(dequantize(made) if is_quantized(made) else made).eval()
 
@@ -62,9 +61,11 @@ def _on_plain_base(model: Any) -> Any:
     from peft import get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
 
     config, weights = model.active_peft_config, get_peft_model_state_dict(model)
+    model.get_base_model().is_loaded_in_4bit = False  # else peft takes off no IA3
+    base = dequantize(model.unload())
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="fan_in_fan_out is set to")
-        plain = get_peft_model(dequantize(model.unload()), config)
+        plain = get_peft_model(linear_layers(base) if config.peft_type == "OFT" else base, config)
     set_peft_model_state_dict(plain, weights)
     return plain
 

@@ -118,7 +118,7 @@ def _settle(method: Any, names: dict[str, str], from_text: str) -> None:
 
 def _checked(start: Any) -> tuple[int, ...]:
     try:
-        ids = tuple(int(token) if isinstance(token, int) else token for token in start)
+        ids = tuple(start)
     except TypeError:
         ids = ()
     for token in ids:
