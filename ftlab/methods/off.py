@@ -47,22 +47,25 @@ def adapter_off(model: Any) -> Iterator[Any]:
 
 @contextmanager
 def _peft_off(model: Any) -> Iterator[None]:
+    """What is set on a module itself is taken off again: left there, it would stay switched."""
     with ExitStack() as back:
-        back.callback(_put_back, model, {n: v for n, v in vars(model).items() if n in _SWITCHED})
+        back.enter_context(_as_before(model))
         back.enter_context(model.disable_adapter())
         if model.active_peft_config.is_prompt_learning:
             model.generate = model.get_base_model().generate
         for module in model.modules():
             if isinstance(module, SplitQKV) and (fused := fused_of(module)) is not None:
-                back.callback(
-                    _put_back, module, {n: vars(module)[n] for n in vars(module) if n in _SWITCHED}
-                )
+                back.enter_context(_as_before(module))
                 vars(module)["forward"] = fused.forward
         yield
 
 
-def _put_back(module: Any, before: dict[str, Any]) -> None:
-    """Take off what the switch has set on a module itself: left there, it outlives the switch."""
-    for name in _SWITCHED:
-        vars(module).pop(name, None)
-    vars(module).update(before)
+@contextmanager
+def _as_before(module: Any) -> Iterator[None]:
+    before = {name: vars(module).get(name) for name in _SWITCHED}
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            vars(module).pop(name, None)
+            vars(module).update({name: value} if value is not None else {})

@@ -44,7 +44,7 @@ class SplitQKV(nn.Module):
 
 
 class Transposed(nn.Linear):
-    """A Conv1D as a Linear: the same numbers in the same product, so the same bits."""
+    """A Conv1D as a Linear: the same weights in the same product, so the same bits."""
 
     def __init__(self, stock: Conv1D) -> None:
         super().__init__(1, 1, device="meta")
@@ -73,16 +73,13 @@ def _replace(model: nn.Module, kind: type[nn.Module], made_of: Any) -> None:
             setattr(model.get_submodule(parent), last, made_of(module))
 
 
-def _stock(layer: nn.Linear) -> Conv1D:
-    """A Conv1D with the weight and the bias of a Linear."""
-    return _conv1d(layer.weight.T.contiguous(), layer.bias).train(layer.training)
-
-
-def _conv1d(weight: Tensor, bias: Tensor) -> Conv1D:
-    """The Conv1D of a weight (in, out) and a bias."""
+def _stock(*layers: nn.Linear) -> Conv1D:
+    """The Conv1D of layers side by side."""
+    weight = torch.cat([layer.weight for layer in layers]).T.contiguous()  # (in, sum of out)
     made = Conv1D(weight.shape[1], weight.shape[0]).to(weight.device, weight.dtype)
-    made.weight, made.bias = nn.Parameter(weight.detach()), nn.Parameter(bias.detach())
-    return made.requires_grad_(weight.requires_grad)
+    made.weight = nn.Parameter(weight.detach())
+    made.bias = nn.Parameter(torch.cat([layer.bias for layer in layers]).detach())
+    return made.requires_grad_(layers[0].weight.requires_grad).train(layers[0].training)
 
 
 def split_qkv(model: Any) -> Any:
@@ -123,10 +120,7 @@ def fused_of(split: SplitQKV) -> Conv1D | None:
     """The fused layer of the parts' own weights, adapters left out; None for parts in 4 bits."""
     layers: list[Any] = [split.get_submodule(part) for part in PARTS]
     layers = [getattr(layer, "base_layer", layer) for layer in layers]
-    if any(type(layer) is not nn.Linear for layer in layers):
-        return None
-    weight = torch.cat([layer.weight for layer in layers]).T.contiguous()  # (d, 3d)
-    return _conv1d(weight, torch.cat([layer.bias for layer in layers])).train(split.training)
+    return _stock(*layers) if all(type(layer) is nn.Linear for layer in layers) else None
 
 
 def _fused(found: Any) -> list[tuple[int, nn.Module, str]]:

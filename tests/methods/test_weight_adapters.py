@@ -119,7 +119,7 @@ def test_osf_protects_from_gradients_also_in_a_copy(tiny_llama):
 
 
 def test_osf_does_not_protect_from_adamw(tiny_llama, tiny_tokenizer):
-    """A fact of peft's OSF, told in the docstring: its steps are not along its gradients."""
+    """As the docstring says: AdamW's steps are not along its gradients."""
     assert leaked(train_it(OSF()(tiny_llama).model, tiny_tokenizer, 1e-3)) > 0.05
 
 
