@@ -60,7 +60,8 @@ def _on_plain_base(model: Any) -> Any:
     """
     from peft import get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
 
-    config, weights = model.active_peft_config, get_peft_model_state_dict(model)
+    config = model.active_peft_config
+    weights = get_peft_model_state_dict(model, save_embedding_layers=False)  # see save_adapter
     model.get_base_model().is_loaded_in_4bit = False  # else peft takes off no IA3
     base = dequantize(model.unload())
     with warnings.catch_warnings():

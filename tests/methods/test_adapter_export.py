@@ -6,6 +6,7 @@ pytest tests/methods/test_adapter_export.py
 import copy
 from typing import Any
 
+import peft
 import pytest
 import torch
 from peft import PeftModel
@@ -88,6 +89,7 @@ def test_merged_it_is_a_stock_model(fixture, name, request, tiny_tokenizer, tmp_
     torch.testing.assert_close(logits(load(tmp_path).model), logits(merged))
 
 
+@pytest.mark.skipif(peft.__version__ < "0.21", reason="peft 0.20 has no OFT on codes")
 @pytest.mark.parametrize("name", ["ia3", "oft"])
 def test_over_four_bits_it_merges_into_what_it_was_trained_beside(name, tiny_gpt2):
     model = shaken(METHODS[name](quantize(tiny_gpt2, Quantize())).model)

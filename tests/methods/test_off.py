@@ -6,6 +6,7 @@ pytest tests/methods/test_off.py
 import copy
 from typing import Any
 
+import peft
 import pytest
 import torch
 
@@ -123,7 +124,8 @@ def test_by_attention_and_over_four_bits(tiny_t5, tiny_gpt2):
     with adapter_off(shaken(AttentionLoRA()(tiny_t5).model)) as off:
         assert torch.equal(said(off, (2, 12)), said(base, (2, 12)))
     four = quantize(tiny_gpt2, Quantize())
-    for method in (QLoRA(), Bottleneck(), IA3(), OFT(), Prefix()):
+    oft = () if peft.__version__ < "0.21" else (OFT(),)  # 0.20: no OFT on codes (TypeError)
+    for method in (QLoRA(), Bottleneck(), IA3(), *oft, Prefix()):
         with adapter_off(shaken(method(copy.deepcopy(four)).model)) as off:
             assert torch.equal(said(off, (2, 12)), said(four, (2, 12)))
 

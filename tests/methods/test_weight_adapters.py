@@ -95,7 +95,8 @@ def leaked(model: Any) -> float:
     shares = []
     for _, module in layers(model, "osf_svd_params"):
         u, _, _ = torch.linalg.svd(module.base_layer.weight, full_matrices=False)
-        change = module.get_delta_weight("default").detach()
+        one = torch.eye(module.in_features)
+        change = (module(one) - module.base_layer(one)).detach().T  # (out, in)
         u = u[:, : module.effective_rank["default"]]
         shares.append(((u.T @ change).norm() / change.norm()).item())
     return max(shares)
