@@ -3,6 +3,7 @@
     [prefix] query tokens | choice tokens          a probe     (`pair_segments`)
     [prefix] prompt tokens | answer tokens, eos    an item     (`item_segments`)
     [prefix] | document tokens                     a document  (`document_segments`)
+    either of the last two, as a model reads it                (`text_segments`)
 
 What stands before the bar is given, what stands after it is scored. An encoder-decoder model is
 given `start`, the token its decoder starts from: its encoder reads the first part, its decoder
@@ -23,8 +24,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
+from torch import nn
+
+from ftlab.text.scored_batches import context_limit
 from ftlab.text.segments import Segment, encode, eos_id, prefix_id
-from ftlab.text.seq2seq import gap_segments, seq2seq_segments
+from ftlab.text.seq2seq import decoder_start, gap_segments, seq2seq_segments
+
+Text = str | tuple[str, str]
+"""A whole text, or a (prompt, answer) pair."""
 
 
 def pair_segments(
@@ -97,3 +104,13 @@ def _windows(ids: list[int], limit: int) -> list[Segment]:
         Segment(tuple(ids[max(0, end - limit) : start + 1]), tuple(ids[start + 1 : end + 1]))
         for start, end in pairwise(cuts)
     ]
+
+
+def text_segments(model: nn.Module, tokenizer: Any, texts: Sequence[Text]) -> list[Segment]:
+    """Texts in windows that the model can read, then (prompt, answer) pairs, one segment each."""
+    whole = [text for text in texts if isinstance(text, str)]
+    pairs = [text for text in texts if not isinstance(text, str)]
+    start = decoder_start(model)
+    windows = document_segments(tokenizer, whole, context_limit(model), start)
+    items = [{"prompt": prompt, "answer": answer} for prompt, answer in pairs]
+    return [s for group in windows for s in group] + item_segments(tokenizer, items, start)
