@@ -6,7 +6,7 @@ import inspect
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, is_dataclass, replace
+from dataclasses import asdict, is_dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -217,7 +217,7 @@ def _prepared(lab: "Lab", method: Any, start: Any) -> Prepared:
         return _applied(method, merge(_model_of(start)))
     model = copy.deepcopy(_model_of(start))
     if isinstance(start, Run):  # the same parameters, on from where they are
-        return replace(start.prepared, model=model)
+        return start.prepared.on(model)
     return count(model, "as it was")
 
 

@@ -40,11 +40,13 @@ def merge(model: Any) -> Any:
     """A copy of the model with its adapters added into its weights, and its attention fused.
 
     A model without adapters is copied and fused. Raises InputError for adapters that cannot be
-    added to weights: prompts, prefixes, bottlenecks.
+    added to weights (prompts, prefixes, bottlenecks), and for what is no model.
     """
+    if not isinstance(model, nn.Module):
+        raise InputError(f"A {type(model).__name__} is no model; of a run or a bundle give .model.")
     if any(isinstance(module, Adapter) for module in model.modules()):
         raise InputError("A bottleneck adapter bends (GELU), so it cannot be merged into a weight.")
-    made = copy.deepcopy(model)
+    made: Any = copy.deepcopy(model)
     if hasattr(made, "peft_config"):
         if not hasattr(made, "merge_and_unload") or made.active_peft_config.is_prompt_learning:
             raise InputError("A prompt or a prefix adds tokens, not weights: it cannot be merged.")

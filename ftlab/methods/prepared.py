@@ -7,7 +7,7 @@ moving.groups(plan)            for the optimiser
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any
 
@@ -57,6 +57,8 @@ class Prepared:
     """A term of the method's own that is added to the loss of every step."""
     rows: Sequence[Mapping[str, Any]] = field(default=(), repr=False, compare=False)
     """Training items of the method's own, read in turn with the domain's."""
+    attach: Callable[[Any], object] | None = field(default=None, repr=False, compare=False)
+    """Hangs on a copy of the model what copying loses: the hooks on its parameters."""
 
     @property
     def share(self) -> float:
@@ -68,6 +70,12 @@ class Prepared:
             f"{self.method}: {self.trainable:,} of {self.total:,} parameters are trained "
             f"({100 * self.share:.3g} %)"
         )
+
+    def on(self, copied: Any) -> "Prepared":
+        """The same for a copy of the model."""
+        if self.attach:
+            self.attach(copied)
+        return replace(self, model=copied)
 
     def groups(self, plan: Plan) -> list[dict[str, Any]] | None:
         """Optimiser groups with their own peak rates; None where all move at the plan's."""
