@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from ftlab.base.lazy import lazy
 
 if TYPE_CHECKING:
-    from ftlab.methods import nf4
+    from ftlab.methods import nf4, prune
     from ftlab.methods.adapter import Adapter, put_behind
     from ftlab.methods.attention_lora import KINDS, AttentionLoRA, FreezeStack, of_kind, pattern
     from ftlab.methods.bottleneck import Bottleneck, load_bottleneck, save_bottleneck
