@@ -55,7 +55,8 @@ class Masked:
     def __call__(self, model: nn.Module) -> Prepared:
         """Apply the method, and hold the zeros of all layers that `prune` prunes.
 
-        Raises InputError for a model without zeros, and for one that the method quantizes.
+        Raises InputError for a model without zeros, for one that the method quantizes, and for
+        adapters that are not LoRA or are a variant of it (DoRA).
         """
         made = (self.method or full)(model)
         refuse_codes(made.model)
@@ -83,9 +84,21 @@ def hold(model: Any) -> int:
         if weight.requires_grad:
             weight.register_hook(partial(_masked, zero=weight.detach() == 0))
             still += int((weight == 0).sum())
-        for adapter in getattr(layer, "lora_A", ()):
-            layer.lora_variant[adapter] = _UnderMask()
+        if layer is not _base(layer):
+            _mask_adapters(layer)
     return still
+
+
+def _mask_adapters(layer: Any) -> None:
+    """Put every adapter of a layer under its mask. Raises InputError for all but plain LoRA."""
+    variants = getattr(layer, "lora_variant", None)
+    if variants is None or any(type(found) is not _UnderMask for found in variants.values()):
+        kind = next((type(v).__name__ for v in (variants or {}).values()), type(layer).__module__)
+        raise InputError(
+            f"Zeros can be held under full, Freeze and plain LoRA; {kind} would fill them."
+        )
+    for adapter in layer.lora_A:
+        variants[adapter] = _UnderMask()
 
 
 def _masked(gradient: Tensor, zero: Tensor) -> Tensor:
