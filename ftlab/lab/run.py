@@ -2,7 +2,6 @@
 
 import copy
 import hashlib
-import inspect
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -58,8 +57,7 @@ class Run:
         self.lab, self.plan, self.replay, self.fast, self.store = lab, plan, replay, fast, store
         self.item_count = items
         self.rows = mix(lab.items(items), lab.replay_source, replay, plan.steps * plan.batch_size)
-        asked = named(method, plan.seed) if isinstance(method, str) else method
-        self.asked_method = inspect.unwrap(asked) if inspect.isfunction(asked) else asked
+        self.asked_method = named(method, plan.seed) if isinstance(method, str) else method
         with torch.random.fork_rng(devices=[]):  # an adapter's first weights follow the seed
             torch.manual_seed(plan.seed)
             self.prepared = _prepared(lab, self.asked_method, start)

@@ -135,7 +135,8 @@ class OSF:
 
 def _project_again(layer: Any, _: Any) -> None:
     """Copying a model drops the hooks of its parameters, which project OSF's gradients."""
-    if not layer.osf_svd_params["default"]["U_low"]._backward_hooks:
+    low = layer.osf_svd_params["default"]["U_low"]
+    if low.requires_grad and not low._backward_hooks:  # while it is measured nothing asks for any
         layer._attach_hooks("default")
 
 
