@@ -9,8 +9,9 @@
 Every name becomes a folder first, and only the folder is read. Notable choices:
 
 - Safely: safetensors only (a pickle can run code), no code of a repository's own.
-- Nothing is made up: weights that a file lacks are refused, where the library would fill them
-  with random numbers and a warning.
+- Nothing is made up and nothing left out: weights that a file lacks are refused, where the library
+  would fill them with random numbers and a warning, and so are those that the model has no place
+  for, and an adapter beside the model.
 - float32 unless asked otherwise; the library would take the file's type, so that a bfloat16
   file arrives as bfloat16 on a T4, which has none.
 """
@@ -80,6 +81,7 @@ def load(
     quiet()
     kind = _dtype(dtype)
     folder = find_folder(str(name))
+    _check_no_adapter(folder)
     weights = sorted(folder.glob("*.safetensors"))
     if not weights or not (folder / "config.json").is_file():
         raise InputError(
@@ -143,8 +145,8 @@ def _shipped(name: str) -> Path:
     bad = checksums.damaged(folder, under=f"{name}/")
     if bad:
         raise InputError(
-            f"The model {name} is damaged: {_listing(bad)} in {folder} differs from CHECKSUMS; "
-            "get the file again from the repository (git checkout)."
+            f"The model {name} is damaged: {_listing(bad)} in {folder} is not what CHECKSUMS "
+            "lists; get the folder again from the repository (git checkout), without other files."
         )
     return folder / name
 
@@ -212,16 +214,30 @@ def _model(folder: Path, dtype: torch.dtype) -> Any:
     return model
 
 
+def _check_no_adapter(folder: Path) -> None:
+    """Refuse a folder with an adapter in it, which the library would put on the model."""
+    if any(folder.glob("adapter_*")):
+        raise InputError(
+            f"{folder} holds an adapter (adapter_config.json, adapter_model.safetensors); move it "
+            "to a folder of its own, or give the model that it was merged into (save_model)."
+        )
+
+
 def _check_complete(folder: Path, info: dict[str, Any]) -> None:
-    """Refuse weights that lack a tensor or hold one of the wrong size."""
+    """Refuse weights that lack a tensor, or hold one of the wrong size or one too many."""
     wrong = sorted(str(key[0]) for key in info["mismatched_keys"])
-    lacking = sorted(map(str, info["missing_keys"]))
+    lacking, more = (sorted(map(str, info[f"{kind}_keys"])) for kind in ("missing", "unexpected"))
     if wrong or lacking:
         fault = f"do not fit config.json in {_listing(wrong)}" if wrong else ""
         fault = fault or f"lack {_listing(lacking)}"
         raise InputError(
             f"The weights in {folder} {fault}; get the files again: the library would put "
             "random numbers in their place."
+        )
+    if more:
+        raise InputError(
+            f"The weights in {folder} hold {_listing(more)}, which config.json has no place for; "
+            "give the whole model: the library would leave them out."
         )
 
 

@@ -288,4 +288,26 @@ def test_checksums_are_written_and_find_what_is_damaged(tmp_path: Path) -> None:
     (tmp_path / "c.bin").unlink()
     assert checksums.damaged(tmp_path) == ["c.bin", "m/a.bin"]
     assert checksums.damaged(tmp_path, under="m/") == ["m/a.bin"]
+    (tmp_path / "m/deep").mkdir()
+    (tmp_path / "m/deep/new.bin").touch()
+    assert checksums.damaged(tmp_path, under="m/") == ["m/deep/new.bin", "m/a.bin"]
     refused(lambda: checksums.damaged(tmp_path / "m"), "CHECKSUMS is missing")
+
+
+def test_only_folders_that_are_listed_are_closed(tmp_path: Path) -> None:
+    """Beside them may lie what a build measures; in records/ what a grid made; hidden files."""
+    for name in ("world/a.jsonl", "records/nano/a.json", "minutes.json"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    checksums.write(tmp_path, ("world", "records"))
+    for name in ("gpu.json", "records/nano/b.json", "world/.DS_Store"):
+        (tmp_path / name).touch()
+    assert checksums.damaged(tmp_path) == []
+    (tmp_path / "world/b.jsonl").touch()
+    assert checksums.damaged(tmp_path) == ["world/b.jsonl"]
+
+
+@pytest.mark.parametrize("text", ["", "\n", "abc  world/a.jsonl\n", "no list at all\n", "\xff"])
+def test_an_emptied_or_damaged_list_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "CHECKSUMS").write_text(text, encoding="latin-1")
+    refused(lambda: checksums.damaged(tmp_path), "CHECKSUMS is damaged", "git checkout")

@@ -7,13 +7,14 @@ Seeds: the pre-training text is `stream(PRETRAIN_SEED)`, the held-out documents 
 seed and are left out of the pre-training text if they occur there word for word.
 """
 
-import hashlib
 import itertools
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from ftlab.base import checksums
+from ftlab.base.files import whole
 from tools.data.cards import tasks_card, world_card
 from tools.world import clinic, contracts, helpdesk, probes, shifts
 from tools.world.dice import Dice
@@ -34,6 +35,9 @@ DOMAINS: dict[str, tuple[Callable[[Dice, Any], tuple[str, str]], Any, Any]] = {
     "new_format": (shifts.new_format, shifts.SEEN, shifts.HELD),
     "new_words": (shifts.new_words, shifts.SEEN, shifts.HELD),
 }
+LISTED = ("english", "records", "tasks", "world")
+"""What data/CHECKSUMS lists: all that ships but the models, which have a list of their own, and the
+minutes, which every build measures anew."""
 Row = dict[str, Any]
 
 
@@ -89,25 +93,14 @@ def files() -> dict[str, bytes]:
     return made
 
 
-def _checksums(folder: Path) -> bytes:
-    paths = sorted(
-        path for part in ("world", "tasks", "english") for path in (folder / part).rglob("*.jsonl")
-    )
-    lines = [
-        f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(folder).as_posix()}\n"
-        for path in paths
-    ]
-    return "".join(lines).encode()
-
-
 def write(folder: Path) -> list[str]:
-    """Write every file under `folder` and the checksums; the paths written."""
+    """Write every generated file under `folder` and the checksums of all; the paths written."""
     for name, content in files().items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-    (folder / "CHECKSUMS").write_bytes(_checksums(folder))
-    return [*files(), "CHECKSUMS"]
+        with whole(folder / name) as part:
+            part.write_bytes(content)
+    checksums.write(folder, LISTED)
+    checksums.write(folder / "models")
+    return [*files(), checksums.NAME, f"models/{checksums.NAME}"]
 
 
 def check(folder: Path) -> list[str]:
@@ -121,4 +114,6 @@ def check(folder: Path) -> list[str]:
 
     wrong = [name for name, content in files().items() if differs(name, content)]
     wrong += suite.check(folder)
-    return wrong + (["CHECKSUMS"] if differs("CHECKSUMS", _checksums(folder)) else [])
+    lists = {"": checksums.listing(folder, LISTED), "models/": checksums.listing(folder / "models")}
+    listed = {f"{under}{checksums.NAME}": text.encode() for under, text in lists.items()}
+    return wrong + [name for name, text in listed.items() if differs(name, text)]
