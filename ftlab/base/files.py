@@ -76,7 +76,7 @@ def whole(path: Path, *, holds: Sequence[str] | None = None) -> Iterator[Path]:
     """
     path, folder = Path(os.path.realpath(path)), holds is not None
     if folder:
-        _check_own(settled(path), holds)
+        check_own(settled(path), holds)
     part = _beside(path, f"{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -123,8 +123,9 @@ def check_writable(folder: Path) -> None:
             place.rmdir()
 
 
-def _check_own(path: Path, holds: Sequence[str]) -> None:
-    if Path.cwd().is_relative_to(path):
+def check_own(path: Path, holds: Sequence[str]) -> None:
+    """Raises InputError unless `path` may be replaced: all that is there is named in `holds`."""
+    if Path.cwd().is_relative_to(path.absolute()):
         raise InputError(f"{path} is the folder you are in; name one of its own.")
     if path.exists() and not path.is_dir():
         raise InputError(f"{path} is a file; name a folder.")

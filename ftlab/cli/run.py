@@ -15,7 +15,7 @@ from typing import Any
 import ftlab
 from ftlab.base.errors import InputError
 from ftlab.base.quiet import quiet
-from ftlab.cli.terminal import Progress, check_folder, check_picture, save_picture
+from ftlab.cli.terminal import Progress, check_folder, check_picture, place, save_picture
 from ftlab.lab.command import add_plan, plan_of
 from ftlab.methods.table import NAMES, check_name
 from ftlab.models.bases import BASES, quantize_named
@@ -48,7 +48,7 @@ def add_run(parser: argparse.ArgumentParser) -> None:
 def _path(parser: Any, name: str, what: str, words: str, default: Path | None) -> None:
     shown = "%(default)s" if default else "none"
     parser.add_argument(
-        name, type=Path, default=default, metavar=what, help=f"{words} (default: {shown})"
+        name, type=place, default=default, metavar=what, help=f"{words} (default: {shown})"
     )
 
 
@@ -69,7 +69,9 @@ def demo(asked: argparse.Namespace) -> int:
     """Train once, then show what was learned and what was forgotten."""
     plan = Plan(steps=asked.steps, lr=asked.lr)
     check_picture(asked.out)
+    asked.stopped = "no picture was written"
     lab, run = _open(asked, plan)
+    asked.stopped = lambda: _stopped("no picture was written", run)
     print(
         f"Teaching {lab.bundle.name} the domain {lab.domain.name}: {plan.steps} steps of "
         f"{plan.batch_size} items at learning rate {rate_text(plan.lr)}."
@@ -95,20 +97,31 @@ def run(asked: argparse.Namespace) -> int:
     if not 0 <= asked.replay < 1:
         raise InputError(f"--replay {asked.replay:g} is not possible; give a share below 1.")
     check_folder(asked.out)
+    asked.stopped = "no record was written"
     if asked.store:
         ftlab.store_runs(asked.store)
     _, made = _open(asked, plan)
+    asked.stopped = lambda: _stopped("no record was written", made)
     _train(made, plan)
     record = made.record
     from ftlab import record as records
 
-    try:
-        path = records.save(record, asked.out)
-    except OSError as error:
-        raise InputError(f"{asked.out} cannot be written ({error.strerror}).") from error
+    path = records.save(record, asked.out)
+    asked.stopped = f"the record is in {path}"
     print(closing(record.final, plan))
     print(f"The record is in {path}.")
     return 0
+
+
+def _stopped(words: str, run: Any) -> str:
+    """What an interrupt leaves: what a run was to write is missing, and its steps may be stored."""
+    stored = getattr(run, "stored", None)
+    if not (stored and stored.stored_step):
+        return words
+    return (
+        f"{words}, but {stored.stored_step} of {run.plan.steps} steps are stored in "
+        f"{stored.folder}: the same command goes on from there"
+    )
 
 
 def _open(asked: argparse.Namespace, plan: Plan) -> tuple[Any, Any]:

@@ -29,11 +29,20 @@ import torch
 from torch import nn
 
 from ftlab.base.errors import InputError
+from ftlab.base.files import whole
 from ftlab.methods.adapter import Adapter
 from ftlab.methods.bottleneck import save_bottleneck
 from ftlab.models.layers import layer_map
 from ftlab.models.quantizing import dequantize, is_quantized
 from ftlab.models.split import PARTS, SplitQKV, fuse_qkv, linear_layers
+
+HUB_FORM = (
+    "README.md", ".gitattributes", "config.json", "generation_config.json", "model*.safetensors",
+    "model.safetensors.index.json", "adapter_config.json", "adapter_model.safetensors",
+    "tokenizer*", "special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt",
+    "spiece.model", "chat_template.jinja", "training.json",
+)  # fmt: skip
+"""What a model's folder holds: one that holds nothing else may be replaced."""
 
 
 def merge(model: Any) -> Any:
@@ -74,29 +83,32 @@ def _on_plain_base(model: Any) -> Any:
 
 
 def save_model(model: Any, folder: str | Path) -> Path:
-    """Save the merged model (see `merge`) in the form of transformers, as safetensors."""
-    folder = Path(folder)
-    merge(model).save_pretrained(folder)
-    return folder
+    """Save the merged model (see `merge`) in the form of transformers, as safetensors.
+
+    Raises InputError for a folder with other files in it, or one that cannot be written.
+    """
+    with whole(Path(folder), holds=HUB_FORM) as part:
+        merge(model).save_pretrained(part)
+    return Path(folder)
 
 
 def save_adapter(model: Any, folder: str | Path) -> Path:
     """Save the adapter so that peft loads it onto the stock model (see above for OFT and OSF).
 
-    Bottlenecks are saved for `load_bottleneck`. Raises InputError for a model without an adapter.
+    Bottlenecks are saved for `load_bottleneck`. Raises InputError for a model without an adapter,
+    and as `save_model`.
     """
     if any(isinstance(module, Adapter) for module in model.modules()):
         return save_bottleneck(model, folder)
     if not hasattr(model, "peft_config"):
         raise InputError("This model carries no adapter; save the model itself with save_model.")
-    folder = Path(folder)
     fuse = {"LORA": _fused, "IA3": _fused_factors}.get(model.active_peft_config.peft_type)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), whole(Path(folder), holds=HUB_FORM) as part:
         warnings.filterwarnings("ignore", message="fan_in_fan_out is set to")
         stock = fuse(model) if fuse else model
         # "auto" may ask the Hub what the stock vocabulary is; ours is never resized.
-        stock.save_pretrained(folder, save_embedding_layers=False)
-    return folder
+        stock.save_pretrained(part, save_embedding_layers=False)
+    return Path(folder)
 
 
 def _fused_factors(model: Any) -> Any:

@@ -38,6 +38,7 @@ DOMAINS: dict[str, tuple[Callable[[Dice, Any], tuple[str, str]], Any, Any]] = {
 LISTED = ("english", "records", "tasks", "world")
 """What data/CHECKSUMS lists: all that ships but the models, which have a list of their own, and the
 minutes, which every build measures anew."""
+MODELS = ("nano-gpt2", "nano-t5")
 Row = dict[str, Any]
 
 
@@ -99,7 +100,7 @@ def write(folder: Path) -> list[str]:
         with whole(folder / name) as part:
             part.write_bytes(content)
     checksums.write(folder, LISTED)
-    checksums.write(folder / "models")
+    checksums.write(folder / "models", MODELS)
     return [*files(), checksums.NAME, f"models/{checksums.NAME}"]
 
 
@@ -114,6 +115,7 @@ def check(folder: Path) -> list[str]:
 
     wrong = [name for name, content in files().items() if differs(name, content)]
     wrong += suite.check(folder)
-    lists = {"": checksums.listing(folder, LISTED), "models/": checksums.listing(folder / "models")}
-    listed = {f"{under}{checksums.NAME}": text.encode() for under, text in lists.items()}
-    return wrong + [name for name, text in listed.items() if differs(name, text)]
+    lists = {"": LISTED, "models/": MODELS}
+    listed = {under: checksums.listing(folder / under, names) for under, names in lists.items()}
+    lists = {f"{under}{checksums.NAME}": text.encode() for under, text in listed.items()}
+    return wrong + [name for name, text in lists.items() if differs(name, text)]
