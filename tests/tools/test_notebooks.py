@@ -230,7 +230,7 @@ def test_a_failing_cell_leaves_the_old_files(tmp_path: Path, capsys) -> None:
     assert "solutions/00_sample.ipynb, cell a-sample-4" in told
     assert "ZeroDivisionError" in told
     assert {path: path.read_bytes() for path in tmp_path.rglob("*.ipynb")} == before
-    assert not list(tmp_path.rglob("*.draft"))
+    assert not list(tmp_path.rglob(".*.part"))
 
 
 @pytest.mark.parametrize(

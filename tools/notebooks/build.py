@@ -34,6 +34,7 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 from nbformat import NotebookNode
 
 from ftlab.base.errors import InputError
+from ftlab.base.files import whole
 from ftlab.base.machine import PROFILES
 from ftlab.base.quiet import quiet
 from ftlab.teach.timings import Timing, note
@@ -147,12 +148,8 @@ def versions(source: Path) -> list[tuple[Path, bool, str]]:
 def write(notebook: NotebookNode, path: Path) -> None:
     """Write `notebook` at once or not at all. Raises if it is not a valid notebook."""
     nbformat.validate(notebook)
-    draft = path.with_name(f".{path.name}.draft")
-    try:
-        draft.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8")
-        os.replace(draft, path)
-    finally:
-        draft.unlink(missing_ok=True)
+    with whole(path) as part:
+        part.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8")
 
 
 def regenerate(

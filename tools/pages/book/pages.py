@@ -126,7 +126,7 @@ def _cells(chapter: Chapter) -> list[str]:
 def _index(found: Sequence[Chapter], names: dict[str, str], root: Path) -> str:
     """README.md up to its first section, then the notebooks."""
     opening = (root / "README.md").read_text(encoding="utf-8").split("\n## ")[0]
-    learners = [(one, prose(one.summary, root)) for one in found if not one.solved]
+    learners = [(one, mend(prose(one.summary, root), names)) for one in found if not one.solved]
     solved = {chapter.path.name: chapter for chapter in found if chapter.solved}
     body = mend(prose(opening, root), names)
     return _page(body, title="The workbook", learners=learners, solved=solved)
