@@ -14,6 +14,7 @@ from torch import nn
 
 from ftlab import record as records
 from ftlab.base import machine
+from ftlab.base.draws import LOCK, Draws
 from ftlab.base.errors import InputError
 from ftlab.datasets.replay import mix
 from ftlab.evaluate.target import generate
@@ -58,8 +59,7 @@ class Run:
         self.item_count = items
         self.rows = mix(lab.items(items), lab.replay_source, replay, plan.steps * plan.batch_size)
         self.asked_method = named(method, plan.seed) if isinstance(method, str) else method
-        with torch.random.fork_rng(devices=[]):  # an adapter's first weights follow the seed
-            torch.manual_seed(plan.seed)
+        with LOCK, Draws(plan.seed):  # an adapter's first weights; peft's warnings are filtered
             self.prepared = _prepared(lab, self.asked_method, start)
         self.rows += [dict(row) for row in self.prepared.rows]
         self.model = self.prepared.model
