@@ -85,7 +85,7 @@ def demo(asked: argparse.Namespace) -> int:
 
     save_picture(two_numbers(record.curve, method=record.method, final=record.final), asked.out)
     print(f"\nThe picture is in {asked.out}.")
-    print(closing(record.final, plan))
+    print(closing(record.final, plan, record.budget["steps"]))
     return 0
 
 
@@ -108,7 +108,7 @@ def run(asked: argparse.Namespace) -> int:
 
     path = records.save(record, asked.out)
     asked.stopped = f"the record is in {path}"
-    print(closing(record.final, plan))
+    print(closing(record.final, plan, record.budget["steps"]))
     print(f"The record is in {path}.")
     return 0
 
@@ -146,7 +146,7 @@ def _train(run: Any, plan: Plan) -> None:
         for step in run:
             if step.measured:
                 words = (
-                    f"learned {_percent(step.measured['target_score'])}, "
+                    f"at step {step.step} learned {_percent(step.measured['target_score'])}, "
                     f"retained {_percent(step.measured['retention'])}"
                 )
             bar.to(step.step, words)
@@ -188,10 +188,10 @@ def sample(row: dict[str, str]) -> str:
     )
 
 
-def closing(final: dict[str, Any], plan: Plan) -> str:
-    """The run in one sentence."""
+def closing(final: dict[str, Any], plan: Plan, steps: int) -> str:
+    """The run in one sentence; a target score may have ended it before the plan's last step."""
     return (
-        f"After {plan.steps} steps at learning rate {rate_text(plan.lr)} the model answers "
+        f"After {steps} steps at learning rate {rate_text(plan.lr)} the model answers "
         f"{_percent(final['target_score'])} of new items correctly and has retained "
         f"{_percent(final['retention'])} of the skills it had."
     )

@@ -16,6 +16,7 @@ from ftlab import record as records
 from ftlab.base import machine
 from ftlab.base.draws import LOCK, Draws
 from ftlab.base.errors import InputError
+from ftlab.base.jsonfile import plain
 from ftlab.datasets.replay import mix
 from ftlab.evaluate.target import generate
 from ftlab.lab.command import command_of
@@ -28,7 +29,7 @@ from ftlab.models.prefix_cache import cached_below
 from ftlab.plan import Plan, Step, rate_text
 from ftlab.train.checkpoint import setup_checksum
 from ftlab.train.engine import default_groups
-from ftlab.train.loop import train
+from ftlab.train.loop import START, train
 from ftlab.train.store import StoredRun, runs_folder
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ class Run:
         self.name = name or f"{self.method} lr {rate_text(plan.lr)}{after}"
         self.steps: list[Step] = []
         self.seconds = 0.0
+        self.begun = False
         self.stored: StoredRun | None = None  # its folder, once trained, where it is stored
 
     def __iter__(self) -> Iterator[Step]:
@@ -77,7 +79,7 @@ class Run:
                 f"The run {self.name} was trained already ({self.steps[-1].step} steps); "
                 "make another with lab.run(...)."
             )
-        self.stored = self._stored()
+        self.stored, self.begun = self._stored(), True
         began = time.perf_counter()
         with ExitStack() as shortcuts:
             if self.fast:
@@ -97,6 +99,7 @@ class Run:
             shortcuts.callback(steps.close)  # Stop: at rest before the shortcuts are taken off
             for step in steps:
                 self.steps.append(step)
+                self._forget()
                 self.seconds = self.stored.seconds if self.stored else time.perf_counter() - began
                 yield step
 
@@ -128,6 +131,21 @@ class Run:
             pass
         return self
 
+    def _forget(self) -> None:
+        """What was asked of the model before this step is no longer so."""
+        for known in ("final", "record"):
+            vars(self).pop(known, None)
+
+    @property
+    def last(self) -> dict[str, Any]:
+        """What was measured last, and after which "step"; there wherever a run was stopped."""
+        step = next(step for step in reversed(self._curve()) if step.measured)
+        return {"step": step.step, **(step.measured or {})}
+
+    def _curve(self) -> list[Step]:
+        """The steps so far; of a run that was stopped before step 0, that step, measured now."""
+        return self.steps or [replace(START, measured=plain(self._measure()(self.model)))]
+
     @cached_property
     def final(self) -> dict[str, Any]:
         """The trained model measured on everything (see Evaluator.full)."""
@@ -137,18 +155,19 @@ class Run:
 
     @cached_property
     def record(self) -> records.Record:
-        """The run's record. Raises InputError when nothing was trained yet."""
-        if not self.steps:
+        """The run's record, up to where it was stopped. Raises InputError before it was begun."""
+        if not self.begun:
             raise InputError(f"The run {self.name} has no step yet; iterate over it first.")
         if self.stored and (known := self.stored.record(self.steps)):
             return known
+        curve = self._curve()
         made = records.Record(
             **self._identity(),
             versions=records.versions(),
             command=command_of(self),
             total=self.prepared.total,
-            budget=records.budget(self.steps),
-            curve=[step.row() for step in self.steps],
+            budget=records.budget(curve),
+            curve=[step.row() for step in curve],
             baseline=self.lab.baseline,
             final=self.lab.evaluator.full(self.model) if self.stored else self.final,
             seconds=self.seconds,

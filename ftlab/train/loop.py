@@ -96,7 +96,7 @@ def _run(
         last, done = folder.resume(engine) if folder else (None, False)
         yield from folder.replayed if folder else ()
         while not done:
-            last = _measured(_START if last is None else _step(engine, last), engine, measure)
+            last = _measured(START if last is None else _step(engine, last), engine, measure)
             done = last.step == engine.plan.steps or engine.any_process(_reached(last, engine.plan))
             if folder:
                 folder.add(last, engine, done=done)
@@ -124,7 +124,8 @@ def _step(engine: Engine, last: Step) -> Step:
         raise OutOfMemory(message) from error
 
 
-_START = Step(step=0, loss=None, lr=0.0, tokens=0, examples=0, grad_norm=None, seconds=0.0)
+START = Step(step=0, loss=None, lr=0.0, tokens=0, examples=0, grad_norm=None, seconds=0.0)
+"""The model before training."""
 
 
 def _measured(step: Step, engine: Engine, measure: Measure | None) -> Step:

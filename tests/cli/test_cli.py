@@ -277,7 +277,7 @@ def test_an_interrupt_says_what_was_stored(fake_lab, capsys) -> None:
 def test_a_run_that_measured_no_retention_still_ends() -> None:
     nothing = measured(0, 0) | {"retention": None, "held_score": None, "general_loss": None}
     assert "-" in train_command.table(nothing, nothing)
-    assert "retained - of" in train_command.closing(nothing, Plan())
+    assert "retained - of" in train_command.closing(nothing, Plan(), 100)
 
 
 # check
