@@ -8,7 +8,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -107,7 +106,9 @@ def test_a_folder_of_splits_and_what_it_lacks_is_cut_from_train(tmp_path: Path) 
 
 
 @settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(
     rows=st.lists(st.tuples(st.integers(0, 30), st.booleans()), min_size=60, max_size=90),
@@ -216,9 +217,10 @@ def test_a_set_on_the_hub_offline_is_one_line(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")  # too late for libraries that were imported before
     monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", False)
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
-    start = time.monotonic()
+    asked: list[Any] = []
+    monkeypatch.setattr("socket.getaddrinfo", lambda *name, **_: asked.append(name))
     refused(lambda: load_domain("somebody/some-set"), "HF_HUB_OFFLINE")
-    assert time.monotonic() - start < 2
+    assert asked == []  # so nothing was waited for
 
 
 # Suites

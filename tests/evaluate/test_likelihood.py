@@ -116,7 +116,9 @@ tokens = st.lists(st.integers(1, 250), min_size=1, max_size=12)
 
 
 @settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=15,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(
     segments=st.lists(st.tuples(tokens, tokens), min_size=1, max_size=12),

@@ -124,7 +124,7 @@ CELLS = (
 
 def test_live_in_a_notebook_leaves_one_picture_and_no_widget():
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in CELLS])
-    NotebookClient(notebook, timeout=60, kernel_name="python3").execute()
+    NotebookClient(notebook, timeout=300, startup_timeout=300, kernel_name="python3").execute()
     outputs = [cell["outputs"] for cell in notebook.cells]
     assert [len(out) for out in outputs] == [0, 1, 1, 1, 1, 1, 1]
     assert not any(out["output_type"] == "stream" for cell in outputs for out in cell)

@@ -24,7 +24,7 @@ def python(*words: str, seven: Path | None = None) -> "subprocess.CompletedProce
     env = os.environ | ({"PYTHONPATH": str(seven)} if seven else {})
     command = [sys.executable, *words]
     return subprocess.run(
-        command, cwd=TESTS.parent, env=env, capture_output=True, text=True, timeout=600
+        command, cwd=TESTS.parent, env=env, capture_output=True, text=True, timeout=1800
     )
 
 

@@ -24,7 +24,7 @@ from tools.pages.book.pages import ROOT, chapters, write
 CHAPTERS = {chapter.page: chapter for chapter in chapters()}
 NAMES = ["index.html", "instructor.html", *CHAPTERS]
 # Solved pages differ from the learner's in a few lines of code, so they are looked at once.
-SLOW = 120_000  # milliseconds, for a machine with much else to do
+SLOW = 480_000  # milliseconds, for a machine with much else to do
 LOOKS = [(name, "dark", 400) for name in NAMES]
 LOOKS += [(name, "light", 1280) for name in NAMES if "solved" not in name]
 

@@ -337,7 +337,7 @@ def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path, monkeypatch)
 
 
 def test_a_checkpoint_waits_for_a_slow_drive(lab: Lab, folder: Path, monkeypatch) -> None:
-    monkeypatch.setattr(store, "EVERY", 30.0)
+    monkeypatch.setattr(store, "EVERY", 3600.0)
     run = lab.run(PLAN)
     for step in run:
         if step.step == 3:
