@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from ftlab.base.errors import InputError
 from ftlab.base.paths import data_dir
-from ftlab.datasets import hub_sets, own_files
+from ftlab.datasets import hub_sets, items, own_files
 from ftlab.datasets.rows import read_jsonl
 
 if TYPE_CHECKING:
@@ -214,8 +214,9 @@ def load_domain(name: str | Path, *, seed: int = 0) -> Domain:
     """A domain: one of the workbook's, one that is known on the Hub (medical, medical_answers), a
     file, a folder of splits, or another data set on the Hub.
 
-    A file is .jsonl, .csv or .parquet with the columns prompt and answer (held, id: optional);
-    splits that are missing are cut from it, 80/10/10, by `seed`. Raises InputError.
+    A file is .jsonl, .csv or .parquet with the columns prompt and answer (held, id: optional), or
+    has another form that `datasets/forms.py` knows; splits that are missing are cut from it,
+    80/10/10, by `seed`. What is worth knowing of one's own items is printed. Raises InputError.
     """
     name = str(name)
     own = name in DOMAINS
@@ -230,7 +231,7 @@ def load_domain(name: str | Path, *, seed: int = 0) -> Domain:
         splits = own_files.read_folder(path)
     elif name in hub_sets.DOMAINS:
         splits = own_files.read_known(name, seed)
-    elif given or path.suffix.lower() in (*own_files.ENDINGS, ".json", ".txt", ".xlsx"):
+    elif given or path.suffix.lower() in (*own_files.ENDINGS, ".txt", ".xlsx"):
         splits = {"train": own_files.read_file(path)}
     elif re.fullmatch(r"[\w-][\w.-]*/[\w-][\w.-]*", name):
         splits = own_files.read_hub(name)
@@ -241,15 +242,18 @@ def load_domain(name: str | Path, *, seed: int = 0) -> Domain:
             f"give a {own_files.ENDINGS_TEXT} file, a folder with such files, or the name of a "
             "data set on the Hub."
         )
-    splits = own_files.complete(splits, name, seed)
-    return Domain(name if own else path.stem, **{k: _dataset(v) for k, v in splits.items()})
+    title = name if own else path.stem
+    splits = own_files.complete(splits, title, seed)
+    for notice in () if own else items.notices(splits):
+        print(f"{title}: {notice}")
+    return Domain(title, **{split: _dataset(rows) for split, rows in splits.items()})
 
 
-def _dataset(items: list[own_files.Item]) -> "Dataset":
+def _dataset(rows: list[items.Item]) -> "Dataset":
     from datasets import Dataset, Features, Value  # 1.4 s, so only when data is wanted
 
     columns = {"id": "string", "prompt": "string", "answer": "string", "held": "bool"}
-    return Dataset.from_list(items, Features({key: Value(kind) for key, kind in columns.items()}))
+    return Dataset.from_list(rows, Features({key: Value(kind) for key, kind in columns.items()}))
 
 
 def is_there(path: Path) -> bool:
