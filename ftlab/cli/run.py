@@ -39,6 +39,9 @@ def add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--method", default="full", help=f"one of: {', '.join(NAMES)}")
     add_plan(parser)
     parser.add_argument("--items", type=int, help="how many training items (default: all)")
+    parser.add_argument(
+        "--longest", type=int, help="leave out items of more tokens (default: none)"
+    )
     parser.add_argument("--replay", type=float, default=0.0, help="share of general text, as 0.05")
     parser.add_argument("--base", default="plain", help=f"one of: {', '.join(BASES)}")
     _path(parser, "--out", "FOLDER", "where the record goes", Path("runs"))
@@ -135,6 +138,7 @@ def _open(asked: argparse.Namespace, plan: Plan) -> tuple[Any, Any]:
         model=asked.model,
         suite=given.get("suite"),
         base=given.get("base", "plain"),
+        longest=given.get("longest"),
     )
     wanted = {name: given[name] for name in ("method", "items", "replay") if name in given}
     return lab, lab.run(plan, **wanted)

@@ -26,8 +26,8 @@ Item = dict[str, Any]  # {"id": str, "prompt": str, "answer": str, "held": bool}
 def check_rows(rows: Iterable[Row], name: str) -> list[Item]:
     """Rows as items with text in place, ids filled in; InputError names the first bad row."""
     stem = Path(name).stem
-    numbered = enumerate(rows, start=1)
-    found = checked(numbered, lambda at: _check_row(*at[1], f"{stem}-{at[0]:05d}"))
+    numbered = ((*row, f"{stem}-{number:05d}") for number, row in enumerate(rows, start=1))
+    found = checked(numbered, lambda row: _check_row(*row))
     if not found:
         raise InputError(
             f"{name} is empty; give at least {FEWEST} examples, each with a prompt and an answer."

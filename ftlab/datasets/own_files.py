@@ -95,7 +95,7 @@ def _saved(folder: Path) -> dict[str, list[Item]]:
     return _known_splits({"train": found} if isinstance(found, Dataset) else found, folder.name)
 
 
-def _known_splits(found: Mapping[str, Iterable[Any]], name: str) -> dict[str, list[Item]]:
+def _known_splits(found: Mapping[Any, Iterable[Any]], name: str) -> dict[str, list[Item]]:
     """The three splits among those of a data set, whatever they are called there."""
     known = {s: next((n for n in called if n in found), "") for s, called in SPLITS.items()}
     if not known["train"]:

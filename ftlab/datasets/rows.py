@@ -23,7 +23,8 @@ from typing import Any, TypeVar
 from ftlab.base.errors import InputError, first_line
 
 Row = tuple[str, dict[str, Any]]  # where it stands, what it says
-Given, Found = TypeVar("Given"), TypeVar("Found")
+Given = TypeVar("Given")
+Found = TypeVar("Found")
 
 
 def checked(things: Iterable[Given], check: Callable[[Given], Found]) -> list[Found]:

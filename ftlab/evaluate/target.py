@@ -37,7 +37,7 @@ from ftlab.text.scored_batches import (
     evaluating,
     virtual_tokens,
 )
-from ftlab.text.segments import encode, eos_id, prefix_id
+from ftlab.text.segments import encode, eos_id, prefix_id, wrapped
 from ftlab.text.seq2seq import around, decoder_start
 
 BATCH_ROWS = 64
@@ -140,10 +140,10 @@ def generate(
     return outputs
 
 
-def _given(tokenizer: Any, prompts: Sequence[str], start: int | None) -> list[list[int]]:
+def _given(tokenizer: Any, prompts: Sequence[str], start: int | None) -> list[tuple[int, ...]]:
     """What is read before the answer, by a decoder or by an encoder."""
     before, after = ((prefix_id(tokenizer),), ()) if start is None else around(tokenizer)
-    return [[*before, *ids, *after] for ids in encode(tokenizer, prompts)]
+    return [wrapped(before, ids, after) for ids in encode(tokenizer, prompts)]
 
 
 def _batches(lengths: Sequence[int], most: int, *, alike: bool) -> Iterator[list[int]]:

@@ -36,7 +36,9 @@ from ftlab.models.bases import Quantize, quantize_named
 from ftlab.models.loading import Bundle, load
 from ftlab.models.prefix_cache import PrefixCache
 from ftlab.models.quantizing import quantize
-from ftlab.plan import Plan, Step
+from ftlab.plan import Plan, Step, check_whole
+from ftlab.text.seq2seq import decoder_start
+from ftlab.text.tidy import up_to, without_ends
 
 Method = Annotated[Callable[[nn.Module], Prepared], "a method such as LoRA()"]
 """What says which parameters are trained: `full`, a Freeze, a LoRA."""
@@ -55,9 +57,15 @@ class Lab:
         suite: Suite,
         *,
         opened: dict[str, str] | None = None,
+        longest: int | None = None,
         **sizes: Unpack[Sizes],
     ) -> None:
-        """`sizes` of what is asked on the way; `opened`: by what names `open_lab` was called."""
+        """`sizes` of what is asked on the way; `opened`: by what names `open_lab` was called;
+        `longest`: items of more tokens are left out."""
+        domain = without_ends(domain, bundle.tokenizer)
+        if longest is not None:
+            check_whole("longest", longest, 2)
+            domain = up_to(domain, bundle.tokenizer, longest, decoder_start(bundle.model))
         self.bundle, self.domain, self.suite, self.sizes = bundle, domain, suite, sizes
         self.opened = opened or {}
         self.fast_sizes = FAST_SIZES
@@ -188,6 +196,7 @@ def open_lab(
     suite: str | Path | Suite | None = None,
     base: str | Quantize | None = None,
     seq2seq: bool = False,
+    longest: int | None = None,
     **sizes: Unpack[Sizes],
 ) -> Lab:
     """Set up a lab: the profile's model (or `model`), the domain, and the suite that fits it.
@@ -197,7 +206,8 @@ def open_lab(
     general.jsonl; by default what fits the model: nano models are asked about their own small
     world, all others about plain English (under the profile t4 with general text from Wikipedia).
     `base` puts the model into four bits first ("nf4-double", or a Quantize), and every run starts
-    from that. `seq2seq` asks for the profile's encoder-decoder model.
+    from that. `seq2seq` asks for the profile's encoder-decoder model. Items of more than `longest`
+    tokens are left out of every split, and a line says how many; else what is too long is refused.
 
     Where the Hub does not give what the profile wants, what ships is taken, and a line says so.
     Raises InputError for what cannot be had, naming what can.
@@ -216,5 +226,7 @@ def open_lab(
     questions = asked if isinstance(asked, Suite) else load_suite(asked)
     given = (domain, suite, model)
     named = not any(isinstance(value, Domain | Suite | Bundle) for value in given)
-    opened = {"domain": str(domain), "suite": str(suite or "")} if named else None
-    return Lab(bundle, loaded, questions, opened=opened, **sizes)
+    opened = {"domain": str(domain), "suite": str(suite or ""), "longest": str(longest or "")}
+    return Lab(
+        bundle, loaded, questions, opened=opened if named else None, longest=longest, **sizes
+    )

@@ -34,6 +34,10 @@ BATCH_LOGITS = 2**24
 """Most logits in a batch (64 MiB in float32), whatever the vocabulary."""
 
 
+UNLIMITED = 2**20
+"""Tokens that a model without a limit of its own is said to read."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Rows:
     """Texts side by side, padded right: what a forward pass reads, in measuring and training."""
@@ -92,7 +96,7 @@ def evaluating(*models: nn.Module) -> Iterator[None]:
 def context_limit(model: nn.Module) -> int:
     """Most input tokens the model can read at once."""
     limit = getattr(model.config, "max_position_embeddings", None)  # GPT-2 answers n_positions
-    return limit if isinstance(limit, int) else 2**20
+    return limit if isinstance(limit, int) else UNLIMITED
 
 
 def device_of(model: nn.Module) -> torch.device:

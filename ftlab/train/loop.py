@@ -74,9 +74,12 @@ def train(
         raise InputError(
             f"stop_at={plan.stop_at} needs to know the target score; give a measure as well."
         )
-    start, limit = decoder_start(model), _limit(model, plan)
-    examples = encode(data, tokenizer, loss_on=plan.loss_on, limit=limit, start=start)
+    start, reads = decoder_start(model), context_limit(model)
+    examples = encode(
+        data, tokenizer, loss_on=plan.loss_on, limit=plan.max_tokens, start=start, reads=reads
+    )
     _check_model(model, examples)
+    _check_prefix(model, plan)
     groups = _check_groups(model, groups)
     engine = partial(Engine, model, examples, plan, groups, penalty)
     if not checkpoint:
@@ -148,15 +151,13 @@ def _reached(step: Step, plan: Plan) -> bool:
     return step.measured["target_score"] >= plan.stop_at
 
 
-def _limit(model: nn.Module, plan: Plan) -> int:
-    """Longest text that both the plan and the model take, in tokens."""
+def _check_prefix(model: nn.Module, plan: Plan) -> None:
     config = getattr(model, "active_peft_config", None)
     if plan.gradient_checkpointing and config and config.peft_type == "PREFIX_TUNING":
         raise InputError(
             "gradient_checkpointing=True recomputes blocks without the keys and values of a "
             "prefix, which would not be trained; leave it at False."
         )
-    return min(plan.max_tokens, context_limit(model))
 
 
 def _check_model(model: nn.Module, examples: list[Example]) -> None:
