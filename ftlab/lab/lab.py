@@ -39,6 +39,7 @@ from ftlab.models.quantizing import quantize
 from ftlab.plan import Plan, Step, check_whole
 from ftlab.text.seq2seq import decoder_start
 from ftlab.text.tidy import up_to, without_ends
+from ftlab.train.loop import refuse_numberless
 
 Method = Annotated[Callable[[nn.Module], Prepared], "a method such as LoRA()"]
 """What says which parameters are trained: `full`, a Freeze, a LoRA."""
@@ -155,6 +156,7 @@ class Lab:
         """
         found = count(model, method or name)
         final = self.evaluator.full(model)
+        refuse_numberless(final, name)
         step = Step(0, None, 0.0, 0, 0, None, 0.0, measured=final)
         return records.Record(
             **self.identity(),

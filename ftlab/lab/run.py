@@ -5,7 +5,7 @@ import hashlib
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, is_dataclass
+from dataclasses import asdict, is_dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +29,7 @@ from ftlab.models.prefix_cache import cached_below
 from ftlab.plan import Plan, Step, rate_text
 from ftlab.train.checkpoint import setup_checksum
 from ftlab.train.engine import default_groups
-from ftlab.train.loop import START, train
+from ftlab.train.loop import START, refuse_numberless, train
 from ftlab.train.store import StoredRun, runs_folder
 
 if TYPE_CHECKING:
@@ -71,6 +71,7 @@ class Run:
         self.steps: list[Step] = []
         self.seconds = 0.0
         self.begun = False
+        self.failed: InputError | None = None  # what ended it before its time: then no result
         self.stored: StoredRun | None = None  # its folder, once trained, where it is stored
 
     def __iter__(self) -> Iterator[Step]:
@@ -97,11 +98,16 @@ class Run:
                 penalty=self.prepared.penalty,
             )
             shortcuts.callback(steps.close)  # Stop: at rest before the shortcuts are taken off
-            for step in steps:
-                self.steps.append(step)
-                self._forget()
-                self.seconds = self.stored.seconds if self.stored else time.perf_counter() - began
-                yield step
+            try:
+                for step in steps:
+                    self.steps.append(step)
+                    self._forget()
+                    spent = self.stored.seconds if self.stored else time.perf_counter() - began
+                    self.seconds = spent
+                    yield step
+            except InputError as error:
+                self.failed = error
+                raise
 
     def _measure(self) -> Any:
         """What measures on the way; a fast run starts from what is known of the base."""
@@ -149,18 +155,25 @@ class Run:
     @cached_property
     def final(self) -> dict[str, Any]:
         """The trained model measured on everything (see Evaluator.full)."""
+        self._check_result()
         if self.stored and self.steps:
             return self.record.final  # stored, or measured now and stored
         return self.lab.evaluator.full(self.model)
 
     @cached_property
     def record(self) -> records.Record:
-        """The run's record, up to where it was stopped. Raises InputError before it was begun."""
+        """The run's record, up to where it was stopped.
+
+        Raises InputError before it was begun, or where the run failed.
+        """
+        self._check_result()
         if not self.begun:
             raise InputError(f"The run {self.name} has no step yet; iterate over it first.")
         if self.stored and (known := self.stored.record(self.steps)):
             return known
         curve = self._curve()
+        final = self.lab.evaluator.full(self.model) if self.stored else self.final
+        refuse_numberless(final, f"at the end of {self.name}")
         made = records.Record(
             **self._identity(),
             versions=records.versions(),
@@ -169,13 +182,17 @@ class Run:
             budget=records.budget(curve),
             curve=[step.row() for step in curve],
             baseline=self.lab.baseline,
-            final=self.lab.evaluator.full(self.model) if self.stored else self.final,
+            final=final,
             seconds=self.seconds,
             peak_memory=machine.peak_memory(),
         )
         if self.stored:
             self.stored.save(made)
         return made
+
+    def _check_result(self) -> None:
+        if self.failed:
+            raise InputError(f"The run {self.name} has no result. {self.failed}")
 
     def _identity(self) -> dict[str, Any]:
         """What tells this run from others: the fields `record.IDENTITY` of its record."""

@@ -182,6 +182,17 @@ class Engine:
                 f"{self.plan.lr / 10:g}."
             )
 
+    def refuse_diverged(self, number: int) -> None:
+        """Raises InputError where the update of step `number`, which no later step may look at,
+        left weights, or a loss of its own batch, that are no numbers."""
+        n, plan = len(self.examples), self.plan
+        chosen = [self.examples[i] for i in batch_indices(n, plan.batch_size, number, plan.seed)]
+        with torch.no_grad():
+            batch = collate(chosen[self.rank :: self.processes]).on(self.device)
+            loss = self._sum(summed_loss(self.model, batch))
+            whole = all(bool(p.isfinite().all()) for p in self.trainable)
+        self._refuse_nonsense(number, "loss", loss if whole else math.nan)
+
     @contextmanager
     def _randomness(self, number: int) -> Iterator[None]:
         key = f"step {self.plan.seed} {number} {self.rank}"

@@ -134,10 +134,23 @@ START = Step(step=0, loss=None, lr=0.0, tokens=0, examples=0, grad_norm=None, se
 def _measured(step: Step, engine: Engine, measure: Measure | None) -> Step:
     plan = engine.plan
     every = plan.measure_every or plan.steps
+    if step.step == plan.steps or (step.step and measure and not step.step % every):
+        engine.refuse_diverged(step.step)
     if measure is None or (step.step % every and step.step != plan.steps):
         return step
     with explain_if_full("while the model was measured"):
-        return dataclasses.replace(step, measured=plain(measure(engine.model)))
+        found = plain(measure(engine.model))
+    refuse_numberless(found, f"at step {step.step}, learning rate {plan.lr:g}")
+    return dataclasses.replace(step, measured=found)
+
+
+def refuse_numberless(measured: Mapping[str, Any], where: str) -> None:
+    """Raises InputError where a loss that was measured is no number (plain data: None)."""
+    if bad := [name for name in ("target_loss", "general_loss") if measured.get(name, 0) is None]:
+        raise InputError(
+            f"The {' and the '.join(bad)} ({where}) is no number: the model's weights are damaged, "
+            "or training has diverged; try a lower learning rate."
+        )
 
 
 def _reached(step: Step, plan: Plan) -> bool:
