@@ -12,6 +12,7 @@ Run the tests: pytest tests/train/test_checkpoint.py
 
 import hashlib
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,24 @@ def restore(path: Path, engine: Engine) -> None:
 
 def _form(tensor: Tensor) -> tuple[torch.Size, torch.dtype]:
     return tensor.shape, tensor.dtype
+
+
+def room_lacking(folder: Path, groups: Groups) -> str:
+    """Why the checkpoints of a run do not fit the disk of `folder`, in a sentence; "" if they do.
+
+    A weight and its two moments are 12 bytes, and while one checkpoint takes the place of the
+    other both are there.
+    """
+    there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    stored = sum(path.stat().st_size for path in folder.glob("step-*.safetensors"))
+    free = shutil.disk_usage(there).free + stored
+    need = 2 * 12 * sum(p.numel() for group in groups for p in group["params"])
+    if need <= free:
+        return ""
+    return (
+        f"Checkpoints in {folder} need up to {need / 1e9:.1f} GB and {free / 1e9:.1f} GB are free; "
+        "make room, give another folder, or train fewer weights (LoRA)."
+    )
 
 
 def damaged(path: Path) -> InputError:

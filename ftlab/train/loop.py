@@ -37,7 +37,7 @@ from ftlab.plan import Plan, Step
 from ftlab.text.scored_batches import context_limit
 from ftlab.text.seq2seq import decoder_start
 from ftlab.text.train_batches import Example, checksum, encode
-from ftlab.train.checkpoint import setup_checksum
+from ftlab.train.checkpoint import room_lacking, setup_checksum
 from ftlab.train.engine import Engine, Groups, Penalty, default_groups
 from ftlab.train.run_folder import RunFolder, completed_steps
 
@@ -87,6 +87,7 @@ def train(
     folder = checkpoint if isinstance(checkpoint, RunFolder) else RunFolder(checkpoint)
     setup = {"data": checksum(examples), "model or method": setup_checksum(model, groups)}
     folder.open(plan, setup | {"penalty": penalty is not None})
+    _check_room(folder, plan, groups)
     return _run(engine, measure, folder)
 
 
@@ -171,6 +172,17 @@ def _check_prefix(model: nn.Module, plan: Plan) -> None:
             "gradient_checkpointing=True recomputes blocks without the keys and values of a "
             "prefix, which would not be trained; leave it at False."
         )
+
+
+def _check_room(folder: RunFolder, plan: Plan, groups: Groups) -> None:
+    """Refuse too little room for checkpoints; a lab's run says it, and goes on without them."""
+    own, done = type(folder) is RunFolder, folder.found is not None and folder.found.done
+    if done or (own and not plan.checkpoint_every):
+        return
+    if lacking := room_lacking(folder.folder, groups):
+        if own:
+            raise InputError(lacking)
+        print(lacking)
 
 
 def _check_model(model: nn.Module, examples: list[Example]) -> None:

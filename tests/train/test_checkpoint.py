@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -310,3 +311,18 @@ def test_setup_reads_every_dtype(tiny_gpt2):
     one = checkpoint.setup_checksum(tiny_gpt2, default_groups(tiny_gpt2))
     tiny_gpt2.b.data += 1
     assert one != checkpoint.setup_checksum(tiny_gpt2, default_groups(tiny_gpt2))
+
+
+def test_too_little_room_on_the_disk_is_refused_before_the_first_step(
+    tiny_gpt2, tiny_tokenizer, tmp_path, monkeypatch
+):
+    need = 24 * sum(p.numel() for p in tiny_gpt2.parameters())
+    plan, free = Plan(steps=1, batch_size=2), SimpleNamespace(free=need - 1)
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: free)
+    with pytest.raises(InputError, match="GB are free; make room"):
+        train(tiny_gpt2, tiny_tokenizer, ITEMS, plan, checkpoint=tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+    (tmp_path / "step-000001.safetensors").write_bytes(b"x")  # goes when the next is written
+    train(tiny_gpt2, tiny_tokenizer, ITEMS, plan, checkpoint=tmp_path).close()
+    never = dataclasses.replace(plan, checkpoint_every=0)
+    train(tiny_gpt2, tiny_tokenizer, ITEMS, never, checkpoint=tmp_path / "new").close()
