@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ftlab.base.errors import InputError
+from ftlab.base.jsonfile import read_json
 from ftlab.base.paths import data_dir
 from ftlab.datasets import hub_sets, items, own_files
 from ftlab.datasets.rows import read_jsonl
@@ -167,11 +168,22 @@ def load_suite(name: str | Path = "world") -> Suite:
     return Suite(Path(name).name, tuple(probes), tuple(documents))
 
 
-def suite_for(model: Any, name: str) -> str:
-    """The suite that fits a model: by its name (nano or not) and its kind."""
-    if "nano" not in name:
-        return "english"
-    return "tasks" if model.config.is_encoder_decoder else "world"
+def suite_for(model: Any, tokenizer: Any) -> str:
+    """The suite that fits a model: the small world's where it was made for that, else english.
+
+    Its shape and its vocabulary say so, which fine-tuning leaves as they are; never its name.
+    """
+    for suite, name in (("world", "nano-gpt2"), ("tasks", "nano-t5")):
+        folder = data_dir() / "models" / name
+        if not (folder / "tokenizer.json").is_file():
+            continue
+        shape = read_json(folder / "config.json").items()
+        words = read_json(folder / "tokenizer.json")["model"]["vocab"].items()
+        sizes = [(key, size) for key, size in shape if key == "model_type" or type(size) is int]
+        same = all(getattr(model.config, key, None) == size for key, size in sizes)
+        if same and words <= tokenizer.get_vocab().items():
+            return suite
+    return "english"
 
 
 def _probe(where: str, row: dict[str, Any]) -> Probe:

@@ -88,7 +88,7 @@ class Lab:
     def replay_source(self) -> str:
         """Whose general text is replayed: that of the suite, or what fits the model."""
         own = self.suite.name in SUITES
-        return self.suite.name if own else suite_for(self.bundle.model, self.bundle.name)
+        return self.suite.name if own else suite_for(self.bundle.model, self.tokenizer)
 
     @cached_property
     def teacher_forced(self) -> TeacherForced:
@@ -205,11 +205,12 @@ def open_lab(
 
     Each may be a name, a path of one's own, or what was loaded from it. `domain`: clinic, ..., a
     file or folder of items. `suite`: world, english, ..., a folder with probes.jsonl and
-    general.jsonl; by default what fits the model: nano models are asked about their own small
-    world, all others about plain English (under the profile t4 with general text from Wikipedia).
-    `base` puts the model into four bits first ("nf4-double", or a Quantize), and every run starts
-    from that. `seq2seq` asks for the profile's encoder-decoder model. Items of more than `longest`
-    tokens are left out of every split, and a line says how many; else what is too long is refused.
+    general.jsonl; by default what fits the model: nano models, fine-tuned or not, are asked about
+    their own small world, all others about plain English (under the profile t4 with general text
+    from Wikipedia). `base` puts the model into four bits first ("nf4-double", or a Quantize), and
+    every run starts from that. `seq2seq` asks for the profile's encoder-decoder model. Items of
+    more than `longest` tokens are left out of every split, and a line says how many; else what is
+    too long is refused.
 
     Where the Hub does not give what the profile wants, what ships is taken, and a line says so.
     Raises InputError for what cannot be had, naming what can.

@@ -2,7 +2,7 @@
 
     merged = merge(model)                        W + (alpha / r) B A, a stock GPT-2 again;
                                                  a 4-bit base is dequantized first
-    save_model(model, "folder")                  the merged model, for transformers
+    save_model(model, "folder")                  the merged model with its tokenizer
     save_adapter(model, "folder")                the adapter alone, for peft on a stock GPT-2;
                                                  a bottleneck's for load_bottleneck
 
@@ -33,6 +33,7 @@ from ftlab.base.files import whole
 from ftlab.methods.adapter import Adapter
 from ftlab.methods.bottleneck import save_bottleneck
 from ftlab.models.layers import layer_map
+from ftlab.models.loading import tokenizer_in
 from ftlab.models.quantizing import dequantize, is_quantized
 from ftlab.models.split import PARTS, SplitQKV, fuse_qkv, linear_layers
 
@@ -82,13 +83,24 @@ def _on_plain_base(model: Any) -> Any:
     return plain
 
 
-def save_model(model: Any, folder: str | Path) -> Path:
+def save_model(model: Any, folder: str | Path, tokenizer: Any = None) -> Path:
     """Save the merged model (see `merge`) in the form of transformers, as safetensors.
 
-    Raises InputError for a folder with other files in it, or one that cannot be written.
+    With the tokenizer of the folder that the model was loaded from, where none is given. Raises
+    InputError for a folder with other files in it, or one that cannot be written.
     """
+    merged = merge(model)
+    origin = Path(merged.config.name_or_path)
+    if tokenizer is None and merged.config.name_or_path and origin.is_dir():
+        tokenizer = tokenizer_in(origin)
     with whole(Path(folder), holds=HUB_FORM) as part:
-        merge(model).save_pretrained(part)
+        merged.save_pretrained(part)
+        if tokenizer is not None:
+            tokenizer.save_pretrained(part)
+    if tokenizer is None:
+        print(
+            f"{folder} has no tokenizer, as no one knows it here; give save_model(tokenizer=...)."
+        )
     return Path(folder)
 
 

@@ -31,6 +31,7 @@ from ftlab.base.quiet import quiet
 from ftlab.datasets.load import is_there, nearest
 from ftlab.hub import fetch, reach
 from ftlab.models.bases import Quantize
+from ftlab.models.folders import no_tokenizer, weights_of
 from ftlab.models.quantizing import quantize
 
 SHIPPED = ("nano-gpt2", "nano-t5")
@@ -82,14 +83,8 @@ def load(
     kind = _dtype(dtype)
     folder = find_folder(str(name))
     _check_no_adapter(folder)
-    weights = sorted(folder.glob("*.safetensors"))
-    if not weights or not (folder / "config.json").is_file():
-        raise InputError(
-            f"{folder} holds no model: it needs config.json and weights as *.safetensors "
-            "(pickled .bin weights can run code and are not read); convert it with "
-            "save_pretrained."
-        )
-    tokenizer = _tokenizer(folder)
+    weights = weights_of(folder)
+    tokenizer = tokenizer_in(folder)
     model = _model(folder, kind).eval()
     model = _placed(model, base, device, folder.name)
     return Bundle(str(name), model, tokenizer, checksums.short(weights), base)
@@ -128,7 +123,8 @@ def find_folder(name: str) -> Path:
     path = Path(name).expanduser()
     if name and is_there(path):
         if not path.is_dir():
-            raise InputError(f"{path} is a file; give the folder it lies in.")
+            gguf = " (and a GGUF file is not trained here)" if path.suffix == ".gguf" else ""
+            raise InputError(f"{path} is a file; give the folder it lies in{gguf}.")
         return path
     if not re.fullmatch(r"\w[\w.-]*(/[\w.-]+)?", name) or len(name) > 96:
         raise InputError(f"There is no model '{name}'{nearest(name, KNOWN)}; {POSSIBLE}.")
@@ -168,10 +164,13 @@ def _fetch(name: str) -> Path:
         ) from error
 
 
-def _tokenizer(folder: Path) -> Any:
+def tokenizer_in(folder: Path) -> Any:
+    """The tokenizer in a folder. Raises InputError where there is none that makes tokens."""
     from transformers import AutoTokenizer
 
     quiet()
+    if none := no_tokenizer(folder):
+        raise InputError(none)
     try:
         tokenizer = AutoTokenizer.from_pretrained(
             folder, trust_remote_code=False, local_files_only=True
@@ -180,6 +179,8 @@ def _tokenizer(folder: Path) -> Any:
         raise InputError(
             f"The tokenizer in {folder} cannot be read ({first_line(error)}); get it again."
         ) from error
+    if not tokenizer("a text", add_special_tokens=False)["input_ids"]:
+        raise InputError(f"The tokenizer in {folder} makes nothing of a text; get it again.")
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
@@ -204,11 +205,17 @@ def _model(folder: Path, dtype: torch.dtype) -> Any:
     except torch.OutOfMemoryError:
         raise
     except Exception as error:  # a broken file raises whatever its reader raises
+        if "Unrecognized configuration class" in str(error):
+            raise _not_causal(folder) from error
+        cure = "get its files again, or convert them with save_pretrained"
+        if "custom code" in str(error):
+            cure = "code that comes with a model is not run here; take one that needs none"
         raise InputError(
-            f"The model in {folder} cannot be read ({first_line(error)}); "
-            "get its files again, or convert them with save_pretrained."
+            f"The model in {folder} cannot be read ({first_line(error)}); {cure}."
         ) from error
     _check_complete(folder, info)
+    if not seq2seq and _sees_ahead(model.eval()):
+        raise _not_causal(folder)
     for parameter in model.parameters():  # else they are a window on the file: who overwrites it
         parameter.data = parameter.data.clone()  # while the model lives ends the process
     return model
@@ -221,6 +228,22 @@ def _check_no_adapter(folder: Path) -> None:
             f"{folder} holds an adapter (adapter_config.json, adapter_model.safetensors); move it "
             "to a folder of its own, or give the model that it was merged into (save_model)."
         )
+
+
+def _not_causal(folder: Path) -> InputError:
+    return InputError(
+        f"The model in {folder} does not write one token after another: it reads a text as a whole "
+        "(as BERT does), or is for something else; take a causal or an encoder-decoder model."
+    )
+
+
+def _sees_ahead(model: Any) -> bool:
+    """Does another last token change what is predicted before it?"""
+    ids = torch.arange(16).reshape(2, 8) % model.config.vocab_size
+    ids[1, :-1] = ids[0, :-1]  # (2, 8)
+    with torch.no_grad():
+        logits = model(input_ids=ids, attention_mask=torch.ones_like(ids)).logits[:, :-1].float()
+    return bool((logits[0] - logits[1]).abs().max() > 1e-3 * logits.std())
 
 
 def _check_complete(folder: Path, info: dict[str, Any]) -> None:

@@ -104,14 +104,14 @@ def _train(name: str, recipe: "Recipe", out: Path, checkpoint: Path) -> None:
 def _finish(name: str, out: Path) -> None:
     """The model's card; in the data folder also the checksums of what ships."""
     from ftlab.base import checksums
-    from ftlab.datasets.load import load_suite, suite_for
+    from ftlab.datasets.load import load_suite
     from ftlab.datasets.rows import read_jsonl
     from ftlab.models.loading import load
     from tools.data.build import MODELS
     from tools.pretrain.card import write_card
 
     bundle = load(out)
-    suite = load_suite(suite_for(bundle.model, name))
+    suite = load_suite("tasks" if bundle.model.config.is_encoder_decoder else "world")
     general = read_jsonl(data_dir() / "world" / "general.jsonl")
     nats = [float(row["nats"]) for _, row in general]
     write_card(name, out, bundle.model, bundle.tokenizer, suite, nats)
