@@ -82,7 +82,6 @@ def load(
     quiet()
     kind = _dtype(dtype)
     folder = find_folder(str(name))
-    _check_no_adapter(folder)
     weights = weights_of(folder)
     tokenizer = tokenizer_in(folder)
     model = _model(folder, kind).eval()
@@ -219,15 +218,6 @@ def _model(folder: Path, dtype: torch.dtype) -> Any:
     for parameter in model.parameters():  # else they are a window on the file: who overwrites it
         parameter.data = parameter.data.clone()  # while the model lives ends the process
     return model
-
-
-def _check_no_adapter(folder: Path) -> None:
-    """Refuse a folder with an adapter in it, which the library would put on the model."""
-    if any(folder.glob("adapter_*")):
-        raise InputError(
-            f"{folder} holds an adapter (adapter_config.json, adapter_model.safetensors); move it "
-            "to a folder of its own, or give the model that it was merged into (save_model)."
-        )
 
 
 def _not_causal(folder: Path) -> InputError:

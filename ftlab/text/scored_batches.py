@@ -94,9 +94,23 @@ def evaluating(*models: nn.Module) -> Iterator[None]:
 
 
 def context_limit(model: nn.Module) -> int:
-    """Most input tokens the model can read at once."""
+    """Most input tokens the model can read at once, beside its virtual tokens."""
     limit = getattr(model.config, "max_position_embeddings", None)  # GPT-2 answers n_positions
-    return limit if isinstance(limit, int) else UNLIMITED
+    return (limit if isinstance(limit, int) else UNLIMITED) - virtual_tokens(model)
+
+
+def virtual_tokens(model: Any) -> int:
+    """How many virtual tokens (of a prompt or a prefix) the model reads before every text."""
+    config: Any = getattr(model, "active_peft_config", None)
+    if config is None or not config.is_prompt_learning or model._adapters_disabled:
+        return 0
+    return config.num_virtual_tokens
+
+
+def beside_virtual(model: nn.Module) -> str:
+    """For a message about the context: " (beside its 16 virtual tokens)", or nothing."""
+    count = virtual_tokens(model)
+    return f" (beside its {count} virtual tokens)" if count else ""
 
 
 def device_of(model: nn.Module) -> torch.device:
@@ -132,7 +146,7 @@ def batches(
     A row longer than that is a batch of its own. The default depends on the device.
     Raises InputError when a segment is longer than the model can read.
     """
-    _check_lengths(segments, context_limit(model))
+    _check_lengths(segments, model)
     rows = _share_rows(segments)
     lengths = [len(segments[row[0]].key) for row in rows]
     order = sorted(range(len(rows)), key=lambda r: (lengths[r], _first(segments, rows[r])))
@@ -143,12 +157,13 @@ def batches(
         yield _build(segments, [rows[order[i]] for i in group], device)
 
 
-def _check_lengths(segments: Sequence[Segment], limit: int) -> None:
+def _check_lengths(segments: Sequence[Segment], model: nn.Module) -> None:
     longest = max((max(len(s.inputs), len(s.context)) for s in segments), default=0)
+    limit = context_limit(model)
     if longest > limit:
         raise InputError(
-            f"A text has {longest} tokens and the model reads at most {limit}; "
-            "shorten it, or take a model with a longer context."
+            f"A text has {longest} tokens and the model reads at most {limit}"
+            f"{beside_virtual(model)}; shorten it, or take a model with a longer context."
         )
 
 
