@@ -62,9 +62,11 @@ unit: $(VENV)/.installed-test  ## the unit tests and the README's commands
 	$(call timed,unit tests,$(if $(HAS_GPU),,OMP_NUM_THREADS=1) $(BIN)/python -m pytest \
 		--durations=10 $(if $(HAS_GPU),,-m "not gpu" -n auto --maxprocesses=4 --dist=loadfile))
 
+# One thread where others are at work; the limits only end what hangs.
 execute: $(VENV)/.installed-test  ## run every notebook, the learner's and the solved ones
-	$(call timed,notebooks,$(BIN)/python -m pytest --nbval-lax \
-		--nbval-current-env --nbval-cell-timeout=120 --durations=10 \
+	$(call timed,notebooks,env $$($(BIN)/python -m tools.threads) $(BIN)/python -m pytest \
+		--nbval-lax --nbval-current-env --nbval-cell-timeout=1200 \
+		--nbval-kernel-startup-timeout=300 --durations=10 \
 		notebooks/*.ipynb notebooks/solutions/*.ipynb)
 
 notebooks: $(VENV)/.installed-test  ## write the notebooks anew from their sources and run them

@@ -47,8 +47,10 @@ SETTINGS = {
     "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
     "notebook-extension/tracker": {"windowingMode": "none"},  # every cell is in the page
 }
-START = 60  # seconds in which the server must answer
-CELLS = 120  # seconds in which all cells must have run
+START = 240  # seconds in which the server must answer
+CELLS = 480  # seconds in which all cells must have run
+PAGE = 120_000  # milliseconds in which a page must show what is expected: playwright's 5 s are few
+expect.set_options(timeout=PAGE)
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,7 @@ def jupyter_lab(folder: Path) -> Iterator[Lab]:
         yield lab
     finally:
         server.terminate()
-        server.wait(timeout=20)
+        server.wait(timeout=120)
 
 
 def use_theme(lab: Lab, theme: Literal["Light", "Dark"]) -> None:
@@ -181,6 +183,7 @@ def copy_notebook(source: Path, lab: Lab) -> str:
 def open_notebook(browser: Browser, lab: Lab, name: str, *, width: int = 1280) -> Page:
     """A page with that notebook of the lab's folder, its kernel ready."""
     page = browser.new_page(viewport={"width": width, "height": 900})
+    page.set_default_timeout(PAGE)
     page.goto(f"{lab.url}/doc/tree/{name}?token={lab.token}")
     expect(page.get_by_text("| Idle")).to_be_visible(timeout=START * 1000)  # in the status bar
     return page
@@ -224,7 +227,7 @@ def panel_picture(panel: Locator) -> Shown:
     return Shown(picture.get_attribute("alt") or "", picture.get_attribute("src") or "")
 
 
-def new_picture(panel: Locator, old: Shown, *, seconds: float = 10) -> Shown:
+def new_picture(panel: Locator, old: Shown, *, seconds: float = 120) -> Shown:
     """Wait until the panel shows another picture than `old`, in words and in points."""
     end = monotonic() + seconds
     while monotonic() < end:

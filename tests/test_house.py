@@ -148,7 +148,8 @@ def test_notebooks_import_public_names_alone():
 def test_the_wheel_stays_small():
     files = (ROOT / "ftlab").rglob("*.py")
     lines = sum(len(path.read_text(encoding="utf-8").splitlines()) for path in files)
-    assert lines <= 19_000, f"the wheel's Python has {lines:,} lines; at most 19,000"
+    most = 19_000 + 1_500  # for notebooks 00 to 06; adapters and pruning, for 07 and 08
+    assert lines <= most, f"the wheel's Python has {lines:,} lines; at most {most:,}"
 
 
 def test_files_stay_under_300_lines():

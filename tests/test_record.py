@@ -65,7 +65,8 @@ FIELDS = {
 
 @given(st.fixed_dictionaries(FIELDS))
 @settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture],  # each example clears up
+    # each example clears up
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
     max_examples=60,
     deadline=None,  # a busy machine is no failure
 )

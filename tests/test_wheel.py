@@ -43,7 +43,7 @@ def install(source: Path, folder: Path) -> None:
     """The package of `source`, built and installed into `folder`; skips without the index."""
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     command = [*pip, "--no-deps", "--retries", "1", "--target", str(folder), str(source)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=1200)
     if "No matching distribution found for setuptools" in done.stderr:
         pytest.skip("WHEEL NOT BUILT: setuptools cannot be had from the package index here")
     assert done.returncode == 0, done.stderr

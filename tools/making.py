@@ -2,9 +2,9 @@
 
 import argparse
 from collections.abc import Callable
-from pathlib import Path
 
 from ftlab.base.errors import InputError
+from ftlab.cli.terminal import place
 
 
 def options(home: str) -> Callable[[argparse.ArgumentParser], None]:
@@ -15,7 +15,7 @@ def options(home: str) -> Callable[[argparse.ArgumentParser], None]:
         parser.add_argument("--most", type=int, default=None, help="make so many runs and stop")
         parser.add_argument(
             "--out",
-            type=Path,
+            type=place,
             default=None,
             metavar="FOLDER",
             help=f"where the results go (default: {home})",

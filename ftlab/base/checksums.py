@@ -1,17 +1,24 @@
 """Checksums of what ships: a file CHECKSUMS with one `sha256  relative/path` a line.
 
 `write` and `damaged` undo each other: after `write(folder)`, `damaged(folder)` is empty
-until a listed file changes or goes. The form is that of `sha256sum`, so `sha256sum -c` reads
-it too.
+until a listed file changes or goes, or another comes to them. The form is that of `sha256sum`, so
+`sha256sum -c` reads it too.
+
+A folder of which something is listed is listed whole. Free are hidden files, those beside the list
+if it names none of them, and GROWS.
 """
 
 import hashlib
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
 from ftlab.base.errors import InputError
+from ftlab.base.files import whole
 
 NAME = "CHECKSUMS"
+GROWS = "records/"
+"""Where `ftlab grid` adds to what ships: each of its files is checked whole when it is read."""
 
 
 def sha256(path: Path) -> str:
@@ -33,31 +40,50 @@ def _digest(path: Path) -> str:
     return target if len(target) == 64 and set(target) <= set("0123456789abcdef") else sha256(path)
 
 
-def write(folder: Path, pattern: str = "**/*") -> Path:
-    """List every file under `folder` that fits `pattern` in `folder`/CHECKSUMS."""
-    files = sorted(p for p in folder.glob(pattern) if p.is_file() and p.name != NAME)
-    lines = [f"{sha256(path)}  {path.relative_to(folder).as_posix()}\n" for path in files]
-    (folder / NAME).write_text("".join(lines), encoding="utf-8")
+def listing(folder: Path, under: Iterable[str] = ("",)) -> str:
+    """The lines of CHECKSUMS for every file in these folders under `folder`."""
+    names = sorted(name for one in under for name in _files(folder, one))
+    return "".join(f"{sha256(folder / name)}  {name}\n" for name in names)
+
+
+def _files(folder: Path, under: str) -> list[str]:
+    found = [folder / under, *(folder / under).rglob("*")]
+    names = [path.relative_to(folder).as_posix() for path in found if path.is_file()]
+    return [n for n in names if not any(part[0] == "." or part == NAME for part in n.split("/"))]
+
+
+def write(folder: Path, under: Iterable[str] = ("",)) -> Path:
+    """List every file in these folders under `folder` (by default all) in `folder`/CHECKSUMS."""
+    lines = listing(folder, under)
+    with whole(folder / NAME) as part:
+        part.write_text(lines, encoding="utf-8", newline="\n")
     return folder / NAME
 
 
 def read(folder: Path) -> dict[str, str]:
-    """`folder`/CHECKSUMS as {relative path: sha256}; InputError when there is none."""
+    """`folder`/CHECKSUMS as {relative path: sha256}; InputError when it is missing or no list."""
     path = folder / NAME
-    if not path.is_file():
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        lines = []
+    found = [re.fullmatch(r"([0-9a-f]{64})  (\S.*)", line) for line in lines]
+    if not found or not all(found):
         raise InputError(
-            f"{path} is missing, so nothing in {folder} can be trusted; "
-            "get the folder again from the repository (git checkout)."
+            f"{path} is {'damaged' if path.exists() else 'missing'}, so nothing in {folder} can be "
+            "trusted; get the folder again from the repository (git checkout)."
         )
-    pairs = [line.split(maxsplit=1) for line in path.read_text(encoding="utf-8").splitlines()]
-    return {pair[1].strip().lstrip("*"): pair[0] for pair in pairs if len(pair) == 2}
+    return {match[2]: match[1] for match in found if match}
 
 
 def damaged(folder: Path, under: str = "") -> list[str]:
-    """The listed files (those whose path starts with `under`) that are missing or changed."""
-    listed = {name: digest for name, digest in read(folder).items() if name.startswith(under)}
-    return [
+    """The files whose path starts with `under` that are missing, changed, or not listed."""
+    listed = read(folder)
+    tops = {under} if under else {name.rpartition("/")[0].split("/")[0] for name in listed}
+    there = {name for top in tops for name in _files(folder, top)}
+    more = [n for n in there - listed.keys() if not n.startswith(GROWS)]
+    return sorted(more) + [
         name
         for name, digest in listed.items()
-        if not (folder / name).is_file() or sha256(folder / name) != digest
+        if name.startswith(under) and (name not in there or sha256(folder / name) != digest)
     ]

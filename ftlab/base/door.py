@@ -40,7 +40,7 @@ def checked(made: T) -> T:
             if inspect.isfunction(part) and (name == "__init__" or not name.startswith("_")):
                 setattr(made, name, _guarded(part, made.__name__ if name == "__init__" else name))
         return made
-    if inspect.isfunction(made):
+    if inspect.isfunction(made) and not hasattr(made, "__wrapped__"):
         return typing.cast(T, _guarded(made, made.__name__))
     return made
 

@@ -10,10 +10,14 @@ import json
 import math
 import os
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from ftlab.base.errors import InputError
+from ftlab.base.files import whole
+
+AGAIN = "make it again or delete it"
 
 
 def plain(value: Any) -> Any:
@@ -42,16 +46,8 @@ def plain(value: Any) -> Any:
 
 def write_json(path: Path, value: Mapping[str, Any]) -> Path:
     """Write plain data; a crash on the way leaves the old file, or none, never half of one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with part.open("w", encoding="utf-8", newline="\n") as file:
-            file.write(_layout(value))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    with whole(path) as part:
+        part.write_text(_layout(value), encoding="utf-8", newline="\n")
     return path
 
 
@@ -73,12 +69,50 @@ def _dumps(value: Any) -> str:
 
 def read_json(path: Path) -> dict[str, Any]:
     """A file with one JSON object. Raises InputError, naming the file, when it is not that."""
+    return read_as(dict[str, Any], path)
+
+
+def read_as(kind: Any, path: Path) -> Any:
+    """A JSON file as `kind`, checked whole; InputError names the file when it is not that."""
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_bytes()
     except FileNotFoundError:
         raise InputError(f"{path} does not exist; check the path.") from None
-    except (OSError, ValueError, RecursionError) as error:  # ValueError: not JSON, or not UTF-8
-        raise InputError(f"{path} cannot be read ({error}); make it again or delete it.") from None
-    if not isinstance(value, dict):
-        raise InputError(f"{path} holds no JSON object; make it again or delete it.")
-    return value
+    except (OSError, ValueError) as error:  # ValueError: text that can be no path
+        raise InputError(f"{path} cannot be read ({error}); {AGAIN}.") from None
+    return checked(kind, text, path)
+
+
+def checked(kind: Any, text: bytes, where: object, cure: str = AGAIN) -> Any:
+    """JSON text as `kind`: a dataclass, a TypedDict, dict[str, int] ... No type is converted.
+
+    Raises Damaged, which names `where`, the first field that is wrong, and the cure.
+    """
+    from pydantic import ValidationError
+
+    try:
+        return _adapter(kind).validate_json(text, strict=True)
+    except ValidationError as error:
+        faults = error.errors(include_url=False, include_input=False)
+        raise Damaged(where, faults, cure) from None
+
+
+class Damaged(InputError):
+    """Stored data that is not what it should be; `wrong` maps places in it to pydantic's words."""
+
+    def __init__(self, where: object, faults: Any, cure: str) -> None:
+        """`faults`: pydantic's list of errors."""
+        self.wrong = {fault["loc"]: fault["type"] for fault in faults}
+        first = faults[0]
+        place, what = ".".join(map(str, first["loc"])), first["msg"].removeprefix("Value error, ")
+        why = f"{place}: {what}" if place else what
+        text = first["type"] == "json_invalid"
+        said = "cannot be read" if text else "is damaged or something else"
+        super().__init__(f"{where} {said} ({why}); {cure}.")
+
+
+@cache
+def _adapter(kind: Any) -> Any:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(kind)

@@ -7,7 +7,7 @@ beside the package.
 import os
 from pathlib import Path
 
-from ftlab.base.errors import InputError
+from ftlab.base.errors import InputError, first_line
 
 PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -29,8 +29,17 @@ def data_dir() -> Path:
 
 
 def cache_dir() -> Path:
-    """Folder for what can be made again (converted weights, checkpoints); created if missing."""
-    base = os.environ.get("FTLAB_CACHE") or os.environ.get("XDG_CACHE_HOME")
-    path = (Path(base) if base else Path.home() / ".cache") / "ftlab"
-    path.mkdir(parents=True, exist_ok=True)
+    """Folder for what can be made again (converted weights); made if missing.
+
+    Raises InputError when it cannot be made.
+    """
+    base = os.environ.get("FTLAB_CACHE") or os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    try:
+        path = Path(base).expanduser() / "ftlab"
+        path.mkdir(parents=True, exist_ok=True)
+    except (OSError, RuntimeError) as error:  # RuntimeError: nobody knows where ~ is
+        raise InputError(
+            f"The cache folder {base}/ftlab cannot be made ({first_line(error)}); "
+            "set FTLAB_CACHE to a folder that can be written."
+        ) from error
     return path

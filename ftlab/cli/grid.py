@@ -8,12 +8,11 @@ import argparse
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 from ftlab.base.errors import InputError
 from ftlab.base.paths import data_dir
 from ftlab.base.quiet import quiet
-from ftlab.cli.terminal import check_folder
+from ftlab.cli.terminal import check_folder, place
 
 
 def add_grid(parser: argparse.ArgumentParser) -> None:
@@ -30,7 +29,7 @@ def add_grid(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--list", action="store_true", help="name the runs and stop")
     parser.add_argument(
         "--out",
-        type=Path,
+        type=place,
         default=None,
         metavar="FOLDER",
         help="where the records go (default: data/records)",

@@ -16,9 +16,10 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import NoReturn
 
-from ftlab.base.errors import InputError, OutOfMemory
+from ftlab.base.errors import InputError, OutOfMemory, first_line
 from ftlab.cli import claims, grid, run
 
 ABOUT = "See a language model forget while it is fine-tuned, and fine-tune it without."
@@ -104,14 +105,15 @@ def _near(word: str, known: Sequence[str] | dict[str, Parser]) -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; its exit code: 0 done, 1 found something, 2 a slip, 130 interrupted."""
-    try:
-        asked = parse(sys.argv[1:] if argv is None else argv)
-    except InputError as slip:
-        return _slip(slip)
-    if asked.command is None:
-        parser()[0].print_help()
-        return 0
-    return guarded(asked.do, asked)
+
+    def do(asked: argparse.Namespace) -> int:
+        vars(asked).update(vars(parse(sys.argv[1:] if argv is None else argv)))
+        if asked.command is None:
+            parser()[0].print_help()
+            return 0
+        return asked.do(asked)
+
+    return guarded(do, argparse.Namespace())
 
 
 def single(
@@ -121,19 +123,23 @@ def single(
     argv: Sequence[str] | None = None,
 ) -> int:
     """A command of its own, with the same exit codes: for what is not in `ftlab`."""
-    own = Parser(prog=prog, allow_abbrev=False)
-    add(own)
-    try:
-        asked = own.parse_args(sys.argv[1:] if argv is None else argv)
-    except InputError as slip:
-        return _slip(slip)
-    return guarded(do, asked)
+
+    def done(asked: argparse.Namespace) -> int:
+        own = Parser(prog=prog, allow_abbrev=False)
+        add(own)
+        return do(own.parse_args(sys.argv[1:] if argv is None else argv, asked))
+
+    return guarded(done, argparse.Namespace())
 
 
 def guarded(do: Command, asked: argparse.Namespace) -> int:
     """Do it; a slip is one line and 2, an interrupt one line and 130."""
     try:
-        return do(asked)
+        try:
+            return do(asked)
+        finally:
+            if sys.stdout:  # what cannot be written is said now, not when Python ends
+                sys.stdout.flush()
     except OutOfMemory as full:
         print(full, file=sys.stderr)
         return 2
@@ -141,11 +147,20 @@ def guarded(do: Command, asked: argparse.Namespace) -> int:
         return _slip(slip)
     except KeyboardInterrupt:
         words = getattr(asked, "stopped", "nothing was written")
-        print(f"\nftlab: stopped; {words}.", file=sys.stderr)
+        print(f"\nftlab: stopped; {words() if callable(words) else words}.", file=sys.stderr)
         return 130
     except BrokenPipeError:  # `ftlab check | head`: the reader has gone
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return 0
+    except OSError as error:  # `ftlab claims > /dev/full`
+        _drop_output()
+        what = error.filename or "the output"
+        return _slip(InputError(f"{what} cannot be read or written ({first_line(error)})."))
+
+
+def _drop_output() -> None:
+    with suppress(OSError):  # a stream that is no file
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _slip(slip: InputError) -> int:

@@ -15,7 +15,7 @@ from typing import Any
 import ftlab
 from ftlab.base.errors import InputError
 from ftlab.base.quiet import quiet
-from ftlab.cli.terminal import Progress, check_folder, check_picture, save_picture
+from ftlab.cli.terminal import Progress, check_folder, check_picture, place, save_picture
 from ftlab.lab.command import add_plan, plan_of
 from ftlab.methods.table import NAMES, check_name
 from ftlab.models.bases import BASES, quantize_named
@@ -39,6 +39,9 @@ def add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--method", default="full", help=f"one of: {', '.join(NAMES)}")
     add_plan(parser)
     parser.add_argument("--items", type=int, help="how many training items (default: all)")
+    parser.add_argument(
+        "--longest", type=int, help="leave out items of more tokens (default: none)"
+    )
     parser.add_argument("--replay", type=float, default=0.0, help="share of general text, as 0.05")
     parser.add_argument("--base", default="plain", help=f"one of: {', '.join(BASES)}")
     _path(parser, "--out", "FOLDER", "where the record goes", Path("runs"))
@@ -48,7 +51,7 @@ def add_run(parser: argparse.ArgumentParser) -> None:
 def _path(parser: Any, name: str, what: str, words: str, default: Path | None) -> None:
     shown = "%(default)s" if default else "none"
     parser.add_argument(
-        name, type=Path, default=default, metavar=what, help=f"{words} (default: {shown})"
+        name, type=place, default=default, metavar=what, help=f"{words} (default: {shown})"
     )
 
 
@@ -69,7 +72,9 @@ def demo(asked: argparse.Namespace) -> int:
     """Train once, then show what was learned and what was forgotten."""
     plan = Plan(steps=asked.steps, lr=asked.lr)
     check_picture(asked.out)
+    asked.stopped = "no picture was written"
     lab, run = _open(asked, plan)
+    asked.stopped = lambda: _stopped("no picture was written", run)
     print(
         f"Teaching {lab.bundle.name} the domain {lab.domain.name}: {plan.steps} steps of "
         f"{plan.batch_size} items at learning rate {rate_text(plan.lr)}."
@@ -83,7 +88,7 @@ def demo(asked: argparse.Namespace) -> int:
 
     save_picture(two_numbers(record.curve, method=record.method, final=record.final), asked.out)
     print(f"\nThe picture is in {asked.out}.")
-    print(closing(record.final, plan))
+    print(closing(record.final, plan, record.budget["steps"]))
     return 0
 
 
@@ -95,20 +100,31 @@ def run(asked: argparse.Namespace) -> int:
     if not 0 <= asked.replay < 1:
         raise InputError(f"--replay {asked.replay:g} is not possible; give a share below 1.")
     check_folder(asked.out)
+    asked.stopped = "no record was written"
     if asked.store:
         ftlab.store_runs(asked.store)
     _, made = _open(asked, plan)
+    asked.stopped = lambda: _stopped("no record was written", made)
     _train(made, plan)
     record = made.record
     from ftlab import record as records
 
-    try:
-        path = records.save(record, asked.out)
-    except OSError as error:
-        raise InputError(f"{asked.out} cannot be written ({error.strerror}).") from error
-    print(closing(record.final, plan))
+    path = records.save(record, asked.out)
+    asked.stopped = f"the record is in {path}"
+    print(closing(record.final, plan, record.budget["steps"]))
     print(f"The record is in {path}.")
     return 0
+
+
+def _stopped(words: str, run: Any) -> str:
+    """What an interrupt leaves: what a run was to write is missing, and its steps may be stored."""
+    stored = getattr(run, "stored", None)
+    if not (stored and stored.stored_step):
+        return words
+    return (
+        f"{words}, but {stored.stored_step} of {run.plan.steps} steps are stored in "
+        f"{stored.folder}: the same command goes on from there"
+    )
 
 
 def _open(asked: argparse.Namespace, plan: Plan) -> tuple[Any, Any]:
@@ -122,6 +138,7 @@ def _open(asked: argparse.Namespace, plan: Plan) -> tuple[Any, Any]:
         model=asked.model,
         suite=given.get("suite"),
         base=given.get("base", "plain"),
+        longest=given.get("longest"),
     )
     wanted = {name: given[name] for name in ("method", "items", "replay") if name in given}
     return lab, lab.run(plan, **wanted)
@@ -133,7 +150,7 @@ def _train(run: Any, plan: Plan) -> None:
         for step in run:
             if step.measured:
                 words = (
-                    f"learned {_percent(step.measured['target_score'])}, "
+                    f"at step {step.step} learned {_percent(step.measured['target_score'])}, "
                     f"retained {_percent(step.measured['retention'])}"
                 )
             bar.to(step.step, words)
@@ -175,10 +192,10 @@ def sample(row: dict[str, str]) -> str:
     )
 
 
-def closing(final: dict[str, Any], plan: Plan) -> str:
-    """The run in one sentence."""
+def closing(final: dict[str, Any], plan: Plan, steps: int) -> str:
+    """The run in one sentence; a target score may have ended it before the plan's last step."""
     return (
-        f"After {plan.steps} steps at learning rate {rate_text(plan.lr)} the model answers "
+        f"After {steps} steps at learning rate {rate_text(plan.lr)} the model answers "
         f"{_percent(final['target_score'])} of new items correctly and has retained "
         f"{_percent(final['retention'])} of the skills it had."
     )

@@ -4,6 +4,7 @@ A run of minutes that ends in "no such folder" is lost; so a command asks first 
 output can be written, and writes it beside its place before it is moved there.
 """
 
+import argparse
 import os
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any, TextIO
 from tqdm import tqdm
 
 from ftlab.base.errors import InputError
+from ftlab.base.files import NotWritten, check_writable, whole
 
 PICTURES = (".png", ".svg", ".pdf")
 
@@ -59,6 +61,13 @@ class _Lines:
             self.out.write(text.strip() + "\n")
 
 
+def place(text: str) -> Path:
+    """A path that was given as an option; an empty one is a slip."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("it is empty; give a name")
+    return Path(text)
+
+
 def check_picture(path: Path) -> Path:
     """The path, if a picture can be written there; InputError otherwise."""
     if path.suffix.lower() not in PICTURES:
@@ -66,37 +75,28 @@ def check_picture(path: Path) -> Path:
             f"{path} does not end in {', '.join(PICTURES)}; name the picture so, "
             "as in forgetting.png."
         )
-    if path.is_dir():
+    if os.path.isdir(path):
         raise InputError(f"{path} is a folder; give a file's name in it.")
-    if not path.parent.is_dir():
+    if not os.path.isdir(path.parent):
         raise InputError(f"There is no folder {path.parent} for {path.name}; make it first.")
-    return _writable(path, path.parent)
+    check_writable(path.parent)
+    try:
+        path.exists()
+    except OSError as error:  # too long a name
+        raise NotWritten(path, error) from error
+    return path
 
 
 def check_folder(path: Path) -> Path:
     """The path, if a folder is or can be made there; InputError otherwise."""
-    if path.exists() and not path.is_dir():
+    if os.path.exists(path) and not path.is_dir():
         raise InputError(f"{path} is a file; give a folder.")
-    there = next(parent for parent in (path, *path.absolute().parents) if parent.exists())
-    if not there.is_dir():
-        raise InputError(f"{there} is a file, so no folder can be made in it; give another.")
-    return _writable(path, there)
-
-
-def _writable(path: Path, folder: Path) -> Path:
-    if not os.access(folder, os.W_OK):
-        raise InputError(f"{path} cannot be written: {folder} is read-only; give another place.")
+    check_writable(path)
     return path
 
 
 def save_picture(figure: Any, path: Path) -> Path:
     """Write a matplotlib Figure, whole or not at all. Raises InputError when it cannot be."""
-    part = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
-    try:
-        figure.savefig(part)
-        os.replace(part, path)
-    except OSError as error:
-        raise InputError(f"{path} cannot be written ({error.strerror}).") from error
-    finally:
-        part.unlink(missing_ok=True)
+    with whole(path) as part:
+        figure.savefig(part, format=path.suffix[1:].lower())
     return path

@@ -22,8 +22,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ftlab.base.errors import InputError
+from ftlab.base.jsonfile import read_json
 from ftlab.base.paths import data_dir
-from ftlab.datasets import hub_sets, own_files
+from ftlab.datasets import hub_sets, items, own_files
 from ftlab.datasets.rows import read_jsonl
 
 if TYPE_CHECKING:
@@ -182,11 +183,22 @@ def load_suite(name: str | Path = "world") -> Suite:
     return Suite(Path(name).name, tuple(probes), tuple(documents))
 
 
-def suite_for(model: Any, name: str) -> str:
-    """The suite that fits a model: by its name (nano or not) and its kind."""
-    if "nano" not in name:
-        return "english"
-    return "tasks" if model.config.is_encoder_decoder else "world"
+def suite_for(model: Any, tokenizer: Any) -> str:
+    """The suite that fits a model: the small world's where it was made for that, else english.
+
+    Its shape and its vocabulary say so, which fine-tuning leaves as they are; never its name.
+    """
+    for suite, name in (("world", "nano-gpt2"), ("tasks", "nano-t5")):
+        folder = data_dir() / "models" / name
+        if not (folder / "tokenizer.json").is_file():
+            continue
+        shape = read_json(folder / "config.json").items()
+        words = read_json(folder / "tokenizer.json")["model"]["vocab"].items()
+        sizes = [(key, size) for key, size in shape if key == "model_type" or type(size) is int]
+        same = all(getattr(model.config, key, None) == size for key, size in sizes)
+        if same and words <= tokenizer.get_vocab().items():
+            return suite
+    return "english"
 
 
 def _probe(where: str, row: dict[str, Any]) -> Probe:
@@ -229,8 +241,9 @@ def load_domain(name: str | Path, *, seed: int = 0) -> Domain:
     """A domain: one of the workbook's, one that is known on the Hub (medical, medical_answers), a
     file, a folder of splits, or another data set on the Hub.
 
-    A file is .jsonl, .csv or .parquet with the columns prompt and answer (held, id: optional);
-    splits that are missing are cut from it, 80/10/10, by `seed`. Raises InputError.
+    A file is .jsonl, .csv or .parquet with the columns prompt and answer (held, id: optional), or
+    has another form that `datasets/forms.py` knows; splits that are missing are cut from it,
+    80/10/10, by `seed`. What is worth knowing of one's own items is printed. Raises InputError.
     """
     name = str(name)
     own = name in DOMAINS
@@ -245,7 +258,7 @@ def load_domain(name: str | Path, *, seed: int = 0) -> Domain:
         splits = own_files.read_folder(path)
     elif name in hub_sets.DOMAINS:
         splits = own_files.read_known(name, seed)
-    elif given or path.suffix.lower() in (*own_files.ENDINGS, ".json", ".txt", ".xlsx"):
+    elif given or path.suffix.lower() in (*own_files.ENDINGS, ".txt", ".xlsx"):
         splits = {"train": own_files.read_file(path)}
     elif re.fullmatch(r"[\w-][\w.-]*/[\w-][\w.-]*", name):
         splits = own_files.read_hub(name)
@@ -256,17 +269,20 @@ def load_domain(name: str | Path, *, seed: int = 0) -> Domain:
             f"give a {own_files.ENDINGS_TEXT} file, a folder with such files, or the name of a "
             "data set on the Hub."
         )
-    splits = own_files.complete(splits, name, seed)
+    title = name if own else path.stem
+    splits = own_files.complete(splits, title, seed)
+    for notice in () if own else items.notices(splits):
+        print(f"{title}: {notice}")
     fields, rule = FIELDS.get(name, ("", ""))
-    found = {split: _dataset(items) for split, items in splits.items()}
-    return Domain(name if own else path.stem, **found, fields=fields, rule=rule)
+    found = {split: _dataset(rows) for split, rows in splits.items()}
+    return Domain(title, **found, fields=fields, rule=rule)
 
 
-def _dataset(items: list[own_files.Item]) -> "Dataset":
+def _dataset(rows: list[items.Item]) -> "Dataset":
     from datasets import Dataset, Features, Value  # 1.4 s, so only when data is wanted
 
     columns = {"id": "string", "prompt": "string", "answer": "string", "held": "bool"}
-    return Dataset.from_list(items, Features({key: Value(kind) for key, kind in columns.items()}))
+    return Dataset.from_list(rows, Features({key: Value(kind) for key, kind in columns.items()}))
 
 
 def is_there(path: Path) -> bool:

@@ -26,13 +26,8 @@ from torch import Tensor, nn
 from torch.nn.functional import kl_div, log_softmax
 
 from ftlab.base.errors import InputError
-from ftlab.text.requests import document_segments, item_segments
-from ftlab.text.scored_batches import batches, context_limit, evaluating, last_logits
-from ftlab.text.segments import Segment
-from ftlab.text.seq2seq import decoder_start
-
-Text = str | tuple[str, str]
-"""A whole text, or a (prompt, answer) pair."""
+from ftlab.text.requests import Text, text_segments
+from ftlab.text.scored_batches import batches, evaluating, last_logits
 
 _BLOCK = re.compile(r"\.(?:h|layers?|blocks?)\.(\d+)\.")
 _NAMED = (
@@ -48,7 +43,7 @@ def kl_to_base(base: nn.Module, model: nn.Module, tokenizer: Any, texts: Sequenc
     `base` must be a model of its own: one that was trained in place no longer is the base.
     Raises InputError when nothing can be scored, or a pair is longer than the model can read.
     """
-    segments = _segments(model, tokenizer, texts)
+    segments = text_segments(model, tokenizer, texts)
     tokens = sum(len(segment.continuation) for segment in segments)
     if not tokens:
         raise InputError("There is no text to compare the models on; give at least one.")
@@ -60,15 +55,6 @@ def kl_to_base(base: nn.Module, model: nn.Module, tokenizer: Any, texts: Sequenc
             gap = kl_div(new, old, reduction="none", log_target=True).sum(-1)  # (B, K)
             total += gap[batch.row, batch.column].double().sum().item()
     return total / tokens
-
-
-def _segments(model: nn.Module, tokenizer: Any, texts: Sequence[Text]) -> list[Segment]:
-    whole = [text for text in texts if isinstance(text, str)]
-    pairs = [text for text in texts if not isinstance(text, str)]
-    start = decoder_start(model)
-    windows = document_segments(tokenizer, whole, context_limit(model), start)
-    items = [{"prompt": prompt, "answer": answer} for prompt, answer in pairs]
-    return [s for group in windows for s in group] + item_segments(tokenizer, items, start)
 
 
 def update_norms(base_state: Mapping[str, Tensor], model: nn.Module) -> dict[str, dict[str, float]]:

@@ -26,6 +26,7 @@ from torch import nn
 from ftlab.base.errors import InputError
 from ftlab.datasets.load import Domain, Suite
 from ftlab.evaluate.drift import kl_to_base
+from ftlab.evaluate.fit import check_fit
 from ftlab.evaluate.likelihood import document_loss
 from ftlab.evaluate.measures import Measures, compared, detailed
 from ftlab.evaluate.skills import measure_skills
@@ -75,10 +76,11 @@ class Evaluator:
         """Copy the base and draw the subset; nothing is measured yet.
 
         KL, which runs both models, is taken over the first `kl_texts` documents and test items.
-        Raises InputError for a size below 1 or an empty split.
+        Raises InputError for a size below 1, an empty split, and for what the model cannot read.
         """
         sizes = {"target_items": target_items, "per_skill": per_skill, "documents": documents}
         _check(domain, **sizes, kl_texts=kl_texts)
+        check_fit(base_model, tokenizer, domain, suite)
         self.tokenizer = tokenizer
         self.domain = domain
         self.suite = suite

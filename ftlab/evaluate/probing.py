@@ -38,7 +38,7 @@ def states(model: nn.Module, tokenizer: Any, texts: Sequence[str]) -> Tensor:
     if not ids or min(map(len, ids)) < 2:
         raise InputError("One of the texts is empty; give each at least one word.")
     batch, mask = padded(ids, device_of(model))  # (N, T)
-    last = torch.arange(len(ids)), mask.sum(1) - 1
+    last = torch.arange(len(ids)), mask.sum(1) - 1 - mask.shape[1]  # a prompt stands before it
     found: list[Tensor] = []
 
     def remember(_: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:

@@ -24,7 +24,10 @@ from torch import nn
 
 from ftlab.base.errors import InputError
 from ftlab.datasets.load import Probe
-from ftlab.evaluate.likelihood import Scored, score_texts
+from ftlab.evaluate.likelihood import Scored, score_segments
+from ftlab.text.requests import pair_segments
+from ftlab.text.segments import Segment
+from ftlab.text.seq2seq import decoder_start
 
 
 @dataclass(frozen=True)
@@ -52,15 +55,24 @@ def measure_skills(
     """
     if not probes:
         raise InputError("There is no probe to ask; give a suite with at least one.")
-    asked = [(probe, ending) for probe in probes for ending in _endings(probe)]
-    pairs = [(probe.query, ending) for probe, ending in asked]
-    ended = [probe.form == "cloze" for probe, _ in asked]
-    scores = iter(score_texts(model, tokenizer, pairs, ended=ended))
+    asked = probe_segments(tokenizer, probes, decoder_start(model))
+    scores = iter(score_segments(model, [segment for _, segment in asked]))
     by_skill: dict[str, list[tuple[Probe, bool]]] = {}
     for probe in probes:
         right = _is_right(probe, list(islice(scores, len(_endings(probe)))))
         by_skill.setdefault(probe.skill, []).append((probe, right))
     return {skill: _summary(skill, answers) for skill, answers in by_skill.items()}
+
+
+def probe_segments(
+    tokenizer: Any, probes: Sequence[Probe], start: int | None
+) -> list[tuple[Probe, Segment]]:
+    """What is read for every probe: each with each of its endings."""
+    asked = [(probe, ending) for probe in probes for ending in _endings(probe)]
+    pairs = [(probe.query, ending) for probe, ending in asked]
+    ended = [probe.form == "cloze" for probe, _ in asked]
+    segments = pair_segments(tokenizer, pairs, start, ended)
+    return [(probe, segment) for (probe, _), segment in zip(asked, segments, strict=True)]
 
 
 def _endings(probe: Probe) -> Sequence[str]:

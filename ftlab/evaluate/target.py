@@ -18,9 +18,11 @@ Run the tests: pytest tests/evaluate/test_target.py
 
 import math
 import re
+import warnings
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from statistics import fmean
 from typing import Any
 
@@ -31,8 +33,14 @@ from transformers import GenerationConfig
 from ftlab.base.errors import InputError
 from ftlab.evaluate.likelihood import mean_loss, score_segments
 from ftlab.text.requests import item_segments
-from ftlab.text.scored_batches import context_limit, device_of, evaluating
-from ftlab.text.segments import encode, eos_id, prefix_id
+from ftlab.text.scored_batches import (
+    beside_virtual,
+    context_limit,
+    device_of,
+    evaluating,
+    virtual_tokens,
+)
+from ftlab.text.segments import encode, eos_id, prefix_id, wrapped
 from ftlab.text.seq2seq import around, decoder_start
 
 BATCH_ROWS = 64
@@ -160,11 +168,9 @@ def generate(
     """
     start = decoder_start(model)
     rows = _given(tokenizer, prompts, start)
-    _check_room(rows, max_new_tokens, context_limit(model))
+    _check_room(rows, max_new_tokens, model)
     outputs = [""] * len(rows)
-    order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
-    for k in range(0, len(order), batch_rows):
-        chosen = order[k : k + batch_rows]
+    for chosen in _batches([len(row) for row in rows], batch_rows, alike=_pads_wrongly(model)):
         given = [rows[i] for i in chosen]
         answers = _continue(model, given, max_new_tokens, eos_id(tokenizer), start)
         for i, ids in zip(chosen, answers, strict=True):
@@ -172,20 +178,39 @@ def generate(
     return outputs
 
 
-def _given(tokenizer: Any, prompts: Sequence[str], start: int | None) -> list[list[int]]:
+def _given(tokenizer: Any, prompts: Sequence[str], start: int | None) -> list[tuple[int, ...]]:
     """What is read before the answer, by a decoder or by an encoder."""
     before, after = ((prefix_id(tokenizer),), ()) if start is None else around(tokenizer)
-    return [[*before, *ids, *after] for ids in encode(tokenizer, prompts)]
+    return [wrapped(before, ids, after) for ids in encode(tokenizer, prompts)]
 
 
-def _check_room(rows: Sequence[Sequence[int]], new: int, limit: int) -> None:
+def _batches(lengths: Sequence[int], most: int, *, alike: bool) -> Iterator[list[int]]:
+    """At most so many rows at once, of similar length, or of the same where `alike`."""
+    order = sorted(range(len(lengths)), key=lengths.__getitem__)
+    for _, group in groupby(order, key=lambda i: lengths[i] if alike else 0):
+        rows = list(group)
+        yield from (rows[k : k + most] for k in range(0, len(rows), most))
+
+
+def _pads_wrongly(model: Any) -> bool:
+    """Does padding stand between a prompt's virtual tokens and the text, as text would?
+
+    peft drops the positions that transformers counts from the mask. With a prefix it does not.
+    """
+    config: Any = getattr(model, "active_peft_config", None)
+    seq2seq = getattr(model.config, "is_encoder_decoder", False)
+    return bool(virtual_tokens(model)) and not seq2seq and config.peft_type != "PREFIX_TUNING"
+
+
+def _check_room(rows: Sequence[Sequence[int]], new: int, model: nn.Module) -> None:
+    limit = context_limit(model)
     if new < 1:
         raise InputError(f"max_new_tokens is {new}; it must be at least one.")
     longest = max(map(len, rows), default=0)
     if longest + new - 1 > limit:  # the last new token is never read
         raise InputError(
             f"A prompt of {longest} tokens and an answer of up to {new} do not fit into the "
-            f"{limit} tokens the model reads; shorten the prompt."
+            f"{limit} tokens the model reads{beside_virtual(model)}; shorten the prompt."
         )
 
 
@@ -199,7 +224,8 @@ def _continue(
     left = start is None
     ids = torch.tensor([_pad(row, width, eos, left=left) for row in rows], device=device)
     mask = torch.tensor([_pad([1] * len(row), width, 0, left=left) for row in rows], device=device)
-    with evaluating(model):
+    with evaluating(model), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Position ids are not supported")  # peft, prompts
         output = model.generate(
             input_ids=ids, attention_mask=mask, generation_config=_greedy(new, eos, start)
         )

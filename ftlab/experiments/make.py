@@ -59,7 +59,7 @@ def folder_name(model: str) -> str:
     """Under data/records: one folder a model (`qlora` apart, whose bases differ)."""
     if model == "nano-t5":
         return "nano-t5"
-    return "nano" if "nano" in model else "laptop"
+    return "nano" if model == "nano-gpt2" else "laptop"
 
 
 def folder_of(grid: str, model: str) -> str:

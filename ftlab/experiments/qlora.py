@@ -29,7 +29,7 @@ def qlora(model: str) -> Iterator[Point]:
     """Every run for one model."""
     if model == "nano-t5":
         yield from _seq2seq()
-    elif "nano" in model:
+    elif model == "nano-gpt2":
         yield from _nano()
     else:
         yield from _laptop()

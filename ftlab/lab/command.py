@@ -64,6 +64,7 @@ def command_of(run: "Run") -> str:
         if field.name not in LEFT_OUT and (value != field.default or field.name == "lr"):
             words += [option(field.name)] + ([] if value is True else [_text(value)])
     words += ["--items", str(run.item_count)] if run.item_count is not None else []
+    words += ["--longest", lab.opened["longest"]] if lab.opened.get("longest") else []
     words += ["--replay", _text(run.replay)] if run.replay else []
     words += ["--base", str(lab.bundle.base)] if lab.bundle.base else []
     return shlex.join(words)

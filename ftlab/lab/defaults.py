@@ -27,7 +27,7 @@ def usual_model(seq2seq: bool = False, base: Quantize | None = None) -> Bundle:
 
 def usual_suite(bundle: Bundle) -> Suite:
     """The questions that fit a model; under t4 with general text from Wikipedia where it is had."""
-    name = suite_for(bundle.model, bundle.name)
+    name = suite_for(bundle.model, bundle.tokenizer)
     if name != "english" or machine.profile().name != "t4":
         return load_suite(name)
     try:

@@ -36,7 +36,10 @@ from ftlab.models.bases import Quantize, quantize_named
 from ftlab.models.loading import Bundle, load
 from ftlab.models.prefix_cache import PrefixCache
 from ftlab.models.quantizing import quantize
-from ftlab.plan import Plan, Step
+from ftlab.plan import Plan, Step, check_whole
+from ftlab.text.seq2seq import decoder_start
+from ftlab.text.tidy import up_to, without_ends
+from ftlab.train.loop import refuse_numberless
 
 Method = Annotated[Callable[[nn.Module], Prepared], "a method such as LoRA()"]
 """What says which parameters are trained: `full`, a Freeze, a LoRA."""
@@ -55,9 +58,15 @@ class Lab:
         suite: Suite,
         *,
         opened: dict[str, str] | None = None,
+        longest: int | None = None,
         **sizes: Unpack[Sizes],
     ) -> None:
-        """`sizes` of what is asked on the way; `opened`: by what names `open_lab` was called."""
+        """`sizes` of what is asked on the way; `opened`: by what names `open_lab` was called;
+        `longest`: items of more tokens are left out."""
+        domain = without_ends(domain, bundle.tokenizer)
+        if longest is not None:
+            check_whole("longest", longest, 2)
+            domain = up_to(domain, bundle.tokenizer, longest, decoder_start(bundle.model))
         self.bundle, self.domain, self.suite, self.sizes = bundle, domain, suite, sizes
         self.opened = opened or {}
         self.fast_sizes = FAST_SIZES
@@ -79,7 +88,7 @@ class Lab:
     def replay_source(self) -> str:
         """Whose general text is replayed: that of the suite, or what fits the model."""
         own = self.suite.name in SUITES
-        return self.suite.name if own else suite_for(self.bundle.model, self.bundle.name)
+        return self.suite.name if own else suite_for(self.bundle.model, self.tokenizer)
 
     @cached_property
     def teacher_forced(self) -> TeacherForced:
@@ -147,6 +156,7 @@ class Lab:
         """
         found = count(model, method or name)
         final = self.evaluator.full(model)
+        refuse_numberless(final, name)
         step = Step(0, None, 0.0, 0, 0, None, 0.0, measured=final)
         return records.Record(
             **self.identity(),
@@ -188,16 +198,19 @@ def open_lab(
     suite: str | Path | Suite | None = None,
     base: str | Quantize | None = None,
     seq2seq: bool = False,
+    longest: int | None = None,
     **sizes: Unpack[Sizes],
 ) -> Lab:
     """Set up a lab: the profile's model (or `model`), the domain, and the suite that fits it.
 
     Each may be a name, a path of one's own, or what was loaded from it. `domain`: clinic, ..., a
     file or folder of items. `suite`: world, english, ..., a folder with probes.jsonl and
-    general.jsonl; by default what fits the model: nano models are asked about their own small
-    world, all others about plain English (under the profile t4 with general text from Wikipedia).
-    `base` puts the model into four bits first ("nf4-double", or a Quantize), and every run starts
-    from that. `seq2seq` asks for the profile's encoder-decoder model.
+    general.jsonl; by default what fits the model: nano models, fine-tuned or not, are asked about
+    their own small world, all others about plain English (under the profile t4 with general text
+    from Wikipedia). `base` puts the model into four bits first ("nf4-double", or a Quantize), and
+    every run starts from that. `seq2seq` asks for the profile's encoder-decoder model. Items of
+    more than `longest` tokens are left out of every split, and a line says how many; else what is
+    too long is refused.
 
     Where the Hub does not give what the profile wants, what ships is taken, and a line says so.
     Raises InputError for what cannot be had, naming what can.
@@ -216,5 +229,7 @@ def open_lab(
     questions = asked if isinstance(asked, Suite) else load_suite(asked)
     given = (domain, suite, model)
     named = not any(isinstance(value, Domain | Suite | Bundle) for value in given)
-    opened = {"domain": str(domain), "suite": str(suite or "")} if named else None
-    return Lab(bundle, loaded, questions, opened=opened, **sizes)
+    opened = {"domain": str(domain), "suite": str(suite or ""), "longest": str(longest or "")}
+    return Lab(
+        bundle, loaded, questions, opened=opened if named else None, longest=longest, **sizes
+    )

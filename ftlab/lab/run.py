@@ -14,7 +14,9 @@ from torch import nn
 
 from ftlab import record as records
 from ftlab.base import machine
+from ftlab.base.draws import LOCK, Draws
 from ftlab.base.errors import InputError
+from ftlab.base.jsonfile import plain
 from ftlab.datasets.replay import mix
 from ftlab.evaluate.target import generate
 from ftlab.lab.command import command_of
@@ -27,7 +29,7 @@ from ftlab.models.prefix_cache import cached_below
 from ftlab.plan import Plan, Step, rate_text
 from ftlab.train.checkpoint import setup_checksum
 from ftlab.train.engine import default_groups
-from ftlab.train.loop import train
+from ftlab.train.loop import START, refuse_numberless, train
 from ftlab.train.store import StoredRun, runs_folder
 
 if TYPE_CHECKING:
@@ -58,8 +60,7 @@ class Run:
         self.item_count = items
         self.rows = mix(lab.items(items), lab.replay_source, replay, plan.steps * plan.batch_size)
         self.asked_method = named(method, plan.seed) if isinstance(method, str) else method
-        with torch.random.fork_rng(devices=[]):  # an adapter's first weights follow the seed
-            torch.manual_seed(plan.seed)
+        with LOCK, Draws(plan.seed):  # an adapter's first weights; peft's warnings are filtered
             self.prepared = _prepared(lab, self.asked_method, start)
         self.rows += [dict(row) for row in self.prepared.rows]
         self.model = self.prepared.model
@@ -69,6 +70,8 @@ class Run:
         self.name = name or f"{self.method} lr {rate_text(plan.lr)}{after}"
         self.steps: list[Step] = []
         self.seconds = 0.0
+        self.begun = False
+        self.failed: InputError | None = None  # what ended it before its time: then no result
         self.stored: StoredRun | None = None  # its folder, once trained, where it is stored
 
     def __iter__(self) -> Iterator[Step]:
@@ -77,7 +80,7 @@ class Run:
                 f"The run {self.name} was trained already ({self.steps[-1].step} steps); "
                 "make another with lab.run(...)."
             )
-        self.stored = self._stored()
+        self.stored, self.begun = self._stored(), True
         began = time.perf_counter()
         with ExitStack() as shortcuts:
             if self.fast:
@@ -95,10 +98,16 @@ class Run:
                 penalty=self.prepared.penalty,
             )
             shortcuts.callback(steps.close)  # Stop: at rest before the shortcuts are taken off
-            for step in steps:
-                self.steps.append(step)
-                self.seconds = self.stored.seconds if self.stored else time.perf_counter() - began
-                yield step
+            try:
+                for step in steps:
+                    self.steps.append(step)
+                    self._forget()
+                    spent = self.stored.seconds if self.stored else time.perf_counter() - began
+                    self.seconds = spent
+                    yield step
+            except InputError as error:
+                self.failed = error
+                raise
 
     def _measure(self) -> Any:
         """What measures on the way; a fast run starts from what is known of the base."""
@@ -128,35 +137,62 @@ class Run:
             pass
         return self
 
+    def _forget(self) -> None:
+        """What was asked of the model before this step is no longer so."""
+        for known in ("final", "record"):
+            vars(self).pop(known, None)
+
+    @property
+    def last(self) -> dict[str, Any]:
+        """What was measured last, and after which "step"; there wherever a run was stopped."""
+        step = next(step for step in reversed(self._curve()) if step.measured)
+        return {"step": step.step, **(step.measured or {})}
+
+    def _curve(self) -> list[Step]:
+        """The steps so far; of a run that was stopped before step 0, that step, measured now."""
+        return self.steps or [replace(START, measured=plain(self._measure()(self.model)))]
+
     @cached_property
     def final(self) -> dict[str, Any]:
         """The trained model measured on everything (see Evaluator.full)."""
+        self._check_result()
         if self.stored and self.steps:
             return self.record.final  # stored, or measured now and stored
         return self.lab.evaluator.full(self.model)
 
     @cached_property
     def record(self) -> records.Record:
-        """The run's record. Raises InputError when nothing was trained yet."""
-        if not self.steps:
+        """The run's record, up to where it was stopped.
+
+        Raises InputError before it was begun, or where the run failed.
+        """
+        self._check_result()
+        if not self.begun:
             raise InputError(f"The run {self.name} has no step yet; iterate over it first.")
         if self.stored and (known := self.stored.record(self.steps)):
             return known
+        curve = self._curve()
+        final = self.lab.evaluator.full(self.model) if self.stored else self.final
+        refuse_numberless(final, f"at the end of {self.name}")
         made = records.Record(
             **self._identity(),
             versions=records.versions(),
             command=command_of(self),
             total=self.prepared.total,
-            budget=records.budget(self.steps),
-            curve=[step.row() for step in self.steps],
+            budget=records.budget(curve),
+            curve=[step.row() for step in curve],
             baseline=self.lab.baseline,
-            final=self.lab.evaluator.full(self.model) if self.stored else self.final,
+            final=final,
             seconds=self.seconds,
             peak_memory=machine.peak_memory(),
         )
         if self.stored:
             self.stored.save(made)
         return made
+
+    def _check_result(self) -> None:
+        if self.failed:
+            raise InputError(f"The run {self.name} has no result. {self.failed}")
 
     def _identity(self) -> dict[str, Any]:
         """What tells this run from others: the fields `record.IDENTITY` of its record."""
@@ -215,7 +251,7 @@ def _prepared(lab: "Lab", method: Any, start: Any) -> Prepared:
         return _applied(method, merge(_model_of(start)))
     model = copy.deepcopy(_model_of(start))
     if isinstance(start, Run):  # the same parameters, on from where they are
-        return replace(start.prepared, model=model)
+        return start.prepared.on(model)
     return count(model, "as it was")
 
 

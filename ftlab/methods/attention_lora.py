@@ -82,7 +82,7 @@ class AttentionLoRA:
         sizes = {
             linear: (rank, self.scale * rank)
             for kind, rank in self.ranks.items()
-            for linear in of_kind(found, kind, self.targets)
+            for linear in of_kind(found, kind, as_targets(self.targets))
         }
         return count(wrap(model, sizes, dropout=self.dropout), self.name)
 

@@ -2,8 +2,9 @@
 
     merged = merge(model)                        W + (alpha / r) B A, a stock GPT-2 again;
                                                  a 4-bit base is dequantized first
-    save_model(model, "folder")                  the merged model, for transformers
-    save_adapter(model, "folder")                the adapter alone, for peft on a stock GPT-2
+    save_model(model, "folder")                  the merged model with its tokenizer
+    save_adapter(model, "folder")                the adapter alone, for peft on a stock GPT-2;
+                                                 a bottleneck's for load_bottleneck
 
 A model whose attention was split would be saved under names no stock GPT-2 has. So both fuse
 first. For the adapter that means one LoRA on `c_attn` in place of those on its parts:
@@ -11,7 +12,9 @@ first. For the adapter that means one LoRA on `c_attn` in place of those on its 
     A = [A_q; A_v]        (r_q + r_v, d)
     B = [[B_q, 0], [0, 0], [0, B_v]]       (3d, r_q + r_v), its parts scaled to one alpha / r
 
-which is exact: the keys' rows of B are zero.
+which is exact: the keys' rows of B are zero. Of IA3 the factors of q, k and v stand one below the
+other, with ones where there are none. OFT and OSF go onto no Conv1D, so what is saved of them fits
+`linear_layers(stock)`; a Llama, and virtual tokens on any model, need nothing.
 
 Run the tests: pytest tests/methods/test_export.py
 """
@@ -26,22 +29,37 @@ import torch
 from torch import nn
 
 from ftlab.base.errors import InputError
+from ftlab.base.files import whole
+from ftlab.methods.adapter import Adapter
+from ftlab.methods.bottleneck import save_bottleneck
 from ftlab.models.layers import layer_map
+from ftlab.models.loading import tokenizer_in
 from ftlab.models.quantizing import dequantize, is_quantized
-from ftlab.models.split import PARTS, SplitQKV, fuse_qkv
+from ftlab.models.split import PARTS, SplitQKV, fuse_qkv, linear_layers
+
+HUB_FORM = (
+    "README.md", ".gitattributes", "config.json", "generation_config.json", "model*.safetensors",
+    "model.safetensors.index.json", "adapter_config.json", "adapter_model.safetensors",
+    "tokenizer*", "special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt",
+    "spiece.model", "chat_template.jinja", "training.json",
+)  # fmt: skip
+"""What a model's folder holds: one that holds nothing else may be replaced."""
 
 
 def merge(model: Any) -> Any:
     """A copy of the model with its adapters added into its weights, and its attention fused.
 
     A model without adapters is copied and fused. Raises InputError for adapters that cannot be
-    added to weights, such as prompts.
+    added to weights (prompts, prefixes, bottlenecks), and for what is no model.
     """
-    made = copy.deepcopy(model)
+    if not isinstance(model, nn.Module):
+        raise InputError(f"A {type(model).__name__} is no model; of a run or a bundle give .model.")
+    if any(isinstance(module, Adapter) for module in model.modules()):
+        raise InputError("A bottleneck adapter bends (GELU), so it cannot be merged into a weight.")
+    made: Any = copy.deepcopy(model)
     if hasattr(made, "peft_config"):
         if not hasattr(made, "merge_and_unload") or made.active_peft_config.is_prompt_learning:
-            kind = made.active_peft_config.peft_type
-            raise InputError(f"{kind} adds tokens, not weights, so it cannot be merged.")
+            raise InputError("A prompt or a prefix adds tokens, not weights: it cannot be merged.")
         made = (_on_plain_base(made) if is_quantized(made) else made).merge_and_unload()
     return fuse_qkv(dequantize(made) if is_quantized(made) else made).eval()
 
@@ -54,37 +72,78 @@ def _on_plain_base(model: Any) -> Any:
     """
     from peft import get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
 
-    config, weights = model.active_peft_config, get_peft_model_state_dict(model)
+    config = model.active_peft_config
+    weights = get_peft_model_state_dict(model, save_embedding_layers=False)  # see save_adapter
+    model.get_base_model().is_loaded_in_4bit = False  # else peft takes off no IA3
+    base = dequantize(model.unload())
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="fan_in_fan_out is set to")
-        plain = get_peft_model(dequantize(model.unload()), config)
+        plain = get_peft_model(linear_layers(base) if config.peft_type == "OFT" else base, config)
     set_peft_model_state_dict(plain, weights)
     return plain
 
 
-def save_model(model: Any, folder: str | Path) -> Path:
-    """Save the merged model (see `merge`) in the form of transformers, as safetensors."""
-    folder = Path(folder)
-    merge(model).save_pretrained(folder)
-    return folder
+def save_model(model: Any, folder: str | Path, tokenizer: Any = None) -> Path:
+    """Save the merged model (see `merge`) in the form of transformers, as safetensors.
+
+    With the tokenizer of the folder that the model was loaded from, where none is given. Raises
+    InputError for a folder with other files in it, or one that cannot be written.
+    """
+    merged = merge(model)
+    origin = Path(merged.config.name_or_path)
+    if tokenizer is None and merged.config.name_or_path and origin.is_dir():
+        tokenizer = tokenizer_in(origin)
+    with whole(Path(folder), holds=HUB_FORM) as part:
+        merged.save_pretrained(part)
+        if tokenizer is not None:
+            tokenizer.save_pretrained(part)
+    if tokenizer is None:
+        print(
+            f"{folder} has no tokenizer, as no one knows it here; give save_model(tokenizer=...)."
+        )
+    return Path(folder)
 
 
 def save_adapter(model: Any, folder: str | Path) -> Path:
-    """Save the LoRA adapter so that peft loads it onto the stock model.
+    """Save the adapter so that peft loads it onto the stock model (see above for OFT and OSF).
 
-    Raises InputError for a model without a LoRA adapter.
+    Bottlenecks are saved for `load_bottleneck`. Raises InputError for a model without an adapter,
+    and as `save_model`.
     """
+    if any(isinstance(module, Adapter) for module in model.modules()):
+        return save_bottleneck(model, folder)
     if not hasattr(model, "peft_config"):
         raise InputError("This model carries no adapter; save the model itself with save_model.")
-    config = model.active_peft_config
-    if config.peft_type != "LORA":
-        raise InputError(f"Only LoRA adapters are saved here; this one is {config.peft_type}.")
-    folder = Path(folder)
-    with warnings.catch_warnings():
+    fuse = {"LORA": _fused, "IA3": _fused_factors}.get(model.active_peft_config.peft_type)
+    with warnings.catch_warnings(), whole(Path(folder), holds=HUB_FORM) as part:
         warnings.filterwarnings("ignore", message="fan_in_fan_out is set to")
+        stock = fuse(model) if fuse else model
         # "auto" may ask the Hub what the stock vocabulary is; ours is never resized.
-        _fused(model).save_pretrained(folder, save_embedding_layers=False)
-    return folder
+        stock.save_pretrained(part, save_embedding_layers=False)
+    return Path(folder)
+
+
+def _fused_factors(model: Any) -> Any:
+    """The same IA3 on a stock base: the factors of q, k and v in one vector of 3d."""
+    found = layer_map(model)
+    factors = {n: m.ia3_l["default"] for n, m in found.model.named_modules() if hasattr(m, "ia3_l")}
+    split = {n: m for n, m in found.model.named_modules() if isinstance(m, SplitQKV)}
+    if not split:
+        return model
+    from peft import get_peft_model
+
+    config = copy.deepcopy(model.active_peft_config)
+    alone = {name: p for name, p in factors.items() if name.rpartition(".")[0] not in split}
+    config.target_modules, config.inference_mode = {*split, *alone}, False
+    stock = get_peft_model(_base(model), config)
+    for name, parts in split.items():
+        first: Any = parts.get_submodule(PARTS[0])
+        ones = torch.ones(first.out_features, 1, device=model.device)
+        alone[name] = torch.cat([factors.get(f"{name}.{part}", ones) for part in PARTS])
+    with torch.no_grad():
+        for name, value in alone.items():
+            layer_map(stock).model.get_submodule(name).ia3_l["default"].copy_(value)
+    return stock.eval()
 
 
 def _fused(model: Any) -> Any:

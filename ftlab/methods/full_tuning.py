@@ -6,10 +6,12 @@ print(summary)            # full: 2,713,344 of 2,713,344 weights move (100 %)
 
 from torch import nn
 
+from ftlab.base.door import checked
 from ftlab.base.errors import InputError
 from ftlab.methods.prepared import Prepared, count
 
 
+@checked
 def full(model: nn.Module) -> Prepared:
     """Let every weight move. Raises InputError for a quantized model, whose weights are codes."""
     refuse_codes(model)

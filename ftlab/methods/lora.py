@@ -24,6 +24,7 @@ import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from torch import nn
 
@@ -139,11 +140,10 @@ def wrap(
     head: str | None = None,
 ) -> nn.Module:
     """Put peft's LoRA on each layer, with its (rank, alpha); `head` is trained fully."""
-    from peft import LoraConfig, get_peft_model  # slow to import
+    from peft import LoraConfig  # slow to import
 
     patterns = {f"^{re.escape(linear.name)}": size for linear, size in sizes.items()}
     ranks = {key: rank for key, (rank, _) in patterns.items()}
-    seq2seq = getattr(model.config, "is_encoder_decoder", False)
     config = LoraConfig(
         r=Counter(ranks.values()).most_common(1)[0][0],
         lora_alpha=1,
@@ -152,8 +152,21 @@ def wrap(
         alpha_pattern={key: alpha for key, (_, alpha) in patterns.items()},
         lora_dropout=dropout,
         modules_to_save=[head] if head else None,
-        task_type="SEQ_2_SEQ_LM" if seq2seq else "CAUSAL_LM",
+        task_type=task_of(model),
     )
+    return with_peft(model, config)
+
+
+def task_of(model: nn.Module) -> str:
+    """What peft calls what the model does."""
+    seq2seq = getattr(model.config, "is_encoder_decoder", False)
+    return "SEQ_2_SEQ_LM" if seq2seq else "CAUSAL_LM"
+
+
+def with_peft(model: nn.Module, config: Any) -> nn.Module:
+    """The model wrapped by peft, without its chatter; a pattern that matches nothing raises."""
+    from peft import get_peft_model
+
     with warnings.catch_warnings():
         warnings.filterwarnings("error", message="The following (rank|alpha)_pattern")
         warnings.filterwarnings("ignore", message="fan_in_fan_out is set to")

@@ -7,12 +7,13 @@ moving.groups(plan)            for the optimiser
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any
 
 from torch import Tensor, nn
 
+from ftlab.methods.adapter import Adapter
 from ftlab.models.layers import LayerMap, Place, layer_map
 from ftlab.plan import Plan
 
@@ -27,9 +28,9 @@ class Row:
     part: str
     """virtual tokens, embeddings, blocks 7-9, final norm, head."""
     what: str
-    """q, v, ... with an adapter on it, or weights."""
+    """q, v, ... with an adapter on it (scaled, turned: IA3, OFT), tokens, or weights."""
     r: int | None
-    """The adapter's rank."""
+    """The adapter's size: a rank, a bottleneck's width, the block that OFT turns."""
     scale: float | None
     """The adapter's alpha / r: what its update is multiplied with."""
     lr: float
@@ -56,6 +57,8 @@ class Prepared:
     """A term of the method's own that is added to the loss of every step."""
     rows: Sequence[Mapping[str, Any]] = field(default=(), repr=False, compare=False)
     """Training items of the method's own, read in turn with the domain's."""
+    attach: Callable[[Any], object] | None = field(default=None, repr=False, compare=False)
+    """Hangs on a copy of the model what copying loses: the hooks on its parameters."""
 
     @property
     def share(self) -> float:
@@ -67,6 +70,12 @@ class Prepared:
             f"{self.method}: {self.trainable:,} of {self.total:,} parameters are trained "
             f"({100 * self.share:.3g} %)"
         )
+
+    def on(self, copied: Any) -> "Prepared":
+        """The same for a copy of the model."""
+        if self.attach:
+            self.attach(copied)
+        return replace(self, model=copied)
 
     def groups(self, plan: Plan) -> list[dict[str, Any]] | None:
         """Optimiser groups with their own peak rates; None where all move at the plan's."""
@@ -84,7 +93,7 @@ class Prepared:
     def table(self) -> list[Row]:
         """What may move, part by part; neighbouring blocks that are alike share a row."""
         found = layer_map(self.model)
-        cells = [*_adapters(self.model, found), *_weights(self.model, found, self.factors)]
+        cells = [*_adapters(found), *_weights(self.model, found, self.factors)]
         sums: dict[tuple[tuple[int, str, int], _Content], int] = {}
         for place, content, moving in cells:
             sums[place, content] = sums.get((place, content), 0) + moving
@@ -108,6 +117,8 @@ def size_of(parameter: nn.Parameter) -> int:
 # A cell is (stack, part order, block) for sorting, and a row's content for one block.
 _Content = tuple[str, int | None, float | None, float]
 _Cell = tuple[tuple[int, str, int], _Content, int]
+_NOT_WEIGHTS = ("lora_", "ia3_l", "oft_R", "osf_svd_params", ".adapter.", ".original_module.")
+"""Adapters, and what the trained copy of a layer stands for."""
 _ORDER = {"virtual tokens": 0, "embeddings": 1, "block": 2, "norm": 3, "head": 4}
 
 
@@ -115,18 +126,40 @@ def _key(place: Place) -> tuple[int, str, int]:
     return _ORDER[place.part], place.stack, place.block
 
 
-def _adapters(model: nn.Module, found: LayerMap) -> Iterable[_Cell]:
-    """One cell for every module that carries a LoRA."""
+def _adapters(found: LayerMap) -> Iterable[_Cell]:
+    """One cell for every layer that carries an adapter, and for every bottleneck."""
+    bottlenecks: dict[str, tuple[Any, Any]] = {}
     for linear in _all_linears(found):
-        module: Any = found.model.get_submodule(linear.name)
-        if not hasattr(module, "lora_A"):
-            continue
-        r, scale = module.r["default"], module.scaling["default"]
-        sides = [module.lora_A["default"], module.lora_B["default"]]
-        moving = sum(p.numel() for side in sides for p in side.parameters() if p.requires_grad)
-        place = Place("block", linear.stack, linear.block)
         name = linear.target if linear.kind != "cross" else f"cross {linear.target}"
-        yield _key(place), (name, r, scale, 1.0 if moving else 0.0), moving
+        if read := _on_layer(found.model.get_submodule(linear.name)):
+            yield _cell(linear, name + read[0], *read[1:])
+        path = linear.name.rpartition(".")[0]
+        behind = getattr(found.model.get_submodule(path), "adapter", None)
+        bottlenecks |= {path: (linear, behind)} if isinstance(behind, Adapter) else {}
+    for linear, behind in bottlenecks.values():
+        words = {"ff": "feed-forward", "self": "attention", "cross": "cross attention"}
+        yield _cell(linear, f"behind {words[linear.kind]}", behind.up.in_features, None, behind)
+
+
+def _on_layer(module: Any) -> tuple[str, int | None, float | None, Any] | None:
+    """What peft has put on a layer: a word for it, its size, its scale, where its weights are."""
+    if hasattr(module, "lora_A"):
+        sides = nn.ModuleList([module.lora_A["default"], module.lora_B["default"]])
+        return "", module.r["default"], module.scaling["default"], sides
+    if hasattr(module, "ia3_l"):
+        return " scaled", None, None, module.ia3_l
+    if hasattr(module, "oft_R"):
+        return " turned", module.oft_block_size["default"], None, module.oft_R
+    if hasattr(module, "osf_svd_params"):
+        directions = module.osf_svd_params["default"]
+        return " unprotected", len(directions["S_low"]), None, directions
+    return None
+
+
+def _cell(linear: Any, what: str, r: int | None, scale: float | None, held: nn.Module) -> _Cell:
+    moving = sum(p.numel() for p in held.parameters() if p.requires_grad)
+    place = Place("block", linear.stack, linear.block)
+    return _key(place), (what, r, scale, 1.0 if moving else 0.0), moving
 
 
 def _all_linears(found: LayerMap) -> Iterable[Any]:
@@ -135,17 +168,19 @@ def _all_linears(found: LayerMap) -> Iterable[Any]:
         yield from found.linears(targets, stack=stack.name)
 
 
-def _weights(model: nn.Module, found: LayerMap, factors: Mapping[str, float]) -> Iterable[_Cell]:
+def _weights(model: Any, found: LayerMap, factors: Mapping[str, float]) -> Iterable[_Cell]:
     """One cell for the plain weights of every part, and each share of the rate in it."""
     sums: dict[tuple[tuple[int, str, int], float], int] = {}
     for name, p in model.named_parameters():
-        if "lora_" in name or ".original_module." in name:  # the latter: what a copy stands for
+        if any(mark in name for mark in _NOT_WEIGHTS):
             continue
         lr = factors.get(name, 1.0) if p.requires_grad else 0.0
         key = _key(found.place(_plain(name))), lr
         sums[key] = sums.get(key, 0) + (p.numel() if p.requires_grad else 0)
     for (place, lr), moving in sums.items():
-        yield place, ("weights", None, None, lr), moving
+        virtual = place[0] == _ORDER["virtual tokens"]
+        what = f"{model.active_peft_config.num_virtual_tokens} tokens" if virtual else "weights"
+        yield place, (what, None, None, lr), moving
 
 
 def _plain(name: str) -> str:

@@ -93,6 +93,15 @@ METHODS: dict[str, Row] = {
     "freeze_decoder": Row(
         "decoder frozen", "#7A7F87", "$d$", lambda seed: m.FreezeStack("decoder")
     ),
+    "bottleneck": Row("bottleneck adapters", "#B3541E", "v", lambda seed: m.Bottleneck()),
+    "prefix": Row("prefix, random start", "#5E4FA2", "<", lambda seed: m.Prefix()),
+    "prefix_words": Row(
+        "prefix, start from words", "#3F6FB5", "$W$", lambda seed: m.Prefix(start="vocabulary")
+    ),
+    "prompt": Row("prompt tuning", "#94568C", ">", lambda seed: m.Prompt()),
+    "ia3": Row("IA3", "#4D7C0F", "$I$", lambda seed: m.IA3()),
+    "oft": Row("OFT on Q and V", "#0F766E", "$O$", lambda seed: m.OFT()),
+    "osf": Row("OSF, half protected", "#9F1239", "$S$", lambda seed: m.OSF()),
     "qlora": Row("QLoRA", "#7A1F4B", "X", lambda seed: m.QLoRA()),
     "replay": Row("replay", "#145A32", "p"),
 }  # fmt: skip

@@ -9,6 +9,6 @@ if TYPE_CHECKING:
     from ftlab.models.layers import LayerMap, layer_map
     from ftlab.models.loading import Bundle, load
     from ftlab.models.quantizing import dequantize, is_quantized, quantize, stored_bytes
-    from ftlab.models.split import fuse_qkv, split_qkv, untie
+    from ftlab.models.split import fuse_qkv, linear_layers, split_qkv, untie
 
 __all__, __dir__, __getattr__ = lazy(__name__, __file__)

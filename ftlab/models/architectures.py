@@ -32,6 +32,8 @@ class Stack:
     attentions: tuple[Attention, ...]
     feed_forward: tuple[str, ...]
     """Its linear layers, below the block."""
+    count: str
+    """What the configuration calls the number of blocks."""
 
 
 @dataclass(frozen=True)
@@ -52,10 +54,10 @@ def _attention(kind: str, path: str, names: str) -> Attention:
     return Attention(kind, q, k, v, o)
 
 
-def _t5(stack: str, *attentions: Attention) -> Stack:
+def _t5(stack: str, count: str, *attentions: Attention) -> Stack:
     ff = f"layer.{len(attentions)}.DenseReluDense"
     names = tuple(f"{ff}.{name}" for name in ("wi", "wi_0", "wi_1", "wo"))
-    return Stack(stack, f"{stack}.block", attentions, names)
+    return Stack(stack, f"{stack}.block", attentions, names, count)
 
 
 _GPT2 = Architecture(
@@ -65,6 +67,7 @@ _GPT2 = Architecture(
             "transformer.h",
             (Attention("self", "attn.c_attn.q", "attn.c_attn.k", "attn.c_attn.v", "attn.c_proj"),),
             ("mlp.c_fc", "mlp.c_proj"),
+            "n_layer",
         ),
     ),
     embeddings=("transformer.wte", "transformer.wpe"),
@@ -79,6 +82,7 @@ _LLAMA = Architecture(
             "model.layers",
             (_attention("self", "self_attn", _PROJ),),
             ("mlp.gate_proj", "mlp.up_proj", "mlp.down_proj"),
+            "num_hidden_layers",
         ),
     ),
     embeddings=("model.embed_tokens",),
@@ -86,9 +90,10 @@ _LLAMA = Architecture(
 )
 _T5 = Architecture(
     stacks=(
-        _t5("encoder", _attention("self", "layer.0.SelfAttention", "q k v o")),
+        _t5("encoder", "num_layers", _attention("self", "layer.0.SelfAttention", "q k v o")),
         _t5(
             "decoder",
+            "num_decoder_layers",
             _attention("self", "layer.0.SelfAttention", "q k v o"),
             _attention("cross", "layer.1.EncDecAttention", "q k v o"),
         ),
@@ -103,6 +108,7 @@ _BART = Architecture(
             "model.encoder.layers",
             (_attention("self", "self_attn", _BART_PROJ),),
             ("fc1", "fc2"),
+            "encoder_layers",
         ),
         Stack(
             "decoder",
@@ -112,6 +118,7 @@ _BART = Architecture(
                 _attention("cross", "encoder_attn", _BART_PROJ),
             ),
             ("fc1", "fc2"),
+            "decoder_layers",
         ),
     ),
     embeddings=(

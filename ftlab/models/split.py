@@ -6,7 +6,8 @@
 A LoRA on the fused matrix trains the keys as well, whatever one wished to adapt (huggingface/peft
 issue 570); after the split, targets mean the same as in every other architecture. Splitting
 changes no weight, and a model is fused again before it is saved, so what lies on disk is a
-stock GPT-2.
+stock GPT-2. For what takes no Conv1D at all (OFT) `linear_layers` makes each of them a Linear that
+computes the very same product; `fuse_qkv` undoes that too.
 
 Run the tests: pytest tests/models/test_split.py
 """
@@ -42,6 +43,45 @@ class SplitQKV(nn.Module):
         return torch.cat([self.get_submodule(part)(x) for part in PARTS], dim=-1)
 
 
+class Transposed(nn.Linear):
+    """A Conv1D as a Linear: the same weights in the same product, so the same bits."""
+
+    def __init__(self, stock: Conv1D) -> None:
+        super().__init__(1, 1, device="meta")
+        self.in_features, self.out_features = stock.nx, stock.nf
+        self.weight = nn.Parameter(stock.weight.detach().T, stock.weight.requires_grad)
+        self.bias = stock.bias
+        self.train(stock.training)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """As Conv1D has it: (..., in) -> (..., out)."""
+        flat = torch.addmm(self.bias, x.reshape(-1, self.in_features), self.weight.T)
+        return flat.view(*x.shape[:-1], self.out_features)
+
+
+def linear_layers(model: Any) -> Any:
+    """Split every fused attention and make every other Conv1D a Linear, in place."""
+    split_qkv(model)
+    _replace(model, Conv1D, Transposed)
+    return model
+
+
+def _replace(model: nn.Module, kind: type[nn.Module], made_of: Any) -> None:
+    for name, module in list(model.named_modules()):
+        if isinstance(module, kind):
+            parent, _, last = name.rpartition(".")
+            setattr(model.get_submodule(parent), last, made_of(module))
+
+
+def _stock(*layers: nn.Linear) -> Conv1D:
+    """The Conv1D of layers side by side."""
+    weight = torch.cat([layer.weight for layer in layers]).T.contiguous()  # (in, sum of out)
+    made = Conv1D(weight.shape[1], weight.shape[0]).to(weight.device, weight.dtype)
+    made.weight = nn.Parameter(weight.detach())
+    made.bias = nn.Parameter(torch.cat([layer.bias for layer in layers]).detach())
+    return made.requires_grad_(layers[0].weight.requires_grad).train(layers[0].training)
+
+
 def split_qkv(model: Any) -> Any:
     """Split every fused attention of `model`, in place; nothing happens where none is fused."""
     found = layer_map(model)
@@ -59,7 +99,7 @@ def split_qkv(model: Any) -> Any:
 
 
 def fuse_qkv(model: Any) -> Any:
-    """Undo `split_qkv`, in place. Raises InputError while adapters sit on the parts."""
+    """Undo `split_qkv` and `linear_layers`, in place. InputError while adapters sit on parts."""
     found = layer_map(model)
     for block, parent, name in _fused(found):
         split = getattr(parent, name)
@@ -71,13 +111,16 @@ def fuse_qkv(model: Any) -> Any:
                 f"Block {block + 1} carries a {type(odd[0]).__name__} on its attention; merge it "
                 "first (ftlab.methods.export.merge)."
             )
-        weight = torch.cat([part.weight for part in parts]).T.contiguous()  # (d, 3d)
-        fused = Conv1D(weight.shape[1], weight.shape[0]).to(weight.device, weight.dtype)
-        fused.weight = nn.Parameter(weight.detach())
-        fused.bias = nn.Parameter(torch.cat([part.bias for part in parts]).detach())
-        fused.requires_grad_(parts[0].weight.requires_grad).train(split.training)
-        setattr(parent, name, fused)
+        setattr(parent, name, fused_of(split))
+    _replace(model, Transposed, _stock)
     return model
+
+
+def fused_of(split: SplitQKV) -> Conv1D | None:
+    """The fused layer of the parts' own weights, adapters left out; None for parts in 4 bits."""
+    layers: list[Any] = [split.get_submodule(part) for part in PARTS]
+    layers = [getattr(layer, "base_layer", layer) for layer in layers]
+    return _stock(*layers) if all(type(layer) is nn.Linear for layer in layers) else None
 
 
 def _fused(found: Any) -> list[tuple[int, nn.Module, str]]:

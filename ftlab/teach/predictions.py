@@ -62,7 +62,7 @@ class Prediction:
 
 def predict(
     question: str,
-    value: float | None = None,
+    value: object = None,
     *,
     low: float = 0.0,
     high: float = 100.0,

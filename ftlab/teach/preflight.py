@@ -148,9 +148,9 @@ def _hardware(device: str, precision: str, profile: str) -> Iterator[Finding]:
         yield _enough("free memory", free, LITTLE_MEMORY, "close other programs")
     try:
         yield _enough("free disk", shutil.disk_usage(cache_dir()).free, LITTLE_DISK, "delete files")
-    except OSError as error:
+    except (OSError, InputError) as error:
         cure = "set FTLAB_CACHE to a folder that you can write to"
-        yield Finding("free disk", "trap", f"no cache folder ({error.strerror})", cure)
+        yield Finding("free disk", "trap", f"no cache folder: {error}", cure)
 
 
 def _enough(name: str, free: int, little: float, cure: str) -> Finding:
@@ -182,7 +182,7 @@ def _network() -> Finding:
 
 
 def _data() -> Finding:
-    """Whether every file that a CHECKSUMS lists is what it was."""
+    """Whether every file that a CHECKSUMS lists is what it was, and no other came to them."""
     try:
         folder = data_dir()
         lists = sorted(folder.rglob(checksums.NAME))
@@ -194,7 +194,7 @@ def _data() -> Finding:
         return Finding("data", "broken", missing, "get the whole repository")
     if bad:
         more = f" and {len(bad) - 3} more" if len(bad) > 3 else ""
-        damaged = f"damaged: {', '.join(bad[:3])}{more}"
+        damaged = f"not what {checksums.NAME} lists: {', '.join(bad[:3])}{more}"
         cure = "get the files again: git checkout -- data; without a clone, install ftlab again"
         return Finding("data", "broken", damaged, cure)
     return Finding("data", "good", "intact")
@@ -202,7 +202,10 @@ def _data() -> Finding:
 
 def _minutes(profile: str) -> tuple[dict[str, float], list[Finding]]:
     """The minutes of each notebook when it was built, and a line that says on how many cores."""
-    found = timings(profile)
+    try:
+        found = timings(profile)
+    except InputError as error:
+        return {}, [Finding("minutes per notebook", "broken", str(error))]
     minutes = {name: timing.seconds / 60 for name, timing in found.items()}
     if not found:
         words = f"not measured on the profile {profile}"

@@ -34,6 +34,10 @@ BATCH_LOGITS = 2**24
 """Most logits in a batch (64 MiB in float32), whatever the vocabulary."""
 
 
+UNLIMITED = 2**20
+"""Tokens that a model without a limit of its own is said to read."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Rows:
     """Texts side by side, padded right: what a forward pass reads, in measuring and training."""
@@ -66,33 +70,47 @@ class ScoredBatch(Rows):
 
 @contextmanager
 def evaluating(*models: nn.Module) -> Iterator[None]:
-    """Dropout off and no gradients; afterwards every module is in the mode it was in.
+    """Dropout off and no gradients; afterwards everything is as it was.
 
+    Weights ask for no gradient either, for of those that do torch takes other products, whose last
+    bits differ: a model that has not moved would no longer have learned exactly 0.
     Not `inference_mode`: it was no faster here, and what a module caches under it (bitsandbytes
-    does so) can never be trained through. Nothing asks for a gradient meanwhile: torch multiplies
-    in another order by a weight that does, and a model that has not moved would differ from its
-    base in the last digit.
+    does so) can never be trained through.
     """
     modes = [(module, module.training) for model in models for module in model.modules()]
-    asking = [p for model in models for p in model.parameters() if p.requires_grad]
+    moving = [p for model in models for p in model.parameters() if p.requires_grad]
     try:
         for model in models:
             model.eval()
-        for parameter in asking:
-            parameter.requires_grad_(False)
+        for p in moving:
+            p.requires_grad_(False)
         with torch.no_grad():
             yield
     finally:
-        for parameter in asking:
-            parameter.requires_grad_(True)
         for module, mode in modes:  # one by one: some may have been frozen in eval mode
             module.training = mode
+        for p in moving:
+            p.requires_grad_(True)
 
 
 def context_limit(model: nn.Module) -> int:
-    """Most input tokens the model can read at once."""
+    """Most input tokens the model can read at once, beside its virtual tokens."""
     limit = getattr(model.config, "max_position_embeddings", None)  # GPT-2 answers n_positions
-    return limit if isinstance(limit, int) else 2**20
+    return (limit if isinstance(limit, int) else UNLIMITED) - virtual_tokens(model)
+
+
+def virtual_tokens(model: Any) -> int:
+    """How many virtual tokens (of a prompt or a prefix) the model reads before every text."""
+    config: Any = getattr(model, "active_peft_config", None)
+    if config is None or not config.is_prompt_learning or model._adapters_disabled:
+        return 0
+    return config.num_virtual_tokens
+
+
+def beside_virtual(model: nn.Module) -> str:
+    """For a message about the context: " (beside its 16 virtual tokens)", or nothing."""
+    count = virtual_tokens(model)
+    return f" (beside its {count} virtual tokens)" if count else ""
 
 
 def device_of(model: nn.Module) -> torch.device:
@@ -128,7 +146,7 @@ def batches(
     A row longer than that is a batch of its own. The default depends on the device.
     Raises InputError when a segment is longer than the model can read.
     """
-    _check_lengths(segments, context_limit(model))
+    _check_lengths(segments, model)
     rows = _share_rows(segments)
     lengths = [len(segments[row[0]].key) for row in rows]
     order = sorted(range(len(rows)), key=lambda r: (lengths[r], _first(segments, rows[r])))
@@ -139,12 +157,13 @@ def batches(
         yield _build(segments, [rows[order[i]] for i in group], device)
 
 
-def _check_lengths(segments: Sequence[Segment], limit: int) -> None:
+def _check_lengths(segments: Sequence[Segment], model: nn.Module) -> None:
     longest = max((max(len(s.inputs), len(s.context)) for s in segments), default=0)
+    limit = context_limit(model)
     if longest > limit:
         raise InputError(
-            f"A text has {longest} tokens and the model reads at most {limit}; "
-            "shorten it, or take a model with a longer context."
+            f"A text has {longest} tokens and the model reads at most {limit}"
+            f"{beside_virtual(model)}; shorten it, or take a model with a longer context."
         )
 
 

@@ -33,6 +33,11 @@ class Segment:
         return (self.context + self.continuation)[:-1]
 
     @property
+    def length(self) -> int:
+        """Tokens of its longer side, the last one included: what `max_tokens` counts."""
+        return max(len(self.inputs) + 1, len(self.context))
+
+    @property
     def first(self) -> int:
         """The position in `inputs` that predicts the first scored token."""
         return len(self.context) - 1 if self.start is None else 0
@@ -65,6 +70,15 @@ def eos_id(tokenizer: Any) -> int:
             "set tokenizer.eos_token."
         )
     return tokenizer.eos_token_id
+
+
+def wrapped(
+    before: Sequence[int], ids: Sequence[int], after: Sequence[int] = ()
+) -> tuple[int, ...]:
+    """The ids between special tokens; those that a text (a rendered chat) has itself stay one."""
+    first = len(before) if before and tuple(ids[: len(before)]) == tuple(before) else 0
+    last = len(after) if after and tuple(ids[-len(after) :]) == tuple(after) else 0
+    return (*before, *ids[first : len(ids) - last], *after)
 
 
 def encode(tokenizer: Any, texts: Sequence[str]) -> list[list[int]]:

@@ -20,7 +20,7 @@ from torch import nn
 
 from ftlab.base.errors import InputError
 from ftlab.text.gaps import GAP, spans
-from ftlab.text.segments import Segment, encode, eos_id
+from ftlab.text.segments import Segment, encode, eos_id, wrapped
 
 
 def decoder_start(model: nn.Module) -> int | None:
@@ -65,7 +65,9 @@ def seq2seq_segments(
     given, said = (encode(tokenizer, [pair[side] for pair in pairs]) for side in (0, 1))
     ends = [ended] * len(pairs) if isinstance(ended, bool) else ended
     return [
-        Segment((*before, *source, *after), (*before, *target, *(after if end else ())), start)
+        Segment(
+            wrapped(before, source, after), wrapped(before, target, after if end else ()), start
+        )
         for source, target, end in zip(given, said, ends, strict=True)
     ]
 

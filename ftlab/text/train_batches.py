@@ -29,7 +29,7 @@ from torch import Tensor
 
 from ftlab.base.errors import InputError
 from ftlab.text.requests import item_segments
-from ftlab.text.scored_batches import Rows, what_is_read
+from ftlab.text.scored_batches import UNLIMITED, Rows, what_is_read
 from ftlab.text.segments import Segment
 
 IGNORE = -100
@@ -73,11 +73,18 @@ class Batch(Rows):
 
 
 def encode(
-    data: Iterable[Any], tokenizer: Any, *, loss_on: str, limit: int, start: int | None = None
+    data: Iterable[Any],
+    tokenizer: Any,
+    *,
+    loss_on: str,
+    limit: int,
+    start: int | None = None,
+    reads: int = UNLIMITED,
 ) -> list[Example]:
     """Every item as an Example of at most `limit` tokens (encoder and decoder each).
 
-    `start` is what the decoder of an encoder-decoder model starts from.
+    `start` is what the decoder of an encoder-decoder model starts from, `reads` the most tokens
+    that the model itself can read.
     Raises InputError, naming the item, for a row that has no prompt and answer in text, and for
     a text longer than `limit`; also for no items at all.
     """
@@ -91,14 +98,27 @@ def encode(
             f"loss_on='{loss_on}' is not possible with an encoder-decoder model, whose decoder "
             "writes only the answer; leave it at 'answer'."
         )
-    examples = [_example(segment, loss_on) for segment in item_segments(tokenizer, rows, start)]
-    for number, (row, example) in enumerate(zip(rows, examples, strict=True)):
-        if (length := max(len(example.ids), len(example.source))) > limit:
-            raise InputError(
-                f"{_name(row, number)} is {length} tokens long and {limit} are allowed; "
-                "shorten it, leave it out, or raise max_tokens if the model can read more."
-            )
-    return examples
+    segments = item_segments(tokenizer, rows, start)
+    _check_lengths(rows, [segment.length for segment in segments], limit, reads)
+    return [_example(segment, loss_on) for segment in segments]
+
+
+def _check_lengths(rows: Sequence[Any], lengths: Sequence[int], limit: int, reads: int) -> None:
+    """Refuse items that are too long: how many, the first, the longest, and what is possible."""
+    allowed = min(limit, reads)
+    long = [number for number, length in enumerate(lengths) if length > allowed]
+    if not long:
+        return
+    (first, *more), most = long, max(long, key=lengths.__getitem__)
+    longest = f"the longest, {_name(rows[most], most)}, has {lengths[most]}"
+    told = f" ({len(long)} of {len(rows)} are too long; {longest})" if more else ""
+    reading = f" (the model reads {reads})" if reads < UNLIMITED else ""
+    raising = f"raise max_tokens{reading}, " if limit < reads else ""
+    raise InputError(
+        f"{_name(rows[first], first)} is {lengths[first]} tokens long and {allowed} are "
+        f"allowed{told}; {raising}shorten such items, or leave them out: open_lab(..., "
+        f"longest={allowed}), --longest {allowed}."
+    )
 
 
 def _example(segment: Segment, loss_on: str) -> Example:

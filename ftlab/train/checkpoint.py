@@ -5,14 +5,14 @@
 Notable choices:
 - safetensors only: nothing in it can run code.
 - No random state is stored, for every step draws from its own seed.
-- A file is written under another name first and put in place in one move, so it is whole or absent.
+- A file is whole or absent (`ftlab.base.files`); whether it is what was written, its checksum says.
 
 Run the tests: pytest tests/train/test_checkpoint.py
 """
 
 import hashlib
 import json
-import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from ftlab.base.errors import InputError
+from ftlab.base.files import whole
 from ftlab.train import optimizers
 from ftlab.train.engine import Engine, Groups
 
@@ -70,14 +71,8 @@ def save(path: Path, engine: Engine, *, weights_only: bool) -> None:
     for name, p in trainable(engine.model, engine.optimizer.param_groups):
         state = {} if weights_only else optimizers.store(engine.optimizer.state.get(p, {}))
         tensors |= {f"weight/{name}": p} | {f"{key}/{name}": value for key, value in state.items()}
-    part = path.with_name(path.name + ".part")
-    try:
+    with whole(path) as part:
         save_file({key: t.detach().cpu().contiguous() for key, t in tensors.items()}, part)
-        with part.open("rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def restore(path: Path, engine: Engine) -> None:
@@ -88,12 +83,37 @@ def restore(path: Path, engine: Engine) -> None:
         weights = {name: stored.pop(f"weight/{name}") for name in parameters}
     except (SafetensorError, OSError, KeyError):
         raise damaged(path) from None
+    known = {key.split("/", maxsplit=1)[-1] for key in stored} <= parameters.keys()
+    if not known or any(_form(w) != _form(parameters[name]) for name, w in weights.items()):
+        raise damaged(path)
     with torch.no_grad():
         for name, p in parameters.items():
             p.copy_(weights[name])
     for key, tensor in stored.items():
         kind, name = key.split("/", maxsplit=1)
         optimizers.restore(engine.optimizer, parameters[name], kind, tensor)
+
+
+def _form(tensor: Tensor) -> tuple[torch.Size, torch.dtype]:
+    return tensor.shape, tensor.dtype
+
+
+def room_lacking(folder: Path, groups: Groups) -> str:
+    """Why the checkpoints of a run do not fit the disk of `folder`, in a sentence; "" if they do.
+
+    A weight and its two moments are 12 bytes, and while one checkpoint takes the place of the
+    other both are there.
+    """
+    there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    stored = sum(path.stat().st_size for path in folder.glob("step-*.safetensors"))
+    free = shutil.disk_usage(there).free + stored
+    need = 2 * 12 * sum(p.numel() for group in groups for p in group["params"])
+    if need <= free:
+        return ""
+    return (
+        f"Checkpoints in {folder} need up to {need / 1e9:.1f} GB and {free / 1e9:.1f} GB are free; "
+        "make room, give another folder, or train fewer weights (LoRA)."
+    )
 
 
 def damaged(path: Path) -> InputError:

@@ -10,9 +10,9 @@ Notable choices:
 - The model trains where it lies, in the plan's precision, or in the one that suits the device
   (`ftlab.base.machine`, `mixed.py`). Only under a launcher (`accelerate launch`, torchrun) does
   Accelerate choose the device and share the work, and `accelerate launch` the precision.
-- Dropout is drawn from (seed, step, process) inside a fork of torch's random state: neither what
-  the caller does between two steps nor measuring changes a run, and training leaves the
-  caller's own random state alone.
+- Dropout is drawn from (seed, step, process), by generators of the run's own (`ftlab.base.draws`):
+  neither what the caller does, nor measuring, nor another run at the same time changes a run, and
+  training leaves the caller's own random state alone.
 - Between steps the model is in eval mode and holds no gradients, so it can be used at any time.
   Above all it is measured in the precision in which the base was measured: under bfloat16 autocast
   a model that has not moved seems to have forgotten.
@@ -33,6 +33,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ftlab.base.draws import LOCK, Draws, forked
 from ftlab.base.errors import InputError
 from ftlab.base.machine import precision
 from ftlab.plan import Plan, Step
@@ -56,9 +57,9 @@ _MARK = "_is_accelerate_prepared"
 
 def default_groups(model: nn.Module) -> Groups:
     """All trainable parameters in two groups: matrices, and biases and norms, without decay."""
-    trainable = [p for p in model.parameters() if p.requires_grad]
-    matrices = [p for p in trainable if p.ndim > 1]
-    others = [p for p in trainable if p.ndim <= 1]
+    trainable = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
+    matrices = [p for name, p in trainable if p.ndim > 1 and "ia3_l" not in name]  # factors: (n, 1)
+    others = [p for name, p in trainable if p.ndim <= 1 or "ia3_l" in name]
     groups = [{"params": matrices}, {"params": others, "weight_decay": 0.0}]
     return [group for group in groups if group["params"]]
 
@@ -92,6 +93,8 @@ class Engine:
         self.peaks = [group["lr"] for group in self.optimizer.param_groups]
         self.device = next(model.parameters()).device
         self.mixed = MixedPrecision(self.device, precision(self.device.type, plan.precision))
+        self.draws = True  # until a step has shown that nothing is drawn
+        self.shared = self.device.type != "cpu" or plan.gradient_checkpointing  # torch's own state
 
     @property
     def trainable(self) -> list[nn.Parameter]:
@@ -146,7 +149,8 @@ class Engine:
             return clip(self.trainable, self.plan.clip or math.inf)  # type: ignore[return-value]
 
         # accumulate() undoes what a Trainer before may have left in Accelerate's shared state
-        with self.launcher.accumulate(self.wrapped) if self.launcher else nullcontext():
+        whole = self.launcher.accumulate(self.wrapped) if self.launcher else nullcontext()
+        with whole, LOCK if self.shared else nullcontext():
             norm, repeats = self.mixed.gradients(self.optimizer, both, clipped)
             total = self._sum(loss)
             penalty = self._sum(share) if self.penalty else None
@@ -178,12 +182,29 @@ class Engine:
                 f"{self.plan.lr / 10:g}."
             )
 
+    def refuse_diverged(self, number: int) -> None:
+        """Raises InputError where the update of step `number`, which no later step may look at,
+        left weights, or a loss of its own batch, that are no numbers."""
+        n, plan = len(self.examples), self.plan
+        chosen = [self.examples[i] for i in batch_indices(n, plan.batch_size, number, plan.seed)]
+        with torch.no_grad():
+            batch = collate(chosen[self.rank :: self.processes]).on(self.device)
+            loss = self._sum(summed_loss(self.model, batch))
+            whole = all(bool(p.isfinite().all()) for p in self.trainable)
+        self._refuse_nonsense(number, "loss", loss if whole else math.nan)
+
     @contextmanager
     def _randomness(self, number: int) -> Iterator[None]:
         key = f"step {self.plan.seed} {number} {self.rank}"
-        devices = [self.device] if self.device.type == "cuda" else []
-        with torch.random.fork_rng(devices=devices):
-            torch.manual_seed(int.from_bytes(hashlib.sha256(key.encode()).digest()[:7], "big"))
+        seed = int.from_bytes(hashlib.sha256(key.encode()).digest()[:7], "big")
+        if self.shared:
+            with forked(seed, [self.device] if self.device.type == "cuda" else []):
+                yield
+        elif self.draws:
+            with Draws(seed) as own:
+                yield
+            self.draws = own.drew
+        else:
             yield
 
     def any_process(self, flag: bool) -> bool:

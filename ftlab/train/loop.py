@@ -34,11 +34,12 @@ from ftlab.base.errors import InputError, OutOfMemory
 from ftlab.base.jsonfile import plain
 from ftlab.base.machine import explain_if_full, room
 from ftlab.plan import Plan, Step
+from ftlab.text.scored_batches import context_limit
 from ftlab.text.seq2seq import decoder_start
 from ftlab.text.train_batches import Example, checksum, encode
-from ftlab.train.checkpoint import setup_checksum
+from ftlab.train.checkpoint import room_lacking, setup_checksum
 from ftlab.train.engine import Engine, Groups, Penalty, default_groups
-from ftlab.train.store import RunFolder, completed_steps
+from ftlab.train.run_folder import RunFolder, completed_steps
 
 __all__ = ["Plan", "Step", "completed_steps", "train"]
 
@@ -73,9 +74,12 @@ def train(
         raise InputError(
             f"stop_at={plan.stop_at} needs to know the target score; give a measure as well."
         )
-    start, limit = decoder_start(model), _limit(model, plan)
-    examples = encode(data, tokenizer, loss_on=plan.loss_on, limit=limit, start=start)
+    start, reads = decoder_start(model), context_limit(model)
+    examples = encode(
+        data, tokenizer, loss_on=plan.loss_on, limit=plan.max_tokens, start=start, reads=reads
+    )
     _check_model(model, examples)
+    _check_prefix(model, plan)
     groups = _check_groups(model, groups)
     engine = partial(Engine, model, examples, plan, groups, penalty)
     if not checkpoint:
@@ -83,6 +87,7 @@ def train(
     folder = checkpoint if isinstance(checkpoint, RunFolder) else RunFolder(checkpoint)
     setup = {"data": checksum(examples), "model or method": setup_checksum(model, groups)}
     folder.open(plan, setup | {"penalty": penalty is not None})
+    _check_room(folder, plan, groups)
     return _run(engine, measure, folder)
 
 
@@ -95,7 +100,7 @@ def _run(
         last, done = folder.resume(engine) if folder else (None, False)
         yield from folder.replayed if folder else ()
         while not done:
-            last = _measured(_START if last is None else _step(engine, last), engine, measure)
+            last = _measured(START if last is None else _step(engine, last), engine, measure)
             done = last.step == engine.plan.steps or engine.any_process(_reached(last, engine.plan))
             if folder:
                 folder.add(last, engine, done=done)
@@ -123,16 +128,30 @@ def _step(engine: Engine, last: Step) -> Step:
         raise OutOfMemory(message) from error
 
 
-_START = Step(step=0, loss=None, lr=0.0, tokens=0, examples=0, grad_norm=None, seconds=0.0)
+START = Step(step=0, loss=None, lr=0.0, tokens=0, examples=0, grad_norm=None, seconds=0.0)
+"""The model before training."""
 
 
 def _measured(step: Step, engine: Engine, measure: Measure | None) -> Step:
     plan = engine.plan
     every = plan.measure_every or plan.steps
+    if step.step == plan.steps or (step.step and measure and not step.step % every):
+        engine.refuse_diverged(step.step)
     if measure is None or (step.step % every and step.step != plan.steps):
         return step
     with explain_if_full("while the model was measured"):
-        return dataclasses.replace(step, measured=plain(measure(engine.model)))
+        found = plain(measure(engine.model))
+    refuse_numberless(found, f"at step {step.step}, learning rate {plan.lr:g}")
+    return dataclasses.replace(step, measured=found)
+
+
+def refuse_numberless(measured: Mapping[str, Any], where: str) -> None:
+    """Raises InputError where a loss that was measured is no number (plain data: None)."""
+    if bad := [name for name in ("target_loss", "general_loss") if measured.get(name, 0) is None]:
+        raise InputError(
+            f"The {' and the '.join(bad)} ({where}) is no number: the model's weights are damaged, "
+            "or training has diverged; try a lower learning rate."
+        )
 
 
 def _reached(step: Step, plan: Plan) -> bool:
@@ -146,10 +165,24 @@ def _reached(step: Step, plan: Plan) -> bool:
     return step.measured["target_score"] >= plan.stop_at
 
 
-def _limit(model: nn.Module, plan: Plan) -> int:
-    """Longest text that both the plan and the model take, in tokens."""
-    reads = getattr(model.config, "max_position_embeddings", None)  # GPT-2 answers n_positions
-    return min(plan.max_tokens, reads) if isinstance(reads, int) else plan.max_tokens
+def _check_prefix(model: nn.Module, plan: Plan) -> None:
+    config = getattr(model, "active_peft_config", None)
+    if plan.gradient_checkpointing and config and config.peft_type == "PREFIX_TUNING":
+        raise InputError(
+            "gradient_checkpointing=True recomputes blocks without the keys and values of a "
+            "prefix, which would not be trained; leave it at False."
+        )
+
+
+def _check_room(folder: RunFolder, plan: Plan, groups: Groups) -> None:
+    """Refuse too little room for checkpoints; a lab's run says it, and goes on without them."""
+    own, done = type(folder) is RunFolder, folder.found is not None and folder.found.done
+    if done or (own and not plan.checkpoint_every):
+        return
+    if lacking := room_lacking(folder.folder, groups):
+        if own:
+            raise InputError(lacking)
+        print(lacking)
 
 
 def _check_model(model: nn.Module, examples: list[Example]) -> None:

@@ -1,51 +1,41 @@
-"""A run's folder: what is stored there is found again, and what happens is stored.
+"""Stored runs: a lab's run that is made again yields its stored steps, and is not trained again.
 
-    folder/step-000050.safetensors   the tensors of the last step stored (ftlab/train/checkpoint.py)
-           checkpoint.json           what decides the run's steps, and the steps so far
-           record.json               what was measured at the end of a lab's run
+    folder/<run>/...                 as in ftlab/train/run_folder.py
+                 record.json         what was measured at the end of the run
 
-`train(..., checkpoint=folder)` uses a `RunFolder`: a killed run goes on, to the very same numbers.
-A lab's run uses a `StoredRun`, once there is a place for it: run again, it yields its stored steps,
-so that a live plot draws the same curve, and has its trained weights.
+A live plot draws the same curve, and the run has its trained weights.
 
     ftlab.store_runs("/content/drive/MyDrive/ftlab")   from here on; store_runs(None) ends it
     FTLAB_STORE=folder jupyter lab                     the same for all that is started so
 
 Notable choices:
-- The tensors are written under a new name first, and the JSON is put in place last, in one move. A
-  kill at any moment leaves a whole checkpoint: the new one or the one before it.
-- Another run's folder is refused. A lab's run is found by all that decides its numbers: the
-  identity of its record, the weights it starts from, and the questions it is measured by.
+- A run is found by all that decides its numbers: the identity of its record, the weights it starts
+  from, and the questions it is measured by.
 - Storing never costs a lab a run: a folder that is full, gone or in use is named once, and the run
-  goes on. An unmounted Drive is never shadowed by a new folder.
-- One run at a time writes in a folder. The lock lies in this machine's temporary folder, since a
-  mounted Drive has none; two machines that share a folder can still collide.
+  goes on. An unmounted Drive is never shadowed by a new folder. A damaged run is trained again.
 
-Run the tests: pytest tests/train/test_store.py tests/train/test_checkpoint.py
+Run the tests: pytest tests/train/test_store.py
 """
 
-import dataclasses
-import hashlib
 import os
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 
 from ftlab import record as records
+from ftlab.base.checksums import sha256
 from ftlab.base.errors import InputError, first_line
 from ftlab.base.jsonfile import plain, read_json, write_json
-from ftlab.plan import Plan, Step
-from ftlab.train import checkpoint
+from ftlab.plan import Step
 from ftlab.train.engine import Engine
+from ftlab.train.run_folder import CHECKPOINT, Checkpoint, RunFolder, sealed
 
-CHECKPOINT, RECORD = "checkpoint.json", "record.json"
+RECORD = "record.json"
 EVERY = 30.0
 """Seconds between two checkpoints of a lab's run, at least."""
 SHARE = 20.0
@@ -54,152 +44,10 @@ _UNSET: Any = object()
 _chosen: Any = _UNSET
 
 
-@dataclass(frozen=True)
-class Checkpoint:
-    """What checkpoint.json holds."""
-
-    run: dict[str, Any]
-    """All that decides the run's steps: the plan's fields, checksums, what a lab was asked for."""
-    steps: list[Step]
-    """The steps so far, step 0 first."""
-    done: bool
-    """True when the run has ended, by its last step or by its target score."""
-    tensors: str
-    """Name of the tensor file beside it."""
-    scaler: dict[str, Any]
-    """State of the fp16 loss scaler; empty without one."""
-    seconds: float
-    """Of the run so far, measuring included."""
-
-
-def completed_steps(folder: str | Path) -> list[Step]:
-    """The steps stored in a checkpoint folder, or none. Raises InputError when it is damaged."""
-    found = RunFolder(folder).read()
-    return found.steps if found else []
-
-
-class RunFolder:
-    """The folder of one run, as `train` uses it: open, resume, add every step, close."""
-
-    replayed: Sequence[Step] = ()
-    """Stored steps that the run yields again."""
-
-    def __init__(self, folder: str | Path, run: Mapping[str, Any] | None = None) -> None:
-        """`run`: what decides its steps, beside what `open` is given."""
-        self.folder, self.run = Path(folder), plain(run or {})
-        self.found: Checkpoint | None = None
-        self.steps: list[Step] = []
-        self.done = False  # is the end of the run stored?
-        self.began = time.monotonic()
-        key = hashlib.sha256(os.path.realpath(folder).encode()).hexdigest()[:16]
-        lock = Path(tempfile.gettempdir(), f"ftlab-{key}.lock")
-        self.lock = FileLock(lock, timeout=0, mode=0o666, thread_local=False)
-
-    def open(self, plan: Plan, setup: dict[str, Any]) -> None:
-        """Read what is stored. `setup`: what decides the steps beside the plan, by name.
-
-        Raises InputError when the checkpoint is damaged, or, saying what differs, another run's.
-        """
-        self.plan = plan
-        self.run |= dataclasses.asdict(dataclasses.replace(plan, checkpoint_every=0)) | setup
-        self.found = self.read()
-        # A field of the plan that is younger than the checkpoint had its default.
-        before = dataclasses.asdict(Plan()) | (self.found.run if self.found else self.run)
-        for name in sorted(before.keys() | self.run.keys()):
-            if (old := before.get(name)) != (now := self.run.get(name)):
-                raise InputError(
-                    f"The checkpoint in {self.folder} belongs to another run ({name} was "
-                    f"{old!s:.16}, now {now!s:.16}); give another folder, or delete that one."
-                )
-
-    def read(self) -> Checkpoint | None:
-        """The checkpoint in the folder, or None. Raises InputError when it is damaged."""
-        path = self.folder / CHECKPOINT
-        if self.folder.exists() and not self.folder.is_dir():
-            raise InputError(f"{self.folder} is a file; give a folder for the checkpoints.")
-        if not path.exists():
-            return None
-        stored = read_json(path)
-        with suppress(KeyError, TypeError, OSError, SafetensorError):
-            found = Checkpoint(**{**stored, "steps": [Step(**row) for row in stored["steps"]]})
-            with safe_open(self.folder / found.tensors, "pt"):  # opens a whole file only
-                if found.steps and isinstance(found.run, dict):
-                    return found
-        if read_json(path) != stored:
-            return self.read()  # another run has just replaced it
-        raise checkpoint.damaged(path)
-
-    def resume(self, engine: Engine) -> tuple[Step | None, bool]:
-        """The last step taken, its state put in place, and whether it ended the run.
-
-        Raises InputError where another run is using the folder.
-        """
-        self.done = self.found is not None and self.found.done
-        if engine.rank == 0 and not self.done and not self._lock():
-            self._lose(f"Another run is using {self.folder}")
-            self.found = None
-        if self.found is None:
-            return None, False
-        self.steps = list(self.found.steps)
-        checkpoint.restore(self.folder / self.found.tensors, engine)
-        if self.found.scaler:
-            engine.mixed.scaler.load_state_dict(self.found.scaler)
-        return self.steps[-1], self.done
-
-    def _lock(self) -> bool:
-        """Is the folder this run's alone from now until `close`, and as it was when read?"""
-        try:
-            self.lock.acquire()
-        except Timeout:
-            return False
-        except OSError:  # this machine gives no lock
-            pass
-        return self.read() == self.found
-
-    def _lose(self, why: str) -> None:
-        raise InputError(f"{why}; wait until it has ended, or give another folder.")
-
-    def add(self, step: Step, engine: Engine, *, done: bool) -> None:
-        """Remember a step, and write the state where it is due; one process writes."""
-        self.steps.append(step)
-        if engine.rank == 0 and self._due(step, done):
-            self._write(engine, done)
-
-    def _due(self, step: Step, done: bool) -> bool:
-        every = self.plan.checkpoint_every
-        return every > 0 and (done or step.step % every == 0)
-
-    def _write(self, engine: Engine, done: bool) -> None:
-        """Write the state after the last step, and remove the one before it."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        name = f"step-{self.steps[-1].step:06d}.safetensors"
-        checkpoint.save(self.folder / name, engine, weights_only=done)
-        state = {
-            "run": self.run,
-            "steps": [step.row() for step in self.steps],
-            "done": done,
-            "tensors": name,
-            "scaler": engine.mixed.scaler.state_dict(),
-            "seconds": self.seconds,
-        }
-        write_json(self.folder / CHECKPOINT, plain(state))
-        for old in self.folder.glob("step-*.safetensors*"):
-            if old.name != name:
-                old.unlink()
-        self.done = done
-
-    @property
-    def seconds(self) -> float:
-        """Seconds of the run until now, measuring and what was stored included."""
-        return (self.found.seconds if self.found else 0.0) + time.monotonic() - self.began
-
-    def close(self) -> None:
-        """Let others use the folder."""
-        self.lock.release()
-
-
 class StoredRun(RunFolder):
     """The folder of a lab's run, which yields its stored steps and never stops the run."""
+
+    strict = False
 
     def __init__(self, root: Path, run: Mapping[str, Any]) -> None:
         """`run`: all that decides its numbers; its "name" begins the folder's."""
@@ -213,14 +61,23 @@ class StoredRun(RunFolder):
         try:
             return super().read()
         except (InputError, OSError):
-            if not self.damaged:
-                print(f"The stored run in {self.folder} is damaged, so it is trained again.")
-            self.damaged = True
+            self._say_damaged()
             return None
+
+    def _say_damaged(self) -> None:
+        if not self.damaged:
+            print(f"The stored run in {self.folder} is damaged, so it is trained again.")
+        self.damaged = True
 
     def resume(self, engine: Engine) -> tuple[Step | None, bool]:
         """As RunFolder, and a line that says what was found."""
-        last, done = super().resume(engine)
+        try:
+            last, done = super().resume(engine)
+        except InputError:  # the tensors are not this model's
+            self._say_damaged()
+            self.close()
+            self.found = None
+            last, done = super().resume(engine)
         if last and done:
             print(f"Stored run found: {last.step} steps, not trained again ({self.folder.name}).")
         elif last:
@@ -255,17 +112,24 @@ class StoredRun(RunFolder):
 
     def record(self, steps: Sequence[Step]) -> records.Record | None:
         """The record of this run's end; None where there is none, or one of other steps."""
-        path = self.folder / RECORD
-        try:
-            found = records.load(path) if self.done and path.is_file() else None
-        except InputError:
+        if not self.done:
             return None
-        return found if found and found.curve == plain([step.row() for step in steps]) else None
+        path = self.folder / RECORD
+        with suppress(InputError, OSError):
+            if sha256(path) == read_json(self.folder / CHECKPOINT)["record"]:
+                found = records.load(path)
+                return found if found.curve == plain([step.row() for step in steps]) else None
+        return None
 
     def save(self, record: records.Record) -> None:
         """Store the record of a run that has ended and whose weights are stored."""
         if self.done and not self.lost:
-            self._try(lambda: write_json(self.folder / RECORD, plain(record)))
+            self._try(lambda: self._save(record))
+
+    def _save(self, record: records.Record) -> None:
+        path = write_json(self.folder / RECORD, plain(record))
+        state = read_json(self.folder / CHECKPOINT) | {"record": sha256(path)}
+        write_json(self.folder / CHECKPOINT, sealed(state))
 
 
 def store_runs(folder: str | os.PathLike[str] | None) -> None:

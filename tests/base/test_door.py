@@ -21,6 +21,9 @@ ANY = st.one_of(
 )  # fmt: skip
 
 
+FIVE: Any = np.int64(5)
+
+
 class Sizes(TypedDict, total=False):
     items: int
 
@@ -63,8 +66,8 @@ def test_what_does_not_fit_is_one_sentence(given: dict[str, Any], words: str) ->
 
 
 def test_what_fits_is_passed_on_and_numpys_numbers_as_pythons() -> None:
-    found = asked(np.int64(5), rate=np.float32(0.5), ranks={"a": np.int32(3)}, items=4)
-    assert found == {"count": 5, "rate": 0.5, "names": (), "ranks": {"a": 3}, "items": 4}
+    found = asked(FIVE, rate=FIVE / 10, ranks={"a": FIVE}, items=4)
+    assert found == {"count": 5, "rate": 0.5, "names": (), "ranks": {"a": 5}, "items": 4}
     assert all(type(v) in (int, float) for v in (found["count"], found["rate"], found["items"]))
     assert asked(rate=1)["rate"] == 1 and asked(names=["a"])["names"] == ["a"]
 
@@ -79,7 +82,7 @@ def test_a_class_checks_what_it_is_made_from_and_its_methods() -> None:
         def grow(self, by: int) -> "Thing":
             return Thing(self.size + by)
 
-    assert Thing(np.int64(3)).grow(2) == Thing(5)
+    assert Thing(FIVE).grow(2) == Thing(7)
     with pytest.raises(InputError, match=r"Thing\(...\) lacks"):
         Thing()  # pyright: ignore[reportCallIssue]
     with pytest.raises(InputError, match=r"by=0\.5"):

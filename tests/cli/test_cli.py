@@ -4,6 +4,7 @@ pytest tests/cli/test_cli.py
 """
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -32,6 +33,8 @@ def measured(target: float, kept: float) -> dict[str, Any]:
         "general_loss": 3.0 - kept,
         "skills": {"facts": kept, "grammar": 0.5 + kept / 2},
         "retention": kept,
+        "least_retained": kept,
+        "kept": {"facts": kept},
         "learned": 0.0,
         "forgotten": 0.0,
     }
@@ -57,8 +60,8 @@ class FakeRun:
             name="full", method="full", model="nano-gpt2", model_checksum="m", domain="clinic",
             data_checksum="d", suite="world", plan=vars(self.plan), seed=self.plan.seed,
             device="cpu", precision="fp32", versions={}, command="", trainable=1, total=1,
-            budget={"examples": 1, "tokens": 1, "steps": 1}, curve=steps,
-            baseline=measured(0, 1), final=measured(1, 0.5) | {"kept": {"facts": 0.5}},
+            budget=records.budget(steps), curve=steps,
+            baseline=measured(0, 1), final=measured(1, 0.5),
             seconds=1.0, peak_memory=None,
         )  # fmt: skip
 
@@ -108,7 +111,7 @@ def test_help_and_slips_load_no_torch() -> None:
         "assert not heavy, heavy\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=100
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=600
     )
     assert done.returncode == 0, done.stderr
     assert all(name in done.stdout for name in main.COMMANDS)
@@ -118,14 +121,12 @@ def test_a_slip_in_a_process_of_its_own_is_one_line(tmp_path: Path) -> None:
     code = "import sys; from ftlab.cli.main import main; sys.exit(main())"
     done = subprocess.run(
         [sys.executable, "-c", code, "demo", "--steps", "0"],
-        cwd=tmp_path, env=_with_root(), capture_output=True, text=True, timeout=100,
+        cwd=tmp_path, env=_with_root(), capture_output=True, text=True, timeout=600,
     )  # fmt: skip
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1), done.stderr
 
 
 def _with_root() -> dict[str, str]:
-    import os
-
     return os.environ | {"PYTHONPATH": str(ROOT)}
 
 
@@ -147,6 +148,15 @@ def _with_root() -> dict[str, str]:
         (["run", "--method", "magic"], ["'magic'", "full"]),
         (["demo", "--out", "picture"], ["picture", ".png"]),
         (["demo", "--out", "no/such/folder/a.png"], ["no folder"]),
+        (["demo", "--out", "/proc/a.png"], ["/proc cannot be written"]),
+        (["demo", "--out", "x" * 300 + ".png"], ["File name too long"]),
+        (["run", "--out", ""], ["--out", "it is empty"]),
+        (["run", "--store", " "], ["--store", "it is empty"]),
+        (["grid", "decoder", "--out", ""], ["--out", "it is empty"]),
+        (["run", "--out", "/proc/x"], ["/proc/x cannot be written"]),
+        (["run", "--out", "/dev/null/x"], ["cannot be written (Not a directory)"]),
+        (["run", "--out", "x" * 300], ["File name too long"]),
+        (["run", "--store", "/proc/x", "--out", "r"], ["/proc/x"]),
         (["check", "now"], ["'now'", "ftlab check --help"]),
     ],
 )
@@ -200,6 +210,24 @@ def tiny_data(tmp_path: Path, tiny_tokenizer, monkeypatch) -> Path:
     return tmp_path
 
 
+FULL = Path("/dev/full")
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="this system has no /dev/full")
+@pytest.mark.parametrize(
+    "argv", [["claims"], ["--help"], ["--version"], ["grid", "qlora", "--list"]]
+)
+def test_output_that_cannot_be_written_is_one_line(argv: list[str]) -> None:
+    with FULL.open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "ftlab.cli.main", *argv],
+            cwd=ROOT, env=os.environ | {"PYTHONUNBUFFERED": ""}, stdout=full,
+            stderr=subprocess.PIPE, text=True, timeout=100,
+        )  # fmt: skip
+    assert done.returncode == 2 and done.stderr.count("\n") == 1, done.stderr
+    assert "the output cannot be" in done.stderr and "No space left" in done.stderr
+
+
 # demo and run
 
 
@@ -230,14 +258,26 @@ def test_run_keeps_a_record(fake_lab, capsys) -> None:
 def test_an_interrupt_leaves_nothing(fake_lab, capsys, command: str) -> None:
     fake_lab["stop_at"] = 2
     assert main.main([command, "--steps", "4"]) == 130
-    assert capsys.readouterr().err == "\nftlab: stopped; nothing was written.\n"
+    what = {"demo": "picture", "run": "record"}[command]
+    assert capsys.readouterr().err == f"\nftlab: stopped; no {what} was written.\n"
     assert not list(Path().iterdir())
+
+
+def test_an_interrupt_says_what_was_stored(fake_lab, capsys) -> None:
+    stored = SimpleNamespace(stored_step=20, folder=Path("kept/full-1234"))
+    run = SimpleNamespace(stored=stored, plan=Plan(steps=30))
+    assert train_command._stopped("no record was written", run) == (
+        "no record was written, but 20 of 30 steps are stored in kept/full-1234: "
+        "the same command goes on from there"
+    )
+    stored.stored_step = 0
+    assert train_command._stopped("no record was written", run) == "no record was written"
 
 
 def test_a_run_that_measured_no_retention_still_ends() -> None:
     nothing = measured(0, 0) | {"retention": None, "held_score": None, "general_loss": None}
     assert "-" in train_command.table(nothing, nothing)
-    assert "retained - of" in train_command.closing(nothing, Plan())
+    assert "retained - of" in train_command.closing(nothing, Plan(), 100)
 
 
 # check
@@ -295,7 +335,7 @@ def test_outputs_are_checked_before_the_work(tmp_path: Path) -> None:
 
 def test_a_picture_that_fails_leaves_the_old_one(tmp_path: Path) -> None:
     class Broken:
-        def savefig(self, path: Path) -> None:
+        def savefig(self, path: Path, format: str) -> None:
             path.write_bytes(b"half")
             raise OSError(28, "No space left on device")
 

@@ -8,7 +8,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -107,7 +106,9 @@ def test_a_folder_of_splits_and_what_it_lacks_is_cut_from_train(tmp_path: Path) 
 
 
 @settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(
     rows=st.lists(st.tuples(st.integers(0, 30), st.booleans()), min_size=60, max_size=90),
@@ -216,9 +217,10 @@ def test_a_set_on_the_hub_offline_is_one_line(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")  # too late for libraries that were imported before
     monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", False)
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
-    start = time.monotonic()
+    asked: list[Any] = []
+    monkeypatch.setattr("socket.getaddrinfo", lambda *name, **_: asked.append(name))
     refused(lambda: load_domain("somebody/some-set"), "HF_HUB_OFFLINE")
-    assert time.monotonic() - start < 2
+    assert asked == []  # so nothing was waited for
 
 
 # Suites
@@ -288,4 +290,26 @@ def test_checksums_are_written_and_find_what_is_damaged(tmp_path: Path) -> None:
     (tmp_path / "c.bin").unlink()
     assert checksums.damaged(tmp_path) == ["c.bin", "m/a.bin"]
     assert checksums.damaged(tmp_path, under="m/") == ["m/a.bin"]
+    (tmp_path / "m/deep").mkdir()
+    (tmp_path / "m/deep/new.bin").touch()
+    assert checksums.damaged(tmp_path, under="m/") == ["m/deep/new.bin", "m/a.bin"]
     refused(lambda: checksums.damaged(tmp_path / "m"), "CHECKSUMS is missing")
+
+
+def test_only_folders_that_are_listed_are_closed(tmp_path: Path) -> None:
+    """Beside them may lie what a build measures; in records/ what a grid made; hidden files."""
+    for name in ("world/a.jsonl", "records/nano/a.json", "minutes.json"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    checksums.write(tmp_path, ("world", "records"))
+    for name in ("gpu.json", "records/nano/b.json", "world/.DS_Store"):
+        (tmp_path / name).touch()
+    assert checksums.damaged(tmp_path) == []
+    (tmp_path / "world/b.jsonl").touch()
+    assert checksums.damaged(tmp_path) == ["world/b.jsonl"]
+
+
+@pytest.mark.parametrize("text", ["", "\n", "abc  world/a.jsonl\n", "no list at all\n", "\xff"])
+def test_an_emptied_or_damaged_list_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "CHECKSUMS").write_text(text, encoding="latin-1")
+    refused(lambda: checksums.damaged(tmp_path), "CHECKSUMS is damaged", "git checkout")

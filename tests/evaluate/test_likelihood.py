@@ -116,7 +116,9 @@ tokens = st.lists(st.integers(1, 250), min_size=1, max_size=12)
 
 
 @settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=15,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(
     segments=st.lists(st.tuples(tokens, tokens), min_size=1, max_size=12),
@@ -198,6 +200,20 @@ def test_the_model_comes_back_in_its_mode(tiny_gpt2, tiny_tokenizer):
     with pytest.raises(RuntimeError), evaluating(tiny_gpt2):
         raise RuntimeError
     assert [module.training for module in tiny_gpt2.modules()] == modes
+
+
+def test_what_moves_is_measured_as_what_stands_still_and_moves_again(tiny_gpt2, tiny_tokenizer):
+    """torch multiplies with weights that ask for a gradient in another way: other last bits."""
+    tiny_gpt2.transformer.h[:6].requires_grad_(False)
+    moves = [p.requires_grad for p in tiny_gpt2.parameters()]
+    with evaluating(tiny_gpt2):
+        assert not any(p.requires_grad for p in tiny_gpt2.parameters())
+    with pytest.raises(RuntimeError), evaluating(tiny_gpt2):
+        raise RuntimeError
+    assert [p.requires_grad for p in tiny_gpt2.parameters()] == moves
+    first = document_loss(tiny_gpt2, tiny_tokenizer, TEXTS)
+    tiny_gpt2.requires_grad_(False)
+    assert document_loss(tiny_gpt2, tiny_tokenizer, TEXTS) == first
 
 
 def test_a_measured_model_can_still_be_trained(tiny_llama, tiny_tokenizer):

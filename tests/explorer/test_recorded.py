@@ -8,10 +8,10 @@ import itertools
 import json
 import random
 import statistics
-import time
 
 import numpy as np
 import pytest
+from yardstick import in_pictures
 
 from ftlab.base.errors import InputError
 from ftlab.base.paths import data_dir
@@ -180,15 +180,14 @@ def test_leaving_out_is_what_it_says():
         assert np.allclose(made[out], by_hand)
 
 
-def test_a_lookup_takes_less_than_20_ms(grid: Explorer):
+def test_a_lookup_takes_a_part_of_a_picture(grid: Explorer):
+    """The aim is 20 ms beside 80 for the picture; the first estimate fits the estimator."""
     grid.estimate(Settings())
-    times = []
-    for asked in every_stop()[::5]:
-        began = time.perf_counter()
-        grid.nearest(asked)
-        grid.estimate(asked)
-        times.append(time.perf_counter() - began)
-    assert statistics.median(times) < 0.02
+    looks = [
+        lambda asked=asked: (grid.nearest(asked), grid.estimate(asked))
+        for asked in every_stop()[::5]
+    ]
+    assert in_pictures(*looks) < 0.3
 
 
 # --- making it ------------------------------------------------------------------------------------

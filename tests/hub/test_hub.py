@@ -37,6 +37,8 @@ from transformers import (
 from ftlab.hub import fetch, reach
 
 ROOT = Path(__file__).resolve().parents[2]
+BOUND = 60
+"""Seconds: far more than it takes, far less than the 120 or 300 that a silent Hub would cost."""
 SUBJECTS = ("Anatomy", "Surgery", "Pathology")
 
 # Does what it is sent, a line of Python each, and answers with what came of it.
@@ -174,7 +176,7 @@ def child(repos: dict[str, Path], tmp_path_factory: Any) -> Iterator[Child]:
         yield made
         assert made.process.stdin and made.process.stdout
         made.process.stdin.close()
-        made.process.wait(20)  # nothing that waits for the Hub keeps a process from ending
+        made.process.wait(BOUND)  # nothing that waits for the Hub keeps a process from ending
         made.process.stdout.close()
 
 
@@ -196,8 +198,7 @@ def test_without_the_hub_a_lab_opens_with_what_ships_and_one_line(child, mode, w
     assert found["value"] == ["nano-gpt2", "world"], found
     (line,) = found["printed"].splitlines()
     assert line.startswith("gpt2 cannot be had: ") and why in line and "nano-gpt2" in line
-    # Within seconds; opening the lab takes a few by itself on a busy machine.
-    assert child.ask("load('gpt2')", mode)["seconds"] < 8
+    assert child.ask("load('gpt2')", mode)["seconds"] < BOUND
 
 
 def test_the_encoder_decoder_lab_falls_back_to_its_own_sister(child) -> None:
@@ -213,7 +214,7 @@ def test_what_was_named_is_never_replaced(child, mode, why) -> None:
     found = child.ask(f"open_lab('clinic', model='{model}')", mode)
     assert found["error"].startswith(f"Offline: There is no model '{model}' here")
     assert not found["printed"]
-    assert why in found["error"] and "\n" not in found["error"] and found["seconds"] < 12
+    assert why in found["error"] and "\n" not in found["error"] and found["seconds"] < BOUND
 
 
 @pytest.mark.parametrize("mode", ["401", "429", "503", "silent"])
@@ -228,7 +229,7 @@ def test_what_was_named_is_never_replaced(child, mode, why) -> None:
 def test_sets_that_cannot_be_fetched_are_one_line_within_seconds(child, what, mode, why) -> None:
     found = child.ask(what, mode)
     assert found["error"].startswith("Offline: ") and why in found["error"], found
-    assert "\n" not in found["error"] and found["seconds"] < 8
+    assert "\n" not in found["error"] and found["seconds"] < BOUND
 
 
 # Then the Hub as it should be.
@@ -335,4 +336,4 @@ def test_an_interrupt_ends_a_download_at_once(repos: dict[str, Path], tmp_path: 
         while not any(verb == "GET" and "resolve" in path for verb, path in fake.asked):
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
-        assert process.wait(5) == -signal.SIGINT
+        assert process.wait(BOUND) == -signal.SIGINT

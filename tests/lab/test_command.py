@@ -41,7 +41,11 @@ PLANS = st.builds(
 def run(plan: Plan | None = None, method: Any = None, **other: Any) -> Any:
     """What `command_of` reads of a run, without a model."""
     lab = SimpleNamespace(
-        opened={"domain": other.pop("domain", "clinic"), "suite": other.pop("suite", "")},
+        opened={
+            "domain": other.pop("domain", "clinic"),
+            "suite": other.pop("suite", ""),
+            "longest": other.pop("longest", ""),
+        },
         bundle=SimpleNamespace(name="nano-gpt2", base=other.pop("base", None)),
         sizes=other.pop("sizes", {}),
     )
@@ -63,9 +67,11 @@ def test_the_command_line_comes_back_as_the_same_run(plan, name, items, replay):
 
 
 def test_own_files_and_bases_are_said() -> None:
-    made = run(domain="my notes/a.jsonl", suite="asked", base=Quantize("fp4", False, 128))
+    made = run(
+        domain="my notes/a.jsonl", suite="asked", longest="99", base=Quantize("fp4", False, 128)
+    )
     asked = parse(shlex.split(command_of(made))[1:])
-    assert (asked.domain, asked.suite) == ("my notes/a.jsonl", "asked")
+    assert (asked.domain, asked.suite, asked.longest) == ("my notes/a.jsonl", "asked", 99)
     assert quantize_named(asked.base) == made.lab.bundle.base
 
 

@@ -66,6 +66,21 @@ def test_a_run_cannot_be_read_before_it_ran_nor_run_twice(lab: Lab):
         run.finish()
 
 
+def test_a_run_that_diverged_has_no_result(lab: Lab, tmp_path):
+    run = lab.run(dataclasses.replace(QUICK, lr=1e30), store=False)
+    with pytest.raises(InputError, match="no longer a number"):
+        run.finish()
+    assert len(run.steps) >= 1
+    for ask in (lambda: run.record, lambda: run.final):
+        with pytest.raises(InputError, match=r"has no result. The loss is no longer a number"):
+            ask()
+    broken = lab.fresh()
+    with torch.no_grad():
+        broken.get_parameter("transformer.wte.weight").fill_(torch.nan)
+    with pytest.raises(InputError, match=r"general_loss \(broken\) is no number"):
+        lab.measure(broken, name="broken")
+
+
 def test_more_items_than_there_are_is_refused(lab: Lab):
     with pytest.raises(InputError, match="1 to 400"):
         lab.run(QUICK, items=401)

@@ -4,11 +4,11 @@ pytest tests/show/test_attention_panel.py
 """
 
 from itertools import product
-from time import thread_time
 from typing import Any
 
 import pytest
 from panel_sweep import answered, sample, stops, sweep
+from yardstick import in_pictures, moves
 
 from ftlab.analysis import compare
 from ftlab.base.errors import InputError
@@ -103,12 +103,8 @@ def test_toggles_rest_where_they_count_for_nothing() -> None:
 
 
 def test_a_control_answers_at_once() -> None:
-    made, times = attention_panel(RUNS), []
-    for stop in 2 * stops(made.controls["rate"]):
-        began = thread_time()
-        made.controls["rate"].value = stop
-        times.append(thread_time() - began)
-    assert min(times) < 0.3  # the aim is 0.1 on a quiet machine; a busy one counts more
+    rate = attention_panel(RUNS).controls["rate"]
+    assert in_pictures(*moves(rate, 2 * stops(rate))) < 6  # 2; the aim is 0.1 s, machine quiet
 
 
 # --- what is said ---------------------------------------------------------------------------------

@@ -174,7 +174,7 @@ from ftlab.show.panels.background import run_in_background
 go, stop, slider, line, answer = Button(), Button(), IntSlider(), HTML(), HTML()
 pressed = Event()
 def steps():
-    for number in range(200):
+    for number in range(4000):
         time.sleep(0.05)
         yield number
 def start(_button):
@@ -191,7 +191,7 @@ CLICK = {"method": "custom", "content": {"event": "click"}}
 
 @pytest.fixture
 def kernel() -> Iterator[BlockingKernelClient]:
-    manager, client = start_new_kernel()
+    manager, client = start_new_kernel(startup_timeout=300)
     yield client
     client.stop_channels()
     manager.shutdown_kernel(now=True)
@@ -201,7 +201,7 @@ def send(kernel: BlockingKernelClient, widget: str, data: dict[str, Any]) -> Non
     kernel.shell_channel.send(kernel.session.msg("comm_msg", {"comm_id": widget, "data": data}))
 
 
-def heard(kernel: BlockingKernelClient, widget: str, words: str, seconds: float = 5) -> float:
+def heard(kernel: BlockingKernelClient, widget: str, words: str, seconds: float = 120) -> float:
     """Seconds until that widget's text starts with these words."""
     began = monotonic()
     while monotonic() - began < seconds:
@@ -219,7 +219,7 @@ def heard(kernel: BlockingKernelClient, widget: str, words: str, seconds: float 
 def test_a_kernel_answers_a_slider_and_stop_during_a_run(kernel: BlockingKernelClient):
     printed: list[str] = []
     kernel.execute_interactive(
-        CELL, timeout=60, output_hook=lambda got: printed.append(got["content"].get("text", ""))
+        CELL, timeout=300, output_hook=lambda got: printed.append(got["content"].get("text", ""))
     )
     go, stop, slider, line, answer = "".join(printed).split()
     send(kernel, go, CLICK)

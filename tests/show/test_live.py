@@ -2,6 +2,7 @@
 
 import base64
 import re
+from typing import Any
 
 import nbformat
 import pytest
@@ -49,11 +50,30 @@ def test_a_terminal_gets_words(capsys):
     captured = capsys.readouterr()
     assert captured.out == "step 40 of 150: loss 0.07, learned 27 %, retained 87 %\n"
     assert captured.err == "" and len(live.steps) == 41
+    with Live(150) as live:
+        for step in live.follow(run_of()):
+            live.stopped = step["step"] == 43
+    told = "step 43 of 150: loss 0.07, at step 40 learned 27 %, retained 87 %\n"
+    assert capsys.readouterr().out == told
     with Live(10):
         pass
     assert capsys.readouterr().out == ""
     with pytest.raises(InputError, match="a share lies"):
         Live(10, prediction=60)
+
+
+def test_a_stopped_run_ends_where_it_was_last_measured_and_says_where_it_stopped():
+    run, final = run_of()[:44], {"target_score": 0.5, "retention": 0.6}
+    figure = two_numbers(run, final=final)
+    assert "up to training step 40." in figure.alt and "stopped at step 43" in figure.alt
+    for axes in figure.axes:
+        assert axes.get_xlabel() == "training steps; stopped at 43"
+        marked: list[Any] = [line for line in axes.lines if line.get_marker() != "None"]
+        stars = {line.get_xdata()[-1]: line.get_marker() == "*" for line in marked}
+        assert stars == {40: False, 43: True}  # the test was after step 43
+    for whole in (two_numbers(run_of()[:41]), two_numbers(run, total=150), two_numbers([])):
+        assert "stopped" not in whole.alt
+        assert {axes.get_xlabel() for axes in whole.axes} == {"training steps"}
 
 
 def test_progress_before_anything_is_measured():
@@ -104,7 +124,7 @@ CELLS = (
 
 def test_live_in_a_notebook_leaves_one_picture_and_no_widget():
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in CELLS])
-    NotebookClient(notebook, timeout=60, kernel_name="python3").execute()
+    NotebookClient(notebook, timeout=300, startup_timeout=300, kernel_name="python3").execute()
     outputs = [cell["outputs"] for cell in notebook.cells]
     assert [len(out) for out in outputs] == [0, 1, 1, 1, 1, 1, 1]
     assert not any(out["output_type"] == "stream" for cell in outputs for out in cell)

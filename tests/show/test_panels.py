@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from yardstick import in_pictures, moves
 
 from ftlab.base.errors import InputError
 from ftlab.show.canvas.sheet import Picture
@@ -39,17 +40,9 @@ def test_every_stop_of_the_block_panel_answers() -> None:
     assert len(seen) == len(NAMES) * len(BLOCKS) and made.words.value == ""
 
 
-def test_a_slider_answers_within_a_tenth_of_a_second() -> None:
-    from time import thread_time  # others may be at work here
-
-    made = block_panel(WEIGHT)
-    times = []
-    for block in BLOCKS:
-        began = thread_time()
-        made.controls["block"].value = block
-        times.append(thread_time() - began)
-    # The aim is 0.1 on a quiet machine; a busy one counts more.
-    assert sorted(times)[len(times) // 2] < 0.2
+def test_a_slider_answers_at_once() -> None:
+    block = block_panel(WEIGHT).controls["block"]
+    assert in_pictures(*moves(block, BLOCKS)) < 4  # 1.5; the aim is 0.1 s on a quiet machine
 
 
 def test_the_stored_output_has_a_picture_and_its_words() -> None:

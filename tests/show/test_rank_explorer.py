@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from matplotlib.colors import to_rgba
 from matplotlib.patches import FancyBboxPatch
+from yardstick import in_pictures, moves
 
 from ftlab.base.errors import InputError
 from ftlab.base.paths import data_dir
@@ -76,18 +77,11 @@ def test_only_what_was_recorded_is_called_so(explorer: Explorer) -> None:
     assert words.startswith("Not recorded. Estimated:") and "The nearest recorded run" in words
 
 
-def test_a_slider_answers_within_a_tenth_of_a_second(panel: RankExplorer) -> None:
-    """In processor time, since others may be at work here; the first picture draws the sheet."""
-    from time import thread_time
-
-    begin, times = panel.values, []
-    for rank in RANKS:
-        began = thread_time()
-        panel.controls["high"].value = rank
-        times.append(thread_time() - began)
+def test_a_slider_answers_at_once(panel: RankExplorer) -> None:
+    """The first picture draws the sheet; the aim is 0.1 s, which `python -m tools.bench` times."""
+    begin = panel.values
+    assert in_pictures(*moves(panel.controls["high"], RANKS)) < 3  # 1
     panel.set(**begin)
-    # The aim is 0.1 on a quiet machine (`python -m tools.bench`); a busy one counts more.
-    assert sorted(times)[len(times) // 2] < 0.15
 
 
 def test_what_stays_the_same_is_drawn_once(explorer: Explorer) -> None:
@@ -170,8 +164,18 @@ def test_stop_ends_it_and_the_panel_goes_on(
 
     monkeypatch.setattr(panel, "_steps", pressing)
     panel.train.click()
-    assert "Stopped after 3 of 40 steps" in panel.message.value
+    assert "Stopped after 3 of 40 steps, last measured at step 0," in panel.message.value
     assert not panel.train.disabled and panel.stop.disabled
+    assert "Trained now, 0 of 40 steps: learned 0 %, retained 100 %" in panel.figure.alt
+    stopped_at_0 = panel.figure.alt
+
+    def at_once(asked: Settings) -> Iterator[Any]:
+        panel.stop.click()
+        return iter(())
+
+    monkeypatch.setattr(panel, "_steps", at_once)  # stopped before anything was measured:
+    panel.train.click()  # what was measured before stays
+    assert panel.figure.alt == stopped_at_0 and "Stopped after 0 of 40" in panel.message.value
 
 
 def test_a_failed_run_is_a_sentence(

@@ -101,6 +101,20 @@ def test_the_verdict_follows_from_the_claims(support, against, verdict: str) -> 
     assert row.measured == "; ".join(made.evidence for made in support + against)
 
 
+@pytest.mark.parametrize(
+    ("support", "undecided", "verdict"),
+    [
+        ([], [YES], "not decided"),
+        ([NO], [YES], "not decided"),
+        ([YES], [YES], "holds in part"),
+        ([], [NO], "holds in part"),
+    ],
+)
+def test_what_the_seeds_leave_open_is_not_decided(support, undecided, verdict: str) -> None:
+    row = says("Rates matter", supported_by=support, undecided_by=undecided)
+    assert row.verdict == verdict
+
+
 def test_the_verdict_table_in_both_forms() -> None:
     table = verdict_table(says("a | b < c", supported_by=[YES]), says("d", contradicted_by=[YES]))
     assert repr(table).splitlines() == [

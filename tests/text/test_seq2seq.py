@@ -20,12 +20,13 @@ from ftlab.evaluate.skills import measure_skills
 from ftlab.evaluate.target import generate, measure_target
 from ftlab.methods.full_tuning import full
 from ftlab.plan import Plan
+from ftlab.text.gaps import GAP, GAPS, NOISE, spans
 from ftlab.text.loss import summed_loss
 from ftlab.text.requests import pair_segments
 from ftlab.text.seq2seq import around, corrupted, decoder_start
 from ftlab.text.train_batches import collate, encode
 from ftlab.train.loop import train
-from tools.world import shifts, tasks
+from tools.world import shifts
 from tools.world.dice import Dice
 
 PAIRS = [("Note: chest pain.", " high, cardiology"), ("Ben has the kite.", " Ben"), ("", " Two")]
@@ -43,7 +44,7 @@ def model(request):
 def gaps(tiny_tokenizer):
     """The tiny tokenizer with T5's marks."""
     made = copy.deepcopy(tiny_tokenizer)
-    marks = [AddedToken(tasks.GAP.format(n), lstrip=True) for n in range(tasks.GAPS)]
+    marks = [AddedToken(GAP.format(n), lstrip=True) for n in range(GAPS)]
     made.add_special_tokens({"additional_special_tokens": marks})
     return made
 
@@ -109,16 +110,16 @@ def test_a_cloze_is_right_when_the_whole_answer_is(model, tiny_tokenizer):
 )
 def test_what_is_taken_out_and_what_is_left_make_the_text(words):
     text = " ".join(words)
-    source, target = tasks.spans(text)
+    source, target = spans(text)
     parts = re.split(r"<extra_id_\d+>", target)
     assert parts[0] == parts[-1] == "", "the target begins and ends with a mark"
     filled = source
     for n, part in enumerate(parts[1:-1]):
-        filled = filled.replace(tasks.GAP.format(n), part.strip())
+        filled = filled.replace(GAP.format(n), part.strip())
     assert filled == text
-    assert tasks.spans(text) == (source, target)
+    assert spans(text) == (source, target)
     gone = sum(len(part.split()) for part in parts)
-    assert 1 <= gone <= max(1, round(tasks.NOISE * len(words)))
+    assert 1 <= gone <= max(1, round(NOISE * len(words)))
 
 
 def test_the_loss_of_documents_is_that_of_their_gaps(model, gaps):
@@ -254,7 +255,7 @@ def test_a_model_from_elsewhere_goes_through_the_lab(family, request, tiny_token
     tokenizer = copy.deepcopy(tiny_tokenizer)
     tokenizer.add_special_tokens({"bos_token": "<s>", "eos_token": "</s>"})
     if family == "t5":
-        marks = [AddedToken(tasks.GAP.format(n), lstrip=True) for n in range(tasks.GAPS)]
+        marks = [AddedToken(GAP.format(n), lstrip=True) for n in range(GAPS)]
         tokenizer.add_special_tokens({"additional_special_tokens": marks})
     else:
         tokenizer.add_special_tokens({"mask_token": "<mask>"})

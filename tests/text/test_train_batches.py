@@ -69,6 +69,16 @@ def test_checksum_follows_what_is_learned(tiny_tokenizer):
     assert len({of([ITEM]), of([other]), of([ITEM], "text"), of([ITEM, other])}) == 4
 
 
+def test_too_long_items_are_counted_and_what_is_possible_is_said(tiny_tokenizer):
+    items = [ITEM, ITEM | {"id": "b", "prompt": "x" * 40}, ITEM | {"id": "c", "prompt": "x" * 90}]
+    with pytest.raises(InputError) as told:
+        encode(items, tiny_tokenizer, loss_on="answer", limit=24, reads=64)
+    for part in ("Item 1 (b)", "2 of 3", "Item 2 (c), has", "raise max_tokens", "model reads 64"):
+        assert part in str(told.value)
+    with pytest.raises(InputError, match=r"64 are allowed; shorten such items, .*--longest 64"):
+        encode(items[::2], tiny_tokenizer, loss_on="answer", limit=99, reads=64)
+
+
 @pytest.mark.parametrize(
     ("data", "said"),
     [

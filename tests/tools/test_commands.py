@@ -3,6 +3,9 @@
 pytest tests/tools/test_commands.py
 """
 
+import json
+from dataclasses import asdict
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +62,9 @@ def test_pretrain_asks_before_it_goes_on(capsys, monkeypatch, tmp_path) -> None:
 
     def work(name: str, *, out: Path, recipe: Any, checkpoint: Path, report: Any) -> None:
         checkpoint.mkdir(exist_ok=True)
+        (checkpoint / "state.safetensors").write_bytes(b"")
+        told = {"recipe": asdict(recipe), "curve": [[1, 2.0]], "sha256": sha256(b"").hexdigest()}
+        (checkpoint / "curve.json").write_text(json.dumps(told))
         report(1, 2.0, 1000.0)
         calls.append({"name": name, "out": out, "steps": recipe.steps})
 
@@ -66,14 +72,50 @@ def test_pretrain_asks_before_it_goes_on(capsys, monkeypatch, tmp_path) -> None:
     monkeypatch.setattr(pretrain, "_finish", lambda name, out: None)
     assert pretrain.main(["nano-gpt2", "--steps", "50", "--out", "m"]) == 0
     steps = train.RECIPES["nano-gpt2"].scaled(50).steps
-    assert calls == [{"name": "nano-gpt2", "out": Path("m"), "steps": steps}]
-    assert "--resume" in slip(capsys, pretrain.main, "nano-gpt2", "--out", "m")
-    assert pretrain.main(["nano-gpt2", "--out", "m", "--resume"]) == 0
+    assert calls == [{"name": "nano-gpt2", "out": tmp_path / "m", "steps": steps}]
+    asked = ["nano-gpt2", "--steps", "50", "--out", "m"]
+    assert "--resume" in slip(capsys, pretrain.main, *asked)
+    assert pretrain.main([*asked, "--resume"]) == 0
+    assert "another recipe" in slip(capsys, pretrain.main, "nano-gpt2", "--out", "m", "--resume")
 
     def stop(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(train, "pretrain", stop)
     capsys.readouterr()
-    assert pretrain.main(["nano-gpt2", "--out", "m", "--resume"]) == 130
+    assert pretrain.main([*asked, "--resume"]) == 130
     assert "go on from it with --resume" in capsys.readouterr().err
+    assert pretrain.main(["nano-gpt2", "--steps", "50", "--out", "other"]) == 130
+    assert "no checkpoint was written yet" in capsys.readouterr().err
+    (tmp_path / "m.checkpoint" / "state.safetensors").write_bytes(b"x")
+    assert "is missing or damaged" in slip(capsys, pretrain.main, *asked, "--resume")
+    (tmp_path / "m.checkpoint" / "state.safetensors").unlink()
+    assert "is missing or damaged" in slip(capsys, pretrain.main, *asked, "--resume")
+    (tmp_path / "m.checkpoint" / "curve.json").write_text("[[1, 2.0]]")
+    assert "curve.json is damaged" in slip(capsys, pretrain.main, *asked, "--resume")
+    (tmp_path / "m.checkpoint" / "curve.json").unlink()
+    assert "nothing to resume" in slip(capsys, pretrain.main, *asked, "--resume")
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (["--out", "new", "--resume"], "nothing to resume"),
+        (["--out", ""], "it is empty"),
+        (["--out", "."], "the folder you are in"),
+        (["--out", "thesis"], "holds something else too (years.tex)"),
+        (["--out", "/proc/x"], "cannot be written"),
+        (["--out", "x" * 300], "File name too long"),
+    ],
+)
+def test_pretrain_refuses_a_place_before_the_first_step(
+    capsys, monkeypatch, tmp_path, argv, said
+) -> None:
+    from tools.pretrain import train
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "years.tex").write_text("of work")
+    monkeypatch.setattr(train, "pretrain", lambda *_, **__: pytest.fail("begun"))
+    assert said in slip(capsys, pretrain.main, "nano-gpt2", "--steps", "1", *argv)
+    assert [path.name for path in tmp_path.rglob("*")] == ["thesis", "years.tex"]

@@ -139,17 +139,14 @@ def test_folded_parts_are_closed(path: Path, solved: bool) -> None:
         assert cell.source.count("<details") == cell.source.count("</details>"), cell.id
 
 
-def test_the_first_cell_prints_within_a_second() -> None:
-    clock = "import time; begin = time.perf_counter()"
-    timed = f"{clock}\n{FIRST_CELL}\nprint(time.perf_counter() - begin)"
-    command = [sys.executable, "-c", timed]
-    runs = [
-        subprocess.run(command, capture_output=True, text=True, check=True, cwd=builder.ROOT)
-        for _ in range(3)
-    ]
-    lines = [run.stdout.splitlines() for run in runs]
-    assert all(len(told) == 2 for told in lines), "one line, then the time"
-    assert min(float(told[-1]) for told in lines) < 1.0
+def test_the_first_cell_prints_at_once() -> None:
+    """Within a second on a quiet machine: what takes seconds to load is not loaded yet."""
+    heavy = "{'torch', 'numpy', 'pandas', 'datasets', 'transformers', 'peft', 'matplotlib'}"
+    code = f"{FIRST_CELL}\nimport sys\nprint({heavy} & sys.modules.keys())"
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=builder.ROOT)
+    line, loaded = done.stdout.splitlines()
+    assert line.startswith("ftlab ") and loaded == "set()"
 
 
 # ---- the machinery
@@ -230,19 +227,19 @@ def test_a_failing_cell_leaves_the_old_files(tmp_path: Path, capsys) -> None:
     assert "solutions/00_sample.ipynb, cell a-sample-4" in told
     assert "ZeroDivisionError" in told
     assert {path: path.read_bytes() for path in tmp_path.rglob("*.ipynb")} == before
-    assert not list(tmp_path.rglob("*.draft"))
+    assert not list(tmp_path.rglob(".*.part"))
 
 
 @pytest.mark.parametrize(
-    ("code", "says"),
+    ("code", "says", "limit"),
     [
-        ("import sys; print('odd', file=sys.stderr)", "writes to stderr: odd"),
-        ("import time; time.sleep(60)", "only-1: .*(?i:time)"),
+        ("import sys; print('odd', file=sys.stderr)", "writes to stderr: odd", 300),
+        ("import time; time.sleep(600)", "only-1: .*(?i:time)", 3),
     ],
 )
-def test_what_a_cell_must_not_do(code: str, says: str) -> None:
+def test_what_a_cell_must_not_do(code: str, says: str, limit: float) -> None:
     with pytest.raises(NotebookFault, match=says):
-        execute(notebook(code), timeout=3)
+        execute(notebook(code), timeout=limit)
 
 
 def display_data(**data: str) -> NotebookNode:

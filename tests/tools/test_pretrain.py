@@ -212,6 +212,21 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_weights(
     assert files[0] == files[1]
 
 
+def test_a_checkpoint_of_another_recipe_or_with_a_flipped_byte_is_refused(
+    tmp_path, monkeypatch, nano_t5
+):
+    monkeypatch.setattr(nano_t5_parts, "train_tokenizer", lambda recipe: nano_t5.tokenizer)
+    work.pretrain("nano-t5", out=tmp_path / "m", recipe=SMALL_T5)
+    with pytest.raises(InputError, match="another recipe"):
+        work.pretrain("nano-t5", out=tmp_path / "m", recipe=replace(SMALL_T5, seed=7))
+    state = tmp_path / "m.checkpoint" / work.STATE
+    raw = bytearray(state.read_bytes())
+    raw[-1] ^= 1
+    state.write_bytes(raw)
+    with pytest.raises(InputError, match=r"state\.safetensors is missing or damaged"):
+        work.pretrain("nano-t5", out=tmp_path / "m", recipe=SMALL_T5)
+
+
 def test_the_tie_of_a_t5_comes_back_from_disk(tmp_path, monkeypatch, nano_t5):
     monkeypatch.setattr(nano_t5_parts, "train_tokenizer", lambda recipe: nano_t5.tokenizer)
     work.pretrain("nano-t5", out=tmp_path / "made", recipe=SMALL_T5)

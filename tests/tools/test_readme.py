@@ -20,7 +20,7 @@ from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-LIMIT_S = 120
+LIMIT_S = 600
 
 
 def commands() -> list[str]:

@@ -6,14 +6,18 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
+from ftlab.base.checksums import sha256
 from ftlab.base.errors import InputError
-from ftlab.train import checkpoint, store
+from ftlab.train import checkpoint, run_folder
 from ftlab.train.engine import default_groups
 from ftlab.train.loop import Plan, completed_steps, train
+from ftlab.train.run_folder import sealed
 
 ROOT = Path(__file__).resolve().parents[2]
 ITEMS = [{"prompt": f"Note {n}: {'pain ' * (n % 3)}", "answer": f" Code {n}."} for n in range(9)]
@@ -169,7 +173,7 @@ def test_a_plan_from_before_a_field_is_the_same_plan(tiny_gpt2, tiny_tokenizer, 
     path = tmp_path / "checkpoint.json"
     stored = json.loads(path.read_text())
     del stored["run"]["optimizer"], stored["run"]["gradient_checkpointing"]
-    path.write_text(json.dumps(stored))
+    path.write_text(json.dumps(sealed(stored)))
     other = dataclasses.replace(PLAN, optimizer="adamw8bit")
     with pytest.raises(InputError, match=r"optimizer was adamw, now adamw8bit"):
         go_on(copy.deepcopy(tiny_gpt2), tiny_tokenizer, tmp_path, other)
@@ -179,7 +183,7 @@ def test_a_plan_from_before_a_field_is_the_same_plan(tiny_gpt2, tiny_tokenizer, 
 # Has the folder until its input ends.
 HOLDER = """
 import sys
-from ftlab.train.store import RunFolder
+from ftlab.train.run_folder import RunFolder
 
 folder = RunFolder(sys.argv[1])
 print(folder._lock(), flush=True)
@@ -227,7 +231,33 @@ def drop_tensors(folder: Path) -> None:
     path.unlink()
 
 
-@pytest.mark.parametrize("damage", [break_json, drop_field, cut_tensors, drop_tensors])
+def flip_a_byte(folder: Path) -> None:
+    (path,) = folder.glob("*.safetensors")
+    raw = bytearray(path.read_bytes())
+    raw[-1] ^= 1
+    path.write_bytes(raw)
+
+
+def change_a_step(folder: Path) -> None:
+    stored = json.loads((folder / "checkpoint.json").read_text())
+    stored["steps"][1]["loss"] = 0.5
+    (folder / "checkpoint.json").write_text(json.dumps(stored))
+
+
+def change_a_shape(folder: Path) -> None:
+    """And forge every checksum: the shapes are compared all the same."""
+    (path,) = folder.glob("*.safetensors")
+    tensors = {name: tensor.clone() for name, tensor in load_file(path).items()}
+    tensors["weight/transformer.ln_f.weight"] = torch.ones(1)
+    save_file(tensors, path)
+    stored = json.loads((folder / "checkpoint.json").read_text()) | {"sha256": sha256(path)}
+    (folder / "checkpoint.json").write_text(json.dumps(sealed(stored)))
+
+
+DAMAGE = [break_json, drop_field, cut_tensors, drop_tensors, flip_a_byte, change_a_step]
+
+
+@pytest.mark.parametrize("damage", [*DAMAGE, change_a_shape])
 def test_damage_is_named(tiny_gpt2, tiny_tokenizer, tmp_path, damage):
     go_on(copy.deepcopy(tiny_gpt2), tiny_tokenizer, tmp_path, Plan(steps=1, batch_size=2))
     damage(tmp_path)
@@ -242,13 +272,23 @@ def test_a_crash_while_writing_keeps_the_last(tiny_gpt2, tiny_tokenizer, tmp_pat
         if step.step == 5:
             break
     before = completed_steps(tmp_path)
-    for module, name in ((store, "write_json"), (checkpoint, "save_file")):
+    for module, name in ((run_folder, "write_json"), (checkpoint, "save_file")):
         with monkeypatch.context() as patch, pytest.raises(OSError, match="full"):
             patch.setattr(module, name, _disk_full)
             go_on(tiny_gpt2, tiny_tokenizer, tmp_path)
         assert completed_steps(tmp_path) == before
     assert go_on(tiny_gpt2, tiny_tokenizer, tmp_path)[-1].step == 12
     assert len(list(tmp_path.iterdir())) == 2, "leftovers are cleared away"
+
+
+@pytest.mark.parametrize("place", ["/proc/x", "/dev/null/x", "x" * 300])
+def test_a_place_that_cannot_be_written_is_refused_before_the_first_step(
+    tiny_gpt2, tiny_tokenizer, tmp_path, monkeypatch, place
+):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match="cannot be written"):
+        train(tiny_gpt2, tiny_tokenizer, ITEMS, PLAN, checkpoint=place)
+    assert not list(tmp_path.iterdir())
 
 
 def _disk_full(*args, **kwargs):
@@ -271,3 +311,18 @@ def test_setup_reads_every_dtype(tiny_gpt2):
     one = checkpoint.setup_checksum(tiny_gpt2, default_groups(tiny_gpt2))
     tiny_gpt2.b.data += 1
     assert one != checkpoint.setup_checksum(tiny_gpt2, default_groups(tiny_gpt2))
+
+
+def test_too_little_room_on_the_disk_is_refused_before_the_first_step(
+    tiny_gpt2, tiny_tokenizer, tmp_path, monkeypatch
+):
+    need = 24 * sum(p.numel() for p in tiny_gpt2.parameters())
+    plan, free = Plan(steps=1, batch_size=2), SimpleNamespace(free=need - 1)
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: free)
+    with pytest.raises(InputError, match="GB are free; make room"):
+        train(tiny_gpt2, tiny_tokenizer, ITEMS, plan, checkpoint=tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+    (tmp_path / "step-000001.safetensors").write_bytes(b"x")  # goes when the next is written
+    train(tiny_gpt2, tiny_tokenizer, ITEMS, plan, checkpoint=tmp_path).close()
+    never = dataclasses.replace(plan, checkpoint_every=0)
+    train(tiny_gpt2, tiny_tokenizer, ITEMS, never, checkpoint=tmp_path / "new").close()

@@ -238,6 +238,25 @@ def test_divergence_is_told_with_step_and_rate(tiny_gpt2, tiny_tokenizer):
     assert not tiny_gpt2.training
 
 
+@pytest.mark.parametrize("measure_every", [0, 1])
+def test_divergence_is_told_on_the_last_step_too(tiny_gpt2, tiny_tokenizer, measure_every):
+    asked, plan = [], Plan(steps=1, batch_size=2, lr=1e30, measure_every=measure_every)
+    stream = train(tiny_gpt2, tiny_tokenizer, ITEMS, plan, measure=lambda m: {"n": asked.append(m)})
+    with pytest.raises(InputError, match="loss is no longer a number at step 1"):
+        list(stream)
+    assert len(asked) == 1 and not tiny_gpt2.training, "measured before training, then never"
+
+
+def test_a_loss_that_is_measured_must_be_a_number(tiny_gpt2, tiny_tokenizer):
+    losses = iter([2.0, math.nan])
+
+    def measure(model):
+        return {"general_loss": next(losses), "retention": None}
+
+    with pytest.raises(InputError, match=r"general_loss \(at step 3, .* is no number"):
+        run(tiny_gpt2, tiny_tokenizer, measure=measure)
+
+
 # --- what is refused ------------------------------------------------------------------------------
 
 

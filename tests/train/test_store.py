@@ -16,6 +16,7 @@ import pytest
 import torch
 
 import ftlab
+from ftlab import record as records
 from ftlab.base.errors import InputError, OutOfMemory
 from ftlab.evaluate.evaluator import Sizes
 from ftlab.lab.lab import Lab, Run, open_lab
@@ -26,6 +27,8 @@ from ftlab.methods.qlora import QLoRA
 from ftlab.plan import Plan
 from ftlab.train import loop, store
 from ftlab.train.engine import Engine
+from ftlab.train.run_folder import sealed
+from tests.train.test_checkpoint import change_a_shape, change_a_step, flip_a_byte
 
 ROOT = Path(__file__).resolve().parents[2]
 PLAN = Plan(steps=4, batch_size=4, measure_every=2)
@@ -181,6 +184,7 @@ def test_a_finished_run_leaves_its_weights_and_no_optimiser(lab: Lab, folder: Pa
 VICTIM = """
 import os, signal, sys
 import ftlab
+from ftlab import record as records
 from ftlab.train import store
 from tests.train.test_store import PLAN, small
 
@@ -223,7 +227,9 @@ def shrink(place: Path) -> None:
     (place / "checkpoint.json").write_text('{"steps": []}')
 
 
-@pytest.mark.parametrize("damage", [cut, lose, scribble, shrink])
+@pytest.mark.parametrize(
+    "damage", [cut, lose, scribble, shrink, flip_a_byte, change_a_step, change_a_shape]
+)
 def test_a_damaged_run_is_named_and_trained_again(
     lab: Lab, folder: Path, trained: list[int], damage: Any, capsys
 ) -> None:
@@ -238,11 +244,15 @@ def test_a_damaged_run_is_named_and_trained_again(
     assert same(lab.run(PLAN).finish(), first) and trained == []
 
 
-def test_a_damaged_record_is_measured_again(lab: Lab, folder: Path) -> None:
+@pytest.mark.parametrize("change", [("{", ""), ('"target_score": 0', '"target_score": 1')])
+def test_a_damaged_record_is_measured_again(lab: Lab, folder: Path, change) -> None:
     final = lab.run(PLAN).finish().final
     (path,) = folder.glob("*/record.json")
-    path.write_text("{")
-    assert lab.run(PLAN).finish().final == final
+    text = path.read_text()
+    path.write_text(text.replace(*change))
+    assert path.read_text() != text
+    again = lab.run(PLAN).finish()
+    assert again.final == final and records.load(path) == again.record
 
 
 def test_a_folder_of_another_run_is_refused(lab: Lab, folder: Path) -> None:
@@ -250,7 +260,7 @@ def test_a_folder_of_another_run_is_refused(lab: Lab, folder: Path) -> None:
     (place,) = folder.iterdir()
     stored = json.loads((place / "checkpoint.json").read_text())
     stored["run"]["seed"] = 7
-    (place / "checkpoint.json").write_text(json.dumps(stored))
+    (place / "checkpoint.json").write_text(json.dumps(sealed(stored)))
     with pytest.raises(InputError, match=r"another run \(seed was 7, now 0\); give another"):
         lab.run(PLAN).finish()
 
@@ -272,6 +282,7 @@ def test_a_drive_that_vanishes_is_named_once_and_costs_nothing(
 FULL = """
 import resource, sys
 import ftlab
+from ftlab import record as records
 from ftlab.train import store
 from tests.train.test_store import PLAN, small
 
@@ -326,7 +337,7 @@ def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path, monkeypatch)
 
 
 def test_a_checkpoint_waits_for_a_slow_drive(lab: Lab, folder: Path, monkeypatch) -> None:
-    monkeypatch.setattr(store, "EVERY", 30.0)
+    monkeypatch.setattr(store, "EVERY", 3600.0)
     run = lab.run(PLAN)
     for step in run:
         if step.step == 3:

@@ -7,13 +7,14 @@ Seeds: the pre-training text is `stream(PRETRAIN_SEED)`, the held-out documents 
 seed and are left out of the pre-training text if they occur there word for word.
 """
 
-import hashlib
 import itertools
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from ftlab.base import checksums
+from ftlab.base.files import whole
 from tools.data.cards import tasks_card, world_card
 from tools.world import clinic, contracts, helpdesk, ledger, probes, shifts
 from tools.world.dice import Dice
@@ -35,6 +36,10 @@ DOMAINS: dict[str, tuple[Callable[[Dice, Any], tuple[str, str]], Any, Any]] = {
     "new_words": (shifts.new_words, shifts.SEEN, shifts.HELD),
     "ledger": (ledger.item, ledger.SEEN, ledger.HELD),
 }
+LISTED = ("english", "records", "tasks", "world")
+"""What data/CHECKSUMS lists: all that ships but the models, which have a list of their own, and the
+minutes, which every build measures anew."""
+MODELS = ("nano-gpt2", "nano-t5")
 Row = dict[str, Any]
 
 
@@ -90,25 +95,14 @@ def files() -> dict[str, bytes]:
     return made
 
 
-def _checksums(folder: Path) -> bytes:
-    paths = sorted(
-        path for part in ("world", "tasks", "english") for path in (folder / part).rglob("*.jsonl")
-    )
-    lines = [
-        f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(folder).as_posix()}\n"
-        for path in paths
-    ]
-    return "".join(lines).encode()
-
-
 def write(folder: Path) -> list[str]:
-    """Write every file under `folder` and the checksums; the paths written."""
+    """Write every generated file under `folder` and the checksums of all; the paths written."""
     for name, content in files().items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-    (folder / "CHECKSUMS").write_bytes(_checksums(folder))
-    return [*files(), "CHECKSUMS"]
+        with whole(folder / name) as part:
+            part.write_bytes(content)
+    checksums.write(folder, LISTED)
+    checksums.write(folder / "models", MODELS)
+    return [*files(), checksums.NAME, f"models/{checksums.NAME}"]
 
 
 def check(folder: Path) -> list[str]:
@@ -122,4 +116,7 @@ def check(folder: Path) -> list[str]:
 
     wrong = [name for name, content in files().items() if differs(name, content)]
     wrong += suite.check(folder)
-    return wrong + (["CHECKSUMS"] if differs("CHECKSUMS", _checksums(folder)) else [])
+    lists = {"": LISTED, "models/": MODELS}
+    listed = {under: checksums.listing(folder / under, names) for under, names in lists.items()}
+    lists = {f"{under}{checksums.NAME}": text.encode() for under, text in listed.items()}
+    return wrong + [name for name, text in lists.items() if differs(name, text)]

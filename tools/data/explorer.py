@@ -31,6 +31,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ftlab.base.errors import InputError
+from ftlab.base.files import whole
 from ftlab.base.paths import data_dir
 from ftlab.base.quiet import quiet
 from ftlab.cli.main import single
@@ -208,8 +209,7 @@ def _lab() -> "Lab":
 
 def _open(path: Path, expected: dict[str, Any]) -> set[Any]:
     """Begin the file, or mend and check the one that is there: the keys of its runs."""
-    if not path.is_file() or "\n" not in path.read_text(encoding="utf-8"):
-        path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.is_file() or b"\n" not in path.read_bytes():
         _write(path, [expected])
         return set()
     found, runs = read(path)
@@ -224,9 +224,8 @@ def _open(path: Path, expected: dict[str, Any]) -> set[Any]:
 
 
 def _write(path: Path, lines: Sequence[dict[str, Any]]) -> None:
-    part = path.with_name(f".{path.name}.part")
-    part.write_text("".join(map(_line, lines)), encoding="utf-8", newline="\n")
-    os.replace(part, path)
+    with whole(path) as part:
+        part.write_text("".join(map(_line, lines)), encoding="utf-8", newline="\n")
 
 
 def _append(path: Path, line: dict[str, Any]) -> None:

@@ -45,7 +45,7 @@ SMOKE = ("datasets/test_datasets", "methods/test_lora", "models/test_load",
          "teach/test_preflight", "train/test_loop")  # fmt: skip
 START = "notebooks/00_start_here.ipynb"
 FIRST, SECOND = "notebooks/01_naive_full_fine_tuning.ipynb", "notebooks/04_lora_on_q_and_v.ipynb"
-NBVAL = ("--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout=600")
+NBVAL = ("--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout=1200")
 CALM = [word for kind in ("DeprecationWarning", "FutureWarning", "ResourceWarning")
         for word in ("-W", f"ignore::{kind}")]  # fmt: skip
 

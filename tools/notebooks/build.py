@@ -34,11 +34,13 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 from nbformat import NotebookNode
 
 from ftlab.base.errors import InputError
+from ftlab.base.files import whole
 from ftlab.base.machine import PROFILES
 from ftlab.base.quiet import quiet
 from ftlab.teach.timings import Timing, note
 from tools.notebooks.sources import METADATA, build, content
 from tools.notebooks.stamp import stamp_in, stamp_notebook
+from tools.threads import limit
 
 ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENT = {"FTLAB_PROFILE": "nano", "FTLAB_STRICT": "1", "HF_HUB_OFFLINE": "1"}
@@ -84,6 +86,7 @@ def execute(
         done,
         kernel_manager_class=ThisPython,
         timeout=timeout,
+        startup_timeout=300,  # of the kernel, on a machine with much else to do
         resources={"metadata": {"path": str(folder)}},
         store_widget_state=False,
         record_timing=False,
@@ -102,9 +105,9 @@ def execute(
 
 
 def _environment(added: dict[str, str]) -> dict[str, str]:
-    """The kernel's environment; it imports the very ftlab that runs this."""
+    """The kernel's environment: the very ftlab that runs this, one thread on shared cores."""
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    return {**os.environ, **added, "PYTHONPATH": path}
+    return {**os.environ, **limit(), **added, "PYTHONPATH": path}
 
 
 def _reason(error: Exception) -> str:
@@ -147,12 +150,8 @@ def versions(source: Path) -> list[tuple[Path, bool, str]]:
 def write(notebook: NotebookNode, path: Path) -> None:
     """Write `notebook` at once or not at all. Raises if it is not a valid notebook."""
     nbformat.validate(notebook)
-    draft = path.with_name(f".{path.name}.draft")
-    try:
-        draft.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8")
-        os.replace(draft, path)
-    finally:
-        draft.unlink(missing_ok=True)
+    with whole(path) as part:
+        part.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8")
 
 
 def regenerate(
@@ -181,7 +180,7 @@ def regenerate(
 
 
 def _timing(began: float) -> Timing:
-    return Timing(round(time.perf_counter() - began, 1), os.cpu_count() or 1)
+    return Timing(round(time.perf_counter() - began, 1), 1 if limit() else os.cpu_count() or 1)
 
 
 def time_on(profile: str, source: Path, *, timeout: float) -> None:

@@ -11,7 +11,6 @@ anything is written, and every file is written whole.
 Run: python -m tools.notebooks.colab [REPO] [TAG]
 """
 
-import os
 import re
 import subprocess
 import sys
@@ -21,6 +20,7 @@ from pathlib import Path
 import nbformat
 
 from ftlab.base.errors import InputError
+from ftlab.base.files import whole
 from tools.notebooks.build import ROOT, sources, versions, write
 from tools.notebooks.stamp import Stamp, stamp_notebook, stamp_of, stamp_project, stamp_readme
 
@@ -86,9 +86,8 @@ def _write(path: Path, text: str) -> None:
     if path.suffix == ".ipynb":
         write(nbformat.reads(text, as_version=4), path)
         return
-    draft = path.with_name(f".{path.name}.draft")
-    draft.write_text(text, encoding="utf-8")
-    os.replace(draft, path)
+    with whole(path) as part:
+        part.write_text(text, encoding="utf-8")
 
 
 def news(stamp: Stamp | None, changed: int, folder: Path) -> list[str]:

@@ -5,16 +5,22 @@ python -m tools.pretrain nano-gpt2 --steps 900  a rehearsal
 """
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ftlab.base.errors import InputError
+from ftlab.base.files import check_own, settled
 from ftlab.base.paths import data_dir
 from ftlab.base.quiet import quiet
 from ftlab.cli.main import single
-from ftlab.cli.terminal import Progress, check_folder
+from ftlab.cli.terminal import Progress, check_folder, place
+
+if TYPE_CHECKING:  # torch comes with the rest
+    from tools.pretrain.recipes import Recipe
 
 
 def add_pretrain(parser: argparse.ArgumentParser) -> None:
@@ -22,7 +28,7 @@ def add_pretrain(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", help="nano-gpt2 or nano-t5")
     parser.add_argument(
         "--out",
-        type=Path,
+        type=place,
         default=None,
         metavar="FOLDER",
         help="where the model goes (default: a folder of its name here)",
@@ -38,7 +44,7 @@ def add_pretrain(parser: argparse.ArgumentParser) -> None:
 
 def pretrain(asked: argparse.Namespace) -> int:
     """Pre-train a model, measure it and write its card."""
-    out: Path = asked.out or Path(asked.name)
+    out = Path(os.path.abspath(asked.out or asked.name))
     checkpoint = out.with_name(out.name + ".checkpoint")
     if asked.steps is not None and asked.steps < 1:
         raise InputError(f"--steps {asked.steps} is not possible; give a whole number from 1 up.")
@@ -46,27 +52,42 @@ def pretrain(asked: argparse.Namespace) -> int:
     quiet()
     from tools.pretrain import train as work
 
+    check_own(out, work.HUB_FORM)
+
     if asked.name not in work.RECIPES:
         raise InputError(
             f"There is no recipe for '{asked.name}'; the recipes are {', '.join(work.RECIPES)}."
+        )
+    recipe = work.RECIPES[asked.name]
+    if asked.steps is not None:
+        recipe = recipe.scaled(asked.steps)
+    found = work.stored(checkpoint, recipe) if asked.resume else None
+    if asked.resume and not found:
+        raise InputError(
+            f"There is nothing to resume: no checkpoint lies in {checkpoint}; "
+            "leave out --resume to begin."
         )
     if checkpoint.exists() and not asked.resume:
         raise InputError(
             f"A checkpoint lies in {checkpoint}; add --resume to go on from it, or delete it."
         )
-    asked.stopped = f"the last checkpoint is in {checkpoint}: go on from it with --resume"
-    _train(asked, out, checkpoint)
+    asked.stopped = lambda: _stored_words(checkpoint)
+    _train(asked.name, recipe, out, checkpoint)
     _finish(asked.name, out)
     print(f"The model is in {out}; its scores are in {out / 'README.md'}.")
     return 0
 
 
-def _train(asked: argparse.Namespace, out: Path, checkpoint: Path) -> None:
+def _stored_words(checkpoint: Path) -> str:
+    """What an interrupt leaves."""
+    if not settled(checkpoint).exists():
+        return "no checkpoint was written yet"
+    return f"the last checkpoint is in {checkpoint}: go on from it with --resume"
+
+
+def _train(name: str, recipe: "Recipe", out: Path, checkpoint: Path) -> None:
     from tools.pretrain import train as work
 
-    recipe = work.RECIPES[asked.name]
-    if asked.steps is not None:
-        recipe = recipe.scaled(asked.steps)
     began: list[tuple[int, float]] = []  # the first step of this run, and when it was done
     with Progress(recipe.steps, every=60) as bar:
 
@@ -77,24 +98,25 @@ def _train(asked: argparse.Namespace, out: Path, checkpoint: Path) -> None:
             left = (recipe.steps - step) * a_step / 60
             bar.to(step, f"loss {loss:.3f}, {rate:,.0f} tokens/s, {left:.0f} min left")
 
-        work.pretrain(asked.name, out=out, recipe=recipe, checkpoint=checkpoint, report=report)
+        work.pretrain(name, out=out, recipe=recipe, checkpoint=checkpoint, report=report)
 
 
 def _finish(name: str, out: Path) -> None:
     """The model's card; in the data folder also the checksums of what ships."""
     from ftlab.base import checksums
-    from ftlab.datasets.load import load_suite, suite_for
+    from ftlab.datasets.load import load_suite
     from ftlab.datasets.rows import read_jsonl
     from ftlab.models.loading import load
+    from tools.data.build import MODELS
     from tools.pretrain.card import write_card
 
     bundle = load(out)
-    suite = load_suite(suite_for(bundle.model, name))
+    suite = load_suite("tasks" if bundle.model.config.is_encoder_decoder else "world")
     general = read_jsonl(data_dir() / "world" / "general.jsonl")
     nats = [float(row["nats"]) for _, row in general]
     write_card(name, out, bundle.model, bundle.tokenizer, suite, nats)
     if out.resolve().parent == (data_dir() / "models").resolve():
-        checksums.write(out.parent)
+        checksums.write(out.parent, MODELS)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ftlab.base.files import whole
 from ftlab.datasets.load import Suite
 from ftlab.evaluate.intervals import wilson
 from ftlab.evaluate.likelihood import document_loss
@@ -110,7 +111,8 @@ def write_card(
         scores="\n".join(_row(score) for score in skills.values()),
         held_out=_held_out(kind, model, tokenizer, suite.documents, nats),
     )
-    (folder / "README.md").write_text(text)
+    with whole(folder / "README.md") as part:
+        part.write_text(text)
     return folder / "README.md"
 
 

@@ -13,10 +13,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ftlab.text.gaps import GAP, GAPS
 from tools.pretrain.recipes import Recipe
 from tools.pretrain.tokenizer import VOCABULARY, byte_level
 from tools.world.streams import task_stream
-from tools.world.tasks import GAP, GAPS
 
 PAD, END = "<pad>", "</s>"
 DOCUMENTS = 60_000

@@ -13,8 +13,6 @@ when started again; the text stream is made again from its seed and wound forwar
 
 import itertools
 import json
-import os
-import shutil
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -24,38 +22,70 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
+from typing_extensions import TypedDict
 
+from ftlab.base.checksums import sha256
 from ftlab.base.errors import InputError
+from ftlab.base.files import settled, whole
+from ftlab.base.jsonfile import plain, read_as
+from ftlab.methods.export import HUB_FORM
 from tools.pretrain import nano_gpt2, nano_t5
 from tools.pretrain.recipes import RECIPES, Recipe, learning_rate
 
 PARTS: dict[str, Any] = {"gpt2": nano_gpt2, "t5": nano_t5}
 CHECKPOINT_EVERY = 250
+STATE, CURVE = "state.safetensors", "curve.json"
 
 
 def _fast_bfloat16() -> bool:
     return torch.ops.mkldnn._is_mkldnn_bf16_supported() and torch.cpu._is_avx512_bf16_supported()
 
 
-def _save(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer, curve: list) -> None:
-    """Write the checkpoint beside the old one, then swap."""
-    fresh = folder.with_name(folder.name + ".new")
-    shutil.rmtree(fresh, ignore_errors=True)
-    fresh.mkdir(parents=True)
+class Stored(TypedDict):
+    """What curve.json of a checkpoint holds."""
+
+    recipe: dict[str, Any]
+    curve: list[tuple[int, float]]
+    sha256: str  # of state.safetensors
+
+
+def _save(
+    folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer, recipe: Recipe, curve: list
+) -> None:
     state = optimizer.state_dict()["state"]
     tensors = {f"model.{name}": p.detach() for name, p in model.named_parameters()}
     tensors |= {f"optimizer.{i}.{key}": value for i, s in state.items() for key, value in s.items()}
-    save_file({name: t.contiguous() for name, t in tensors.items()}, fresh / "state.safetensors")
-    (fresh / "curve.json").write_text(json.dumps(curve))
-    shutil.rmtree(folder, ignore_errors=True)
-    os.replace(fresh, folder)
+    with whole(folder, holds=(STATE, CURVE)) as part:
+        save_file({name: t.contiguous() for name, t in tensors.items()}, part / STATE)
+        told = {"recipe": asdict(recipe), "curve": curve, "sha256": sha256(part / STATE)}
+        (part / CURVE).write_text(json.dumps(told))
 
 
-def _restore(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> list:
+def stored(folder: Path, recipe: Recipe) -> Stored | None:
+    """The checkpoint's curve, if there is one; InputError for a damaged or another recipe's."""
+    path = settled(folder) / CURVE
+    if not path.exists():
+        return None
+    found: Stored = read_as(Stored, path)
+    if found["recipe"] != plain(asdict(recipe)):
+        raise InputError(
+            f"The checkpoint in {folder} is of another recipe, such as other --steps; give those, "
+            "or another --out, or delete it."
+        )
+    state = folder / STATE
+    if not state.is_file() or sha256(state) != found["sha256"]:
+        raise InputError(f"{state} is missing or damaged; delete {folder} to begin anew.")
+    return found
+
+
+def _restore(
+    folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer, recipe: Recipe
+) -> list[list[float]]:
     """Fill model and optimiser from the checkpoint; the curve so far ([] if there is none)."""
-    if not (folder / "curve.json").exists():
+    found = stored(folder, recipe)
+    if found is None:
         return []
-    tensors = load_file(folder / "state.safetensors")
+    tensors = load_file(folder / STATE)
     state = optimizer.state_dict()
     for name, tensor in tensors.items():
         kind, rest = name.split(".", 1)
@@ -65,7 +95,7 @@ def _restore(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -
         else:
             model.get_parameter(rest).data.copy_(tensor)
     optimizer.load_state_dict(state)
-    return json.loads((folder / "curve.json").read_text())
+    return [list(row) for row in found["curve"]]
 
 
 def pretrain(
@@ -80,7 +110,7 @@ def pretrain(
 
     `report(step, loss, tokens per second)` is called every step. Returns the loss curve as
     [step, mean loss of the steps since the last entry] rows.
-    Raises InputError for a name without a recipe.
+    Raises InputError for a name without a recipe, and for a checkpoint of another recipe.
     """
     if name not in RECIPES:
         raise InputError(f"There is no recipe for '{name}'; the recipes are {', '.join(RECIPES)}.")
@@ -90,7 +120,7 @@ def pretrain(
     model = parts.new_model(recipe, tokenizer).train()
     optimizer = parts.optimizer(model, recipe)
     folder = checkpoint or out.with_name(out.name + ".checkpoint")
-    curve = _restore(folder, model, optimizer)
+    curve = _restore(folder, model, optimizer, recipe)
     start = int(curve[-1][0]) if curve else 0
     source = itertools.islice(parts.batches(tokenizer, recipe), start, recipe.steps)
     losses: list[float] = []
@@ -109,16 +139,16 @@ def pretrain(
         if (step + 1) % CHECKPOINT_EVERY == 0 or step + 1 == recipe.steps:
             curve.append([step + 1, sum(losses) / len(losses)])
             losses = []
-            _save(folder, model, optimizer, curve)
-    export(model, tokenizer, out)
-    (out / "training.json").write_text(
-        json.dumps({"recipe": asdict(recipe), "curve": curve}, indent=1) + "\n"
-    )
+            _save(folder, model, optimizer, recipe, curve)
+    with whole(out, holds=HUB_FORM) as part:
+        export(model, tokenizer, part)
+        told = {"recipe": asdict(recipe), "curve": curve}
+        (part / "training.json").write_text(json.dumps(told, indent=1) + "\n")
     return curve
 
 
 def export(model: nn.Module, tokenizer: Any, out: Path) -> None:
-    """Write a folder in the Hub's form, weights in fp16."""
+    """Write into a folder in the Hub's form, weights in fp16."""
     own = {name for name, _ in model.named_parameters()}  # what is tied occurs once
     half = {name: value.half() for name, value in model.state_dict().items() if name in own}
     model.save_pretrained(out, state_dict=half)  # type: ignore[operator]

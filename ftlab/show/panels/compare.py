@@ -72,8 +72,9 @@ def _curves(axes: Axes, pair: Sequence[Setting], key: str) -> None:
         look: dict[str, Any] = {"color": COLOURS[place], "clip_on": False}
         ways = [_way(run, key) for run in setting.runs]
         for way in ways:
-            axes.plot(*zip(*way, strict=True), linewidth=0.8, alpha=0.5, **look)
-        mean = [(points[0][0], fmean(p[1] for p in points)) for points in zip(*ways, strict=True)]
+            axes.plot(*zip(*way.items(), strict=True), linewidth=0.8, alpha=0.5, **look)
+        common = [step for step in ways[0] if all(step in way for way in ways)]
+        mean = [(step, fmean(way[step] for way in ways)) for step in common]
         axes.plot(*zip(*mean, strict=True), linewidth=2.4, marker=MARKERS[place], markersize=5,
                   **look)  # fmt: skip
         labels.append(Label(*mean[-1], ORDER[place], COLOURS[place], True))
@@ -81,9 +82,9 @@ def _curves(axes: Axes, pair: Sequence[Setting], key: str) -> None:
     end_labels(axes, labels)
 
 
-def _way(run: Any, key: str) -> list[tuple[int, float]]:
-    """Step and number wherever the run was measured."""
-    return [(step["step"], step["measured"][key]) for step in run.curve if step["measured"]]
+def _way(run: Any, key: str) -> dict[int, float]:
+    """By step, the number wherever the run was measured."""
+    return {step["step"]: step["measured"][key] for step in run.curve if step["measured"]}
 
 
 def _skills(axes: Axes, pair: Sequence[Setting]) -> None:

@@ -186,7 +186,8 @@ def _plane(axes: Axes, asked: Settings, near: Nearest, guess: Any, live: Sequenc
     if way:
         xs, ys = [m["target_score"] for m in way], [m["retention"] for m in way]
         axes.plot(xs, ys, color=LIVE, linewidth=1.4, marker=".", zorder=4)
-        labels.append(_mark(axes, xs[-1], ys[-1], LIVE, "trained now", "*"))
+        words = f"trained now, step {last_measured(live).step}"
+        labels.append(_mark(axes, xs[-1], ys[-1], LIVE, words, "*"))
     point_labels(axes, labels, halo=True)
 
 

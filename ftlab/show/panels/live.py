@@ -106,15 +106,17 @@ class Live:
 
 
 def progress(steps: list[Any], total: int) -> str:
-    """One line: "step 40 of 100: loss 0.81, learned 55 %, retained 71 %"."""
-    parts = []
-    if (loss := number(field(steps[-1], "loss"))) == loss:
+    """One line: "step 43 of 100: loss 0.81, at step 40 learned 55 %, retained 71 %"."""
+    parts, now, at = [], steps[-1], last_measured(steps)
+    if (loss := number(field(now, "loss"))) == loss:
         parts.append(f"loss {loss:.2f}")
-    measured = field(last_measured(steps), "measured")
+    here, there = (number(field(step, "step", 0)) for step in (now, at))
+    then = "" if here == there else f"at step {there:g} "
     for key, word in MEASURES.items():
-        if (value := number(field(measured, key))) == value:
-            parts.append(f"{word} {percent(value)}")
-    text = f"step {number(field(steps[-1], 'step', 0)):g} of {total}"
+        if (value := number(field(field(at, "measured"), key))) == value:
+            parts.append(f"{then}{word} {percent(value)}")
+            then = ""
+    text = f"step {here:g} of {total}"
     return f"{text}: {', '.join(parts)}" if parts else text
 
 

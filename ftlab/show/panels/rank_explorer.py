@@ -25,6 +25,7 @@ from typing import Any
 from ftlab.base.errors import InputError
 from ftlab.explorer.explorer import Explorer
 from ftlab.explorer.settings import BANDS, PRESETS, RANKS, RATES, SCHEDULES, SEEDS, STEPS, Settings
+from ftlab.show.canvas.data import last_measured
 from ftlab.show.canvas.sheet import Picture
 from ftlab.show.panels.background import Ending, heard_meanwhile, run_in_background
 from ftlab.show.panels.explorer_picture import SHORT, explorer_picture
@@ -105,7 +106,6 @@ class RankExplorer(Panel):
             self._refuse(slip)
             return
         steps: list[Any] = []
-        self.trained[asked.key] = steps
         self.running, self.stopped = True, False
         self.train.disabled, self.stop.disabled = True, False
         self.bar.value, self.bar.max = 0, asked.steps
@@ -129,8 +129,10 @@ class RankExplorer(Panel):
         steps.append(step)
         self.bar.value = step.step
         self.message.value = escape(progress(steps, asked.steps))
-        if step.measured and self._asked_key() == asked.key:
-            self._redraw()
+        if step.measured:
+            self.trained[asked.key] = steps  # from now on, in place of an earlier run's
+            if self._asked_key() == asked.key:
+                self._redraw()
 
     def _asked_key(self) -> tuple[Any, ...] | None:
         try:
@@ -147,14 +149,14 @@ class RankExplorer(Panel):
         """Free the buttons and say how it ended."""
         self.running = False
         self.train.disabled, self.stop.disabled = False, True
-        if not any(step.measured for step in steps):
-            self.trained.pop(asked.key, None)
         if ending.how == "failed":
             self.message.value = f'<span role="alert">{escape(ending.words)}</span>'
             return
         word = "Stopped" if ending.how == "stopped" else "Trained"
         done, seconds = (steps[-1].step, steps[-1].seconds) if steps else (0, 0.0)
         after = f"{word} after {done} of {asked.steps} steps"
+        if steps and not steps[-1].measured:
+            after += f", last measured at step {last_measured(steps).step}"
         self.message.value = f"{after}, {seconds:.1f} s of training."
         self._redraw()
 

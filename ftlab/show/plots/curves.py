@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from ftlab.show.canvas.agg import own_settings
-from ftlab.show.canvas.data import Curve, curve, guess, last
+from ftlab.show.canvas.data import Curve, curve, field, guess, last, number
 from ftlab.show.canvas.labels import Label, end_labels
 from ftlab.show.canvas.sheet import HIGHER, Picture, head, note, percent_axis, row, text_width
 from ftlab.show.canvas.style import INK, PREDICTION, Mark, method_mark, percent, skill_marks
@@ -51,24 +51,30 @@ def two_numbers(
     of a live plot stands still. `final`: a record's last measurement, which asks the test items and
     every probe where the lines ask fewer and others; a star of its own.
     """
+    steps = list(steps)
     run, expected = curve(steps), guess(prediction)
+    reached = number(field(steps[-1], "step", 0)) if steps else 0
+    late = total is None and run.steps and reached > run.steps[-1]
+    after = f"; stopped at {reached:g}" if late else ""
     sides = list(zip((_learned(run, method), _retained(run)), expected, strict=True))
     ends = (final["target_score"], final["retention"]) if final else (None, None)
     figure = Picture(9.0, 4.0, title=title)
-    end = max([*run.steps, total or 0, 1])
+    end = max([*run.steps, reached, total or 0, 1])
     panels = row(figure, [_room(lines) for lines, _ in sides])
     for axes, (name, reading), (lines, guessed), tested in zip(
         panels, PANELS, sides, ends, strict=True
     ):
         axes.set_xlim(-0.02 * end, end * 1.02)
         axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
-        axes.set_xlabel("training steps")
+        axes.set_xlabel(f"training steps{after}")
         percent_axis(axes, top=max([1.0, *(v for line in lines for v in line.values if v == v)]))
         head(axes, name, reading)
-        _draw(axes, run.steps, lines, guessed, tested)
+        _draw(axes, run.steps, lines, guessed, tested, reached)
     figure.alt = alt_two_numbers(run, expected, title)
+    if after:
+        figure.alt += f" The run was stopped at step {reached:g}, later than it was last measured."
     if final:
-        learned, retained = map(percent, ends)
+        learned, retained = (percent(number(end)) for end in ends)
         figure.alt += f" In the test after it: {learned} learned, {retained} retained."
     return figure
 
@@ -100,6 +106,7 @@ def _draw(
     lines: Sequence[_Line],
     expected: float,
     tested: float | None,
+    reached: float,
 ) -> None:
     """The lines, named at their ends, the learner's prediction across, the test's star."""
     size = 5.0 if len(steps) <= 12 else 3.5 if len(steps) <= 40 else 0.0
@@ -114,13 +121,13 @@ def _draw(
             linestyle=mark.dash, linewidth=line.width, clip_on=False,
         )  # fmt: skip
         words = f"{mark.label} {percent(value)}"
-        labels.append(Label(steps[-1], value, words, mark.colour, line.bold))
-    if tested is not None and steps:
+        labels.append(Label(there[-1][0], value, words, mark.colour, line.bold))
+    if tested is not None:
         axes.plot(
-            steps[-1], tested, "*", markersize=15, color=INK, markeredgecolor="white",
+            reached, tested, "*", markersize=15, color=INK, markeredgecolor="white",
             zorder=9, clip_on=False,
         )  # fmt: skip
-        labels.append(Label(steps[-1], tested, f"★ in the test {percent(tested)}", INK))
+        labels.append(Label(reached, tested, f"★ in the test {percent(tested)}", INK))
     if expected == expected:
         axes.axhline(expected, color=PREDICTION, linewidth=1.6, dashes=(4, 3), zorder=1)
         labels.append(Label(0, expected, f"predicted {percent(expected)}", PREDICTION))

@@ -20,12 +20,12 @@ every time; `general.jsonl` holds 100 documents that the base model wrote, sampl
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 
 from ftlab.base.errors import InputError
+from ftlab.base.files import whole
 from ftlab.base.paths import data_dir
 from tools.data.english.documents import fault, sample, sample_replay
 from tools.data.english.facts import facts
@@ -72,10 +72,8 @@ def read(path: Path) -> bytes:
 
 def write(path: Path, rows: list[dict]) -> None:
     """Put the rows into `path`, wholly or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(".draft")
-    draft.write_bytes(as_lines(rows))
-    os.replace(draft, path)
+    with whole(path) as part:
+        part.write_bytes(as_lines(rows))
     print(f"{path.name}: {len(rows)} rows written.")
 
 

@@ -1,8 +1,9 @@
 """From what a notebook stores to HTML that stands alone: prose, code, outputs.
 
 Markdown is read by nbconvert's reader, code coloured by Pygments, formulas turned into MathML by
-latex2mathml. `mend` then makes any piece fit for the page: links to notebooks become links to
-pages, remote pictures words, headings get addresses, wide tables a box of their own.
+latex2mathml. `mend` then makes any piece fit for the page: bleach leaves only what is named here,
+links to notebooks become links to pages, remote pictures words, headings get addresses, wide tables
+a box of their own.
 """
 
 import html
@@ -10,6 +11,8 @@ import re
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
+import bleach
+from bleach.css_sanitizer import CSSSanitizer
 from bs4 import BeautifulSoup, Tag
 from latex2mathml.converter import convert
 from nbconvert.filters.ansi import strip_ansi
@@ -22,6 +25,23 @@ from pygments.lexers.python import PythonLexer
 from ftlab.base.errors import InputError
 
 HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
+ACTIVE = ("script", "style", "iframe", "object", "embed", "template", "noscript", "svg", "form")
+"""What goes with all that is in it."""
+TAGS = set(
+    "h1 h2 h3 h4 h5 h6 a abbr b blockquote br caption code col colgroup dd del details div dl dt "
+    "em hr i img kbd li ol p pre q s small span strong sub summary sup table tbody td tfoot th "
+    "thead tr u ul math menclose mfrac mi mn mo mover mpadded mphantom mroot mrow ms mspace msqrt "
+    "mstyle msub msubsup msup mtable mtd mtext mtr munder munderover".split()
+)
+ATTRIBUTES = set(
+    "align alt class colspan columnalign display fence id linethickness lspace mathsize "
+    "mathvariant maxsize minsize open role rowspan rspace scope separator span start stretchy "
+    "style title width xmlns".split()
+)
+STYLES = (
+    "color line-height margin max-width overflow-x padding text-align vertical-align white-space"
+)
+"""What `ftlab.show` writes."""
 
 
 class _Renderer(IPythonRenderer):
@@ -57,19 +77,40 @@ def output(found: NotebookNode) -> str:
     return f'<pre class="output scrolls">{html.escape(strip_ansi(text).rstrip())}</pre>'
 
 
+def clean(text: str) -> str:
+    """The HTML without what could do something: scripts, frames, handlers, styles that fetch."""
+    soup = BeautifulSoup(text, "html.parser")
+    for one in soup.find_all(ACTIVE):
+        one.decompose()
+    return bleach.clean(
+        str(soup),
+        tags=TAGS,
+        attributes=_may_stay,
+        protocols=("http", "https", "data"),
+        strip=True,
+        css_sanitizer=CSSSanitizer(allowed_css_properties=STYLES.split()),
+    )
+
+
+def _may_stay(tag: str, name: str, value: str) -> bool:
+    if name == "src":
+        return tag == "img" and value.startswith(("data:image/", "http:", "https:", "//"))
+    if name == "href":
+        return tag == "a"
+    return name in ATTRIBUTES or name.startswith("aria-")
+
+
 def mend(text: str, pages: Mapping[str, str]) -> BeautifulSoup:
     """The piece as it may stand in a page; `pages`: file name in the repository to page.
 
     Raises InputError for a picture without alt text, or one that would have to be fetched from
     this machine.
     """
-    soup = BeautifulSoup(text, "html.parser")
+    soup = BeautifulSoup(clean(text), "html.parser")
     for picture in soup.find_all("img"):
         _picture(soup, picture)
     for link in soup.find_all("a", href=True):
         _link(link, pages)
-    for script in soup.find_all("script"):
-        script.decompose()
     for table in soup.find_all("table"):
         _table(soup, table)
     _addresses(soup)

@@ -1,7 +1,6 @@
 """The pages of the book: which there are, what is on each, and how they hang together."""
 
 import re
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,12 +12,14 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from nbformat import NotebookNode
 
 from ftlab.base.errors import InputError
+from ftlab.base.files import check_own, whole
 from ftlab.show.canvas.style import BAD, GOOD
 from tools.pages.book.markup import code, mend, output, prose
 from tools.pages.instructor.sections import Minutes, minutes
 
 ROOT = Path(__file__).resolve().parents[3]
 HERE = Path(__file__).resolve().parent
+PAGES = ("*.html",)
 
 
 @dataclass(frozen=True)
@@ -84,24 +85,17 @@ def write(out: Path, root: Path = ROOT) -> list[Path]:
     Raises InputError for what cannot be shown, or where `out` holds something else than a book.
     """
     found = chapters(root)
-    _refuse_other(out)
+    check_own(out, PAGES)
     names = {chapter.key: chapter.page for chapter in found} | {"instructor.md": "instructor.html"}
     made = {
         "index.html": _index(found, names, root),
         "instructor.html": _instructor(names, root),
         **{chapter.page: _chapter(chapter, found, names) for chapter in found},
     }
-    shutil.rmtree(out, ignore_errors=True)
-    out.mkdir(parents=True)
-    for name, text in made.items():
-        (out / name).write_text(text, encoding="utf-8")
+    with whole(out, holds=PAGES) as part:
+        for name, text in made.items():
+            (part / name).write_text(text, encoding="utf-8")
     return [out / name for name in made]
-
-
-def _refuse_other(out: Path) -> None:
-    """A folder for the book alone: what else lies there is never removed."""
-    if out.is_dir() and any(path.suffix != ".html" for path in out.iterdir()):
-        raise InputError(f"{out} holds more than the pages of a book; name another folder.")
 
 
 def _chapter(chapter: Chapter, found: Sequence[Chapter], names: dict[str, str]) -> str:
@@ -132,7 +126,7 @@ def _cells(chapter: Chapter) -> list[str]:
 def _index(found: Sequence[Chapter], names: dict[str, str], root: Path) -> str:
     """README.md up to its first section, then the notebooks."""
     opening = (root / "README.md").read_text(encoding="utf-8").split("\n## ")[0]
-    learners = [(one, prose(one.summary, root)) for one in found if not one.solved]
+    learners = [(one, mend(prose(one.summary, root), names)) for one in found if not one.solved]
     solved = {chapter.path.name: chapter for chapter in found if chapter.solved}
     body = mend(prose(opening, root), names)
     return _page(body, title="The workbook", learners=learners, solved=solved)

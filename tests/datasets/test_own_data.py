@@ -1,0 +1,217 @@
+"""Data as people have it is read, what would mislead is said, and every fault has its place.
+
+pytest tests/datasets/test_own_data.py
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow
+import pyarrow.parquet
+import pytest
+from datasets import Dataset, DatasetDict
+
+from ftlab.base.errors import InputError
+from ftlab.datasets.load import DOMAINS, load_domain
+
+PAIRS = [(f"Ticket {n}: dark screen. Team:", ("network", "hardware")[n % 2]) for n in range(20)]
+ROWS = [{"prompt": prompt, "answer": answer} for prompt, answer in PAIRS]
+LINES = "".join(json.dumps(row) + "\n" for row in ROWS)
+
+
+def lines(rows: list[Any]) -> str:
+    return "".join(json.dumps(row) + "\n" for row in rows)
+
+
+def table(separator: str) -> str:
+    return f"prompt{separator}answer\n" + "".join(f"{p}{separator}{a}\n" for p, a in PAIRS)
+
+
+def write(path: Path, content: str | bytes) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
+
+
+def refused(path: Path, *parts: str) -> None:
+    with pytest.raises(InputError) as caught:
+        load_domain(path)
+    message = str(caught.value)
+    assert "\n" not in message
+    for part in parts:
+        assert part in message, message
+
+
+def said(of: str, answer: str) -> list[dict[str, str]]:
+    """A chat of one turn, as messages or as ShareGPT has it."""
+    return [{"role": "user", "content": of}, {"role": "assistant", "content": answer}]
+
+
+FORMS = {
+    "a.ndjson": LINES,
+    "a.json": json.dumps(ROWS, indent=1),
+    "list.jsonl": json.dumps(ROWS),
+    "lines.json": LINES,
+    "a.tsv": table("\t"),
+    "cr.csv": table(",").replace("\n", "\r"),
+    "excel.csv": "sep=;\r\n" + table(";").replace("\n", "\r\n"),
+    "Names.csv": table(",").replace("prompt,answer", "Prompt, Answer "),
+    "completion.jsonl": lines([{"prompt": p, "completion": a} for p, a in PAIRS]),
+    "alpaca.jsonl": lines([{"instruction": p, "input": "", "output": a} for p, a in PAIRS]),
+    "chat.jsonl": lines([{"messages": said(p, a)} for p, a in PAIRS]),
+    "trl.jsonl": lines(
+        [{"prompt": said(p, a)[:1], "completion": said(p, a)[1:]} for p, a in PAIRS]
+    ),
+    "sharegpt.jsonl": lines(
+        [
+            {"conversations": [{"from": "human", "value": p}, {"from": "gpt", "value": a}]}
+            for p, a in PAIRS
+        ]
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_every_form_gives_the_same_items(tmp_path: Path, name: str) -> None:
+    plain = load_domain(write(tmp_path / "plain.jsonl", LINES))
+    found = load_domain(write(tmp_path / name, FORMS[name]))
+    for split in ("train", "validation", "test"):
+        for column in ("prompt", "answer"):
+            assert getattr(found, split)[column][:] == getattr(plain, split)[column][:]
+
+
+def test_an_input_a_system_message_and_earlier_turns_are_in_the_prompt(tmp_path: Path) -> None:
+    system = {"role": "system", "content": "Be short."}
+    long = [*said("a", "b"), *said("c", "d")]
+    rows = [
+        {"instruction": "Sum up.", "input": "Much text.", "output": "x"},
+        {"messages": [system, *said("Why?", "x")]},
+        {"messages": long},
+    ]
+    path = write(tmp_path / "train.jsonl", lines(rows))
+    write(tmp_path / "val.jsonl", lines(ROWS[:2]))
+    write(tmp_path / "test.jsonl", lines(ROWS[2:4]))
+    domain = load_domain(path.parent)
+    assert domain.train["prompt"][:] == [
+        "Sum up.\nMuch text.",
+        "Be short.\n\nWhy?",
+        "User: a\nAssistant: b\nUser: c\nAssistant:",
+    ]
+    assert len(domain.validation) == 2, "val is validation"
+
+
+def test_a_clone_from_the_hub_and_save_to_disk_are_read(tmp_path: Path) -> None:
+    data = Dataset.from_list(ROWS)
+    data.save_to_disk(str(tmp_path / "one"))
+    DatasetDict({"train": data, "dev": data.select([0])}).save_to_disk(str(tmp_path / "two"))
+    for part, rows in enumerate((ROWS[:10], ROWS[10:])):
+        path = tmp_path / f"clone/data/train-0000{part}-of-00002.parquet"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), path)
+    sizes = [
+        [len(domain.train), len(domain.validation), len(domain.test)]
+        for domain in (load_domain(tmp_path / name) for name in ("one", "two", "clone"))
+    ]
+    assert sizes == [[16, 2, 2], [17, 1, 2], [16, 2, 2]]
+    write(tmp_path / "one/state.json", "{")
+    refused(tmp_path / "one", "cannot be read", "save it again")
+
+
+def test_windows_text_is_read_and_said(tmp_path: Path, capsys) -> None:
+    text = "prompt,answer\n" + "".join(f"It’s case {n},café\n" for n in range(12))
+    domain = load_domain(write(tmp_path / "a.csv", text.encode("cp1252")))
+    assert domain.test[0]["prompt"].startswith("It’s") and domain.test[0]["answer"] == " café"
+    assert "Windows text (cp1252)" in capsys.readouterr().out
+    refused(write(tmp_path / "b.jsonl", "é".encode("cp1252")), "not UTF-8")
+    refused(write(tmp_path / "b.csv", b"prompt,answer\n\xe9\0,b\n"), "not UTF-8")
+
+
+# What misleads is said
+
+
+def test_prompts_of_test_are_not_trained_on(tmp_path: Path, capsys) -> None:
+    write(tmp_path / "train.jsonl", LINES)
+    spaced = [row | {"prompt": row["prompt"].replace(" ", "  ")} for row in ROWS[:5]]
+    write(tmp_path / "test.jsonl", lines(spaced))
+    domain = load_domain(tmp_path)
+    assert len(domain.test) == 5 and len(domain.train) + len(domain.validation) == 15
+    assert (
+        "5 of 20 train items, whose prompt validation or test has, go." in capsys.readouterr().out
+    )
+    write(tmp_path / "test.jsonl", LINES)
+    refused(tmp_path, "0 examples to train on")
+    write(tmp_path / "validation.jsonl", LINES)
+    refused(tmp_path, "nothing for train and validation")
+
+
+def test_what_makes_a_score_mean_less_is_said(tmp_path: Path, capsys) -> None:
+    answers = ["  indented", "yes\n", "a\u200bb", *["yes"] * 20]
+    rows = [{"prompt": f"q{n}", "answer": answer} for n, answer in enumerate(answers)]
+    rows += [{"prompt": "q3", "answer": "yes"}, {"prompt": "q4", "answer": "no"}]
+    load_domain(write(tmp_path / "mine.jsonl", lines(rows)))
+    told = capsys.readouterr().out
+    assert "2 of 25 answers begin or end with blanks" in told
+    assert "the commonest answer of test, 'yes', is right for 100 %" in told
+    assert "1 items stand there once more" in told
+    assert "1 prompts have different answers" in told
+    assert "1 items hold characters that cannot be seen" in told
+
+
+def test_of_what_ships_nothing_is_said(capsys) -> None:
+    for name in DOMAINS:
+        load_domain(name)
+    assert capsys.readouterr().out == ""
+
+
+# Faults
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "parts"),
+    [
+        ("a.csv", "prompt,answer,answer\na,b,c\n", ["'answer' stands twice", "line 1 of a.csv"]),
+        ("a.csv", "prompt,Prompt,answer\na,b,c\n", ["'prompt' stands twice", "line 2"]),
+        ("a.jsonl", '{"prompt": "a", "answer": "b", "answer": "c"}', ["Line 1", "stands twice"]),
+        ("a.csv", 'prompt,answer\n"a\nb",c\n"d \\"e\\"",f\n', ["Line 4 of a.csv is not CSV", '""']),
+        (
+            "a.csv",
+            "prompt,answer\na,b,c\nd,e\nf,g,h\n",
+            ["Line 2", "first of 2 faulty rows among 3"],
+        ),
+        ("a.json", '[{"prompt": "a",\n "answer": }]', ["Line 2 of a.json is not JSON"]),
+        ("a.json", '[{"prompt": "a", "answer": "b"}, 3]', ["Item 2 of a.json is a number"]),
+        ("a.jsonl", '{"a"\n{}\n{"b"', ["Line 1", "first of 2 faulty rows among 3"]),
+        ("a.jsonl", '{"prompt": "a\\u0000", "answer": "b"}', ["prompt in line 1", "NUL"]),
+        ("a.jsonl", '{"prompt": "\\u200b\\ufeff ", "answer": "b"}', ["prompt in line 1", "empty"]),
+        ("a.jsonl", '{"id": "\\ud800", "prompt": "a", "answer": "b"}', ["id in line 1", "half a"]),
+        ("a.jsonl", lines([{"messages": said("a", "b")[:1]}]), ["is the user's", "line 1"]),
+        ("a.jsonl", lines([{"messages": "hello"}]), ["0 messages is missing"]),
+        ("a.jsonl", lines([{"messages": [*said("a", "b"), {"role": "x"}]}]), ["says null as x"]),
+        (
+            "a.jsonl",
+            lines([*ROWS, *[{"prompt": "a", "answer": None}] * 2]),
+            ["line 21", "first of 2"],
+        ),
+    ],
+)
+def test_a_fault_is_named_with_its_place(tmp_path: Path, name: str, content: str, parts) -> None:
+    refused(write(tmp_path / name, content), *parts)
+
+
+def test_faulty_tables_are_refused(tmp_path: Path) -> None:
+    text = pyarrow.array([b"\xff"], pyarrow.binary()).view(pyarrow.string())
+    for name, columns in (
+        ("twice", ["prompt", "answer", "answer"]),
+        ("bytes", ["prompt", "answer"]),
+    ):
+        table = pyarrow.table([text] * len(columns), names=columns)
+        pyarrow.parquet.write_table(table, tmp_path / f"{name}.parquet")
+    refused(tmp_path / "twice.parquet", "Multiple matches for", "answer")
+    refused(tmp_path / "bytes.parquet", "cannot be read as Parquet")
+
+
+def test_two_files_of_one_split_are_refused(tmp_path: Path) -> None:
+    write(tmp_path / "train.jsonl", LINES)
+    write(tmp_path / "train.csv", table(","))
+    refused(tmp_path, "train.csv and train.jsonl", "keep one")

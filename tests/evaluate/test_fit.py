@@ -1,0 +1,56 @@
+"""What the model cannot read is refused before anything is trained, with its number and names.
+
+pytest tests/evaluate/test_fit.py
+"""
+
+import copy
+from typing import Any, cast
+
+import pytest
+from datasets import Dataset
+
+from ftlab.base.errors import InputError
+from ftlab.datasets.load import Domain, Probe, Suite
+from ftlab.evaluate.evaluator import Evaluator
+
+PROBE = Probe("p-1", "facts", "choice", "The capital of France is", (" Paris", " Rome"), 0)
+LONG = "word " * 130
+
+
+def rows(*prompts: str, answer: str = " yes") -> Dataset:
+    return Dataset.from_list(
+        [{"id": f"i-{n}", "prompt": p, "answer": answer} for n, p in enumerate(prompts)]
+    )
+
+
+def evaluator(model, tokenizer, *, test=None, validation=None, probe=PROBE, text="A text.") -> None:
+    short = rows("a", "b")
+    domain = Domain("mine", short, validation or short, test or short)
+    Evaluator(tokenizer, domain, Suite("own", (PROBE, probe), (text,)), model)
+
+
+def test_what_fits_is_taken_to_the_last_token(tiny_gpt2, tiny_tokenizer) -> None:
+    room = len(tiny_tokenizer(" yes")["input_ids"]) + 1 + 4  # the end, and spare tokens
+    fits = "\n" * (128 - room)
+    evaluator(tiny_gpt2, tiny_tokenizer, test=rows(fits), text=LONG)  # a document has windows
+    with pytest.raises(InputError, match="1 of 1 test items do not fit the 128 tokens"):
+        evaluator(tiny_gpt2, tiny_tokenizer, test=rows(fits + "\n"))
+
+
+@pytest.mark.parametrize("split", ["validation", "test"])
+def test_items_are_counted_and_named(split: str, tiny_gpt2, tiny_tokenizer) -> None:
+    long: Any = {split: rows("a", LONG, LONG * 2)}
+    with pytest.raises(InputError, match=rf"2 of 3 {split} items.*first is i-1.*longest is i-2"):
+        evaluator(tiny_gpt2, tiny_tokenizer, **long)
+    with pytest.raises(InputError, match=r"longest answer \(i-0\) needs \d+ .*--longest"):
+        evaluator(tiny_gpt2, tiny_tokenizer, **cast(Any, {split: rows("a", "b", answer=LONG)}))
+
+
+def test_probes_and_whole_documents_too(tiny_gpt2, tiny_bart, tiny_tokenizer) -> None:
+    probe = Probe("p-2", "facts", "choice", LONG, (" Paris", " Rome"), 0)
+    with pytest.raises(InputError, match=r"2 of 4 texts of the suite own do not.*first is 'p-2'"):
+        evaluator(tiny_gpt2, tiny_tokenizer, probe=probe)
+    masked = copy.deepcopy(tiny_tokenizer)
+    masked.mask_token = masked.eos_token
+    with pytest.raises(InputError, match="1 of 1 documents of the suite own do not fit"):
+        evaluator(tiny_bart, masked, text=LONG)

@@ -1,0 +1,75 @@
+"""One start, one end: whatever a text brings along, it is read and learned with one of each.
+
+pytest tests/text/test_tidy.py
+"""
+
+from typing import Any
+
+import pytest
+from datasets import Dataset
+
+from ftlab.base.errors import InputError
+from ftlab.datasets.load import Domain
+from ftlab.evaluate.target import generate, measure_target
+from ftlab.text.requests import document_segments, item_segments, pair_segments
+from ftlab.text.segments import wrapped
+from ftlab.text.tidy import up_to, without_ends
+from ftlab.text.train_batches import encode
+
+END = "<|endoftext|>"
+ITEM = {"id": "x-1", "prompt": "The capital of France is", "answer": " Paris"}
+CHAT = ITEM | {"prompt": f"{END}The capital of France is"}
+
+
+def domain(answers: list[str]) -> Domain:
+    rows = [{"id": str(n), "prompt": f"q {n}", "answer": a} for n, a in enumerate(answers)]
+    data = Dataset.from_list(rows)
+    return Domain("mine", data, data, data)
+
+
+def test_special_tokens_stand_once_round_a_text() -> None:
+    assert wrapped([1], [5, 6]) == wrapped([1], [1, 5, 6]) == (1, 5, 6)
+    assert wrapped([1, 2], [1, 2, 5, 3], [3]) == wrapped([1, 2], [5], [3]) == (1, 2, 5, 3)
+    assert wrapped([], [5], []) == (5,) and wrapped([1], [], [1]) == (1, 1)
+
+
+def test_a_text_that_begins_with_the_start_token_gets_no_second(tiny_tokenizer, tiny_gpt2) -> None:
+    assert item_segments(tiny_tokenizer, [CHAT]) == item_segments(tiny_tokenizer, [ITEM])
+    texts = [ITEM["prompt"], CHAT["prompt"]]
+    probes = pair_segments(tiny_tokenizer, [(text, " Paris") for text in texts])
+    documents = document_segments(tiny_tokenizer, texts, 99)
+    answers = generate(tiny_gpt2, tiny_tokenizer, texts, 4)
+    for plain, chat in (probes, documents, answers):
+        assert plain == chat
+    for segment in (*probes, *documents[0], *documents[1]):
+        assert segment.context.count(0) == 1
+
+
+def test_ends_of_answers_are_taken_off_and_that_is_said(tiny_tokenizer, capsys) -> None:
+    mine = domain([" yes" + END, f" no {END}\n{END} ", " maybe"])
+    tidy = without_ends(mine, tiny_tokenizer)
+    assert tidy.test["answer"][:] == [" yes", " no", " maybe"]
+    assert capsys.readouterr().out.count("mine: 6 answers end with <|endoftext|>") == 1
+    assert without_ends(tidy, tiny_tokenizer) is tidy and not capsys.readouterr().out
+    with pytest.raises(InputError, match="answer of 0 is only"):
+        without_ends(domain([f" {END}"]), tiny_tokenizer)
+
+
+def test_an_end_inside_an_answer_is_refused_wherever_it_is_used(tiny_tokenizer, tiny_gpt2) -> None:
+    items: list[Any] = [ITEM, ITEM | {"answer": f" a{END}b"}]
+    with pytest.raises(InputError, match=r"' a<\|endoftext\|>b' holds.*1 of 2 answers"):
+        encode(items, tiny_tokenizer, loss_on="answer", limit=99)
+    with pytest.raises(InputError, match="holds the end token"):
+        measure_target(tiny_gpt2, tiny_tokenizer, items)
+
+
+def test_items_that_are_too_long_can_be_left_out(tiny_tokenizer, capsys) -> None:
+    mine = domain([" yes", " no" * 40])
+    short = up_to(mine, tiny_tokenizer, 20, None)
+    assert [len(split) for split in (short.train, short.validation, short.test)] == [1, 1, 1]
+    assert (
+        "1 of 2 test items of mine are longer than 20 tokens: left out." in capsys.readouterr().out
+    )
+    assert len(up_to(mine, tiny_tokenizer, 500, None).train) == 2
+    with pytest.raises(InputError, match="2 of 2 train items of mine are longer than 3"):
+        up_to(mine, tiny_tokenizer, 3, None)
