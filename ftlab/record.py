@@ -8,7 +8,8 @@ Plots, panels and claims read records only, so each can be drawn again without t
 Notable choices:
 - A file's name ends in a hash of what was asked for (plan, seed, model, data, device, ...), not of
   what came out: the same run saved again takes its own place, another one never does.
-- NaN is stored as null. Files are written whole or not at all.
+- NaN is stored as null. Files are written whole or not at all, and checked whole when they are
+  read: every field against its type here, and against what it follows from (`_contradictions`).
 - `compare` stands before every comparison: unequal budgets are refused unless a reason is given.
 """
 
@@ -18,14 +19,18 @@ import importlib.metadata
 import json
 import platform
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, ConfigDict, Field
 
 from ftlab.base.errors import InputError
-from ftlab.base.jsonfile import plain, read_json, write_json
+from ftlab.base.jsonfile import AGAIN, Damaged, plain, read_as, write_json
+from ftlab.form import Count, Curve, Measurement, PlanFields
 
 TOKENS_APART = 0.05
 """Runs of equally many examples may differ by this share in tokens: other seeds, other texts."""
@@ -46,7 +51,9 @@ IDENTITY = (
 @dataclass(frozen=True)
 class Record:
     """One run. Every field is made plain (see `ftlab.base.jsonfile`), so equality survives the
-    disk."""
+    disk; the types are those that a file is held to."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     name: str
     """What a plot calls it; unique among the runs that are compared."""
@@ -62,7 +69,7 @@ class Record:
     """Of the training items (`rows_checksum`)."""
     suite: str
     """What retention was asked of."""
-    plan: dict[str, Any]
+    plan: PlanFields
     """The Plan, as a dict."""
     seed: int
     """As in the plan."""
@@ -74,17 +81,17 @@ class Record:
     """Of what computed it (`versions`)."""
     command: str
     """What makes the run again."""
-    trainable: int
+    trainable: Count
     """Weights that could move."""
-    total: int
+    total: Count
     """All weights."""
-    budget: dict[str, int]
+    budget: dict[str, Count]
     """{"examples", "tokens", "steps"} seen (`budget`)."""
-    curve: list[dict[str, Any]]
+    curve: Curve
     """Every Step, as a dict."""
-    baseline: dict[str, Any]
+    baseline: Measurement
     """Full measurement before."""
-    final: dict[str, Any]
+    final: Measurement
     """Full measurement after."""
     seconds: float | None
     """Of the run, measuring included."""
@@ -94,7 +101,7 @@ class Record:
     """All that the method was (`extra["method"]`), and what else was asked for."""
     suite_checksum: str = ""
     """Of every question that was asked, on the way and at the end."""
-    schema: int = SCHEMA
+    schema: Annotated[int, Field(ge=1, le=SCHEMA)] = SCHEMA
     """Which fields there are (`SCHEMA`)."""
 
     def __post_init__(self) -> None:
@@ -149,38 +156,51 @@ def save(record: Record, folder: str | Path) -> Path:
 
 
 def load(path: str | Path) -> Record:
-    """Read a record. Raises InputError, naming the file, when it is missing or damaged."""
-    stored = read_json(Path(path))
-    stored = {"schema": 1, "suite_checksum": ""} | stored
-    if isinstance(stored["schema"], int) and stored["schema"] > SCHEMA:
-        raise InputError(
-            f"{path} was written by a newer ftlab (schema {stored['schema']}, and this one reads "
-            f"up to {SCHEMA}); update ftlab."
-        )
-    names = {f.name for f in dataclasses.fields(Record)}
-    if wrong := sorted(names ^ stored.keys()):
-        raise InputError(
-            f"{path} is not a record of a run ({', '.join(wrong)} missing or unknown); "
-            "make it again or delete it."
-        )
-    for name, kind in _KINDS.items():
-        if not isinstance(stored[name], kind):
+    """Read a record. Raises InputError, naming the file, when it is missing, damaged or newer."""
+    try:
+        found: Record = read_as(_STORED, Path(path))
+    except Damaged as error:
+        if error.wrong.get(("schema",)) == "less_than_equal":
             raise InputError(
-                f"{path} is damaged ({name} is a {type(stored[name]).__name__}); "
-                "make it again or delete it."
-            )
-    if stored["schema"] < 3:
-        steps = [step.get("measured") for step in stored["curve"]]
-        for measured in (stored["baseline"], stored["final"], *steps):
-            if measured and "kept" in measured:
-                measured |= retention(measured["kept"])
-    return Record(**stored)
+                f"{path} was written by a newer ftlab, and this one reads up to schema {SCHEMA}; "
+                "update ftlab."
+            ) from None
+        raise
+    if fault := next(_contradictions(found), None):
+        raise InputError(f"{path} is damaged ({fault}); {AGAIN}.")
+    return found
 
 
-_KINDS = dict.fromkeys(("name", "method", "model", "domain", "suite"), str) | {
-    "schema": int, "plan": dict, "budget": dict, "curve": list, "baseline": dict, "final": dict,
-    "extra": dict,
-}  # fmt: skip
+def _older(stored: Any) -> Any:
+    """With the fields that the first schema did not have."""
+    return {"schema": 1, "suite_checksum": ""} | stored if isinstance(stored, dict) else stored
+
+
+_STORED = Annotated[Record, BeforeValidator(_older)]
+
+
+def _contradictions(record: Record) -> Iterator[str]:
+    """Where two fields do not agree. What older records count otherwise is counted anew."""
+    for place, measured in _measurements(record):
+        counted = retention(measured["kept"])
+        if record.schema < 3:
+            measured |= counted
+        elif counted != {name: measured.get(name) for name in counted}:
+            yield f"{place}: retention does not follow from kept"
+    if record.budget != budget(record.curve):
+        yield "the budget is not that of the curve"
+    if record.seed != record.plan.get("seed", record.seed):
+        yield "the seed is not that of the plan"
+    if any(later["step"] <= step["step"] for step, later in pairwise(record.curve)):
+        yield "the curve's steps are not in order"
+
+
+def _measurements(record: Record) -> Iterator[tuple[str, dict[str, Any]]]:
+    yield "baseline", record.baseline
+    yield "final", record.final
+    for row in record.curve:
+        if row["measured"]:
+            yield f"step {row['step']}", row["measured"]
 
 
 def load_all(folder: str | Path) -> list[Record]:
@@ -188,6 +208,23 @@ def load_all(folder: str | Path) -> list[Record]:
     if not Path(folder).is_dir():
         raise InputError(f"{folder} is no folder of records; check the path.")
     return [load(path) for path in sorted(Path(folder).glob("*.json"))]
+
+
+def readable(paths: Iterable[Path], *, named: bool = False) -> tuple[list[Record], list[str]]:
+    """The records that can be read, by file name, and a sentence for each other.
+
+    `named`: each must have the name that `save` gave it, so that no run is there twice.
+    """
+    found, left_out = [], []
+    for path in sorted(paths):
+        try:
+            one = load(path)
+            if named and path.name != one.file_name:
+                raise InputError(f"{path} should be called {one.file_name}; is it a copy?")
+            found.append(one)
+        except InputError as error:
+            left_out.append(str(error))
+    return found, left_out
 
 
 def budget(curve: Sequence[Any]) -> dict[str, int]:

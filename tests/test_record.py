@@ -5,6 +5,7 @@ import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,9 +19,19 @@ from ftlab.base.jsonfile import plain, read_json, write_json
 from ftlab.plan import Plan, Step
 from ftlab.record import Record, compare, load, load_all, rows_checksum, save, versions
 
+
+def measured(score: float, left: float, **more: Any) -> dict[str, Any]:
+    """A measurement with one skill."""
+    return {
+        "target_score": score, "held_score": None, "target_loss": 2.0 - score, "general_loss": 1.0,
+        "skills": {"facts": left}, "kept": {"facts": left}, "retention": left,
+        "least_retained": left, "learned": score, "forgotten": 1 - left, **more,
+    }  # fmt: skip
+
+
 CURVE = [
-    Step(0, None, 0.0, 0, 0, None, 0.0, {"target_score": 0.0, "retention": 1.0}),
-    Step(1, 2.5, 1e-3, 500, 16, 1.2, 0.3, {"target_score": 0.95, "retention": 0.4}),
+    Step(0, None, 0.0, 0, 0, None, 0.0, measured(0.0, 1.0)),
+    Step(1, 2.5, 1e-3, 500, 16, 1.2, 0.3, measured(0.95, 0.4)),
 ]
 RECORD = Record(
     name="full, lr 1e-3",
@@ -40,8 +51,8 @@ RECORD = Record(
     total=10,
     budget=records.budget(CURVE),
     curve=CURVE,  # type: ignore[arg-type]  # Steps are made plain
-    baseline={"facts": {"accuracy": 0.98, "chance": 0.25}},
-    final={"facts": {"accuracy": math.nan, "chance": 0.25}},
+    baseline=measured(0.0, 1.0, chance={"facts": 0.25}),
+    final=measured(0.95, 0.4, bits_per_byte=math.nan),
     seconds=12.5,
     peak_memory=10**9,
 )
@@ -51,14 +62,24 @@ VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
     max_leaves=12,
 )
-ROWS = st.lists(st.dictionaries(st.text(), VALUES, max_size=3), max_size=4)
+SHARES = st.floats(0, 1)
+MORE = st.dictionaries(st.sampled_from(["fields", "n", "intervals"]), VALUES, max_size=2)
+MEASURED = st.builds(lambda a, b, more: measured(a, b) | more, SHARES, SHARES, MORE)
+LOSSES = st.floats(0, 99) | st.none()
+CURVES = st.builds(
+    lambda loss, found, first: [
+        Step(0, None, 0.0, 0, 0, None, 0.0, first),
+        Step(1, loss, 1e-3, 500, 16, loss, 0.3, found),
+    ],
+    LOSSES, st.none() | MEASURED, MEASURED,
+)  # fmt: skip
 FIELDS = {
     "name": st.text(),
-    "plan": st.dictionaries(st.text(), VALUES, max_size=4),
-    "seed": st.integers(),
-    "curve": ROWS,
-    "baseline": st.dictionaries(st.text(), VALUES, max_size=4),
+    "curve": CURVES,
+    "baseline": MEASURED,
+    "final": MEASURED,
     "seconds": st.floats() | st.none(),
+    "peak_memory": st.integers(0) | st.none(),
     "extra": st.dictionaries(st.text(), VALUES, max_size=4),
 }
 
@@ -80,7 +101,7 @@ def test_round_trip(tmp_path: Path, changes: dict):
 
 def test_not_a_number_becomes_null(tmp_path):
     path = save(RECORD, tmp_path)
-    assert json.loads(path.read_text())["final"]["facts"]["accuracy"] is None
+    assert json.loads(path.read_text())["final"]["bits_per_byte"] is None
     assert "NaN" not in path.read_text()
 
 
@@ -110,8 +131,8 @@ def test_plain_takes_numbers_of_any_library(tmp_path):
 
 def test_same_run_takes_its_own_place(tmp_path):
     first = save(RECORD, tmp_path)
-    again = save(dataclasses.replace(RECORD, seconds=3.0, final={"facts": {}}), tmp_path)
-    other = save(dataclasses.replace(RECORD, seed=1), tmp_path)
+    again = save(dataclasses.replace(RECORD, seconds=3.0, final=measured(0.5, 0.5)), tmp_path)
+    other = save(dataclasses.replace(RECORD, seed=1, plan=RECORD.plan | {"seed": 1}), tmp_path)
     assert first == again != other
     assert first.name.startswith("full-lr-1e-3-")
     assert [record.seed for record in load_all(tmp_path)].count(1) == 1 and len(
@@ -132,8 +153,8 @@ def test_failed_write_keeps_the_old_file(tmp_path, monkeypatch):
     [
         ("", "cannot be read"),
         ('{"name": "x"', "cannot be read"),
-        ("[1, 2]", "no JSON object"),
-        ('{"name": "x"}', "not a record of a run"),
+        ("[1, 2]", "damaged or something else"),
+        ('{"name": "x"}', "method: Field required"),
         ("[" * 100_000, "cannot be read"),
         (b"\xff\xfe", "cannot be read"),
     ],
@@ -146,12 +167,82 @@ def test_damaged_file_is_named(tmp_path, text, said):
             read(path)
 
 
-def test_wrong_types_and_missing_files_are_told(tmp_path):
+def change(record: dict, place: str, value: Any) -> None:
+    *above, last = place.split(".")
+    inside: Any = record
+    for name in above:
+        inside = inside[int(name) if name.isdigit() else name]
+    inside[last] = value
+
+
+CHANGES = [
+    ("curve", 3, "curve"),
+    ("curve", [], "curve: List should have at least 1"),
+    ("curve", [1, 2], "curve.0"),
+    ("curve.1.loss", "x", "curve.1.loss"),
+    ("curve.1.measured.target_score", 7, "curve.1.measured.target_score"),
+    ("final.retention", "x", "final.retention"),
+    ("final.retention", 0.9, "final: retention does not follow from kept"),
+    ("final.kept", {"facts": -1}, "final.kept.facts"),
+    ("final", {"target_score": 1.0}, "final.held_score"),
+    ("baseline", None, "baseline"),
+    ("seed", "x", "seed"),
+    ("seed", True, "seed"),
+    ("seed", 1, "the seed is not that of the plan"),
+    ("seconds", "12", "seconds"),
+    ("seconds", math.inf, "seconds"),
+    ("plan.lr", -1, "plan: lr=-1"),
+    ("plan.magic", 1, "plan: a plan has no magic"),
+    ("trainable", -1, "trainable"),
+    ("budget.examples", 17, "the budget is not that of the curve"),
+    ("curve.0.step", 2, "the curve's steps are not in order"),
+    ("schema", 0, "schema"),
+    ("schema", "3", "schema"),
+    ("more", 1, "more"),
+]
+
+
+@pytest.mark.parametrize(("place", "value", "said"), CHANGES)
+def test_what_a_record_cannot_hold_is_named_with_its_place(tmp_path, place, value, said):
     path = save(RECORD, tmp_path)
     stored = json.loads(path.read_text())
-    path.write_text(json.dumps({**stored, "curve": 3}))
-    with pytest.raises(InputError, match=r"damaged \(curve is a int\)"):
+    change(stored, place, value)
+    path.write_text(json.dumps(stored))
+    with pytest.raises(InputError, match=rf"{path.name} is damaged.*\({said}") as caught:
         load(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_newer_record_is_called_newer(tmp_path):
+    path = save(RECORD, tmp_path)
+    stored = json.loads(path.read_text()) | {"schema": records.SCHEMA + 1, "field_of_then": 1}
+    path.write_text(json.dumps(stored))
+    with pytest.raises(InputError, match=r"newer ftlab.*up to schema 3; update ftlab") as caught:
+        load(path)
+    assert "damaged" not in str(caught.value)
+
+
+def test_the_rest_of_a_folder_can_be_read(tmp_path):
+    good = save(RECORD, tmp_path)
+    (tmp_path / "a.json").write_text("{")
+    (tmp_path / "copy.json").write_text(good.read_text())
+    found, left_out = records.readable(tmp_path.glob("*.json"), named=True)
+    assert found == [RECORD] and len(left_out) == 2
+    assert "a.json cannot be read" in left_out[0] and "is it a copy?" in left_out[1]
+    assert len(records.readable(tmp_path.glob("*.json"))[0]) == 2
+
+
+def test_what_the_first_schema_lacked_is_filled_in_and_counted_anew(tmp_path):
+    path = save(RECORD, tmp_path)
+    stored = json.loads(path.read_text())
+    del stored["schema"], stored["suite_checksum"]
+    stored["final"] |= {"kept": {"facts": 1.5, "grammar": 0.5}, "retention": 1.0}
+    path.write_text(json.dumps(stored))
+    found = load(path)
+    assert (found.schema, found.suite_checksum, found.retained) == (1, "", 0.75)
+
+
+def test_missing_files_are_told(tmp_path):
     with pytest.raises(InputError, match="does not exist"):
         load(tmp_path / "none.json")
     with pytest.raises(InputError, match="no folder of records"):

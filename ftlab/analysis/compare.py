@@ -30,8 +30,8 @@ from typing import Any
 import pandas as pd
 
 from ftlab import record as records
+from ftlab.analysis.shipped import read_shipped, say_left_out
 from ftlab.base.errors import InputError
-from ftlab.base.paths import data_dir
 from ftlab.evaluate.intervals import Interval, paired_difference
 from ftlab.evaluate.retention import retained
 from ftlab.plan import rate_text
@@ -65,8 +65,11 @@ class Setting:
         return self.runs[0].plan["lr"]
 
     def values(self, key: str) -> list[float]:
-        """A value of the final measurement, seed by seed."""
-        return [run.final[key] for run in self.runs]
+        """A value of the final measurement, seed by seed. InputError where a run has none."""
+        found = [run.final.get(key) for run in self.runs]
+        if None in found:
+            raise InputError(f"A run of '{self.name}' measured no {key}; leave the setting out.")
+        return found
 
     def mean(self, key: str) -> float:
         """The mean over seeds."""
@@ -79,9 +82,13 @@ class Setting:
 
 
 def shipped(size: str) -> list[records.Record]:
-    """The recorded runs of a size (nano, laptop) that came with the workbook; maybe none."""
-    folder = data_dir() / "records" / size
-    return records.load_all(folder) if folder.is_dir() else []
+    """The recorded runs of a size (nano, laptop) that came with the workbook; maybe none.
+
+    What is damaged is left out, and a line says so.
+    """
+    found, left_out = read_shipped(size)
+    say_left_out(left_out)
+    return found
 
 
 def settings(runs: Iterable[Any], *, domain: str = "clinic") -> list[Setting]:
@@ -129,7 +136,8 @@ def at_loss(run: Any, loss: float, key: str = "forgotten") -> float | None:
     None if it never is. Losses in nats per token of the right answers; between two measured steps
     linear in the logarithm of the loss.
     """
-    points = [(m["target_loss"], m[key]) for step in run.curve if (m := step["measured"])]
+    both = [(m["target_loss"], m[key]) for step in run.curve if (m := step["measured"])]
+    points = [point for point in both if None not in point]
     if points and points[0][0] <= loss:
         return points[0][1]
     for (loss_0, value_0), (loss_1, value_1) in pairwise(points):
@@ -190,7 +198,8 @@ def best_at(found: Sequence[Setting], loss: float) -> dict[str, Matched]:
 
 
 def _lowest(run: Any) -> float:
-    return min(step["measured"]["target_loss"] for step in run.curve if step["measured"])
+    losses = (step["measured"]["target_loss"] for step in run.curve if step["measured"])
+    return min((loss for loss in losses if loss is not None), default=math.inf)
 
 
 def common_level(found: Sequence[Setting], sweeps: Sequence[str]) -> float:

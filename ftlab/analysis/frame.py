@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 
 from ftlab import record
+from ftlab.analysis.shipped import read_shipped, say_left_out
 from ftlab.base.errors import InputError
 from ftlab.base.paths import data_dir
 
@@ -54,17 +55,14 @@ def records(folder_or_model: str | Path = "nano") -> pd.DataFrame:
     Raises InputError for a folder that does not exist or holds no records.
     """
     folder = _folder(folder_or_model)
-    rows: list[dict[str, Any]] = []
-    for path in sorted([*folder.glob("*.json"), *folder.glob("*/record.json")]):
-        try:
-            rows.append(_row(record.load(path)))
-        except InputError as error:
-            print(f"Left out: {error}")
-        except KeyError as error:
-            print(f"Left out: {path} is damaged ({error} is missing); make it again or delete it.")
-    if not rows:
+    if folder.parent == data_dir() / "records":
+        found, left_out = read_shipped(folder.name)
+    else:
+        found, left_out = record.readable([*folder.glob("*.json"), *folder.glob("*/record.json")])
+    say_left_out(left_out)
+    if not found:
         raise InputError(f"{folder} holds no records of runs; check the path.")
-    return pd.DataFrame(rows).astype(TYPES)
+    return pd.DataFrame(map(_row, found)).astype(TYPES)
 
 
 def _folder(given: str | Path) -> Path:

@@ -28,16 +28,24 @@ def claims(asked: argparse.Namespace) -> int:
     """Print what was measured, whether nano is a scale model, and the eight orders."""
     from ftlab.analysis import compare
     from ftlab.analysis.orderings import orderings
+    from ftlab.analysis.shipped import read_shipped, say_left_out
 
-    found = {size: compare.settings(compare.shipped(size)) for size in NAMES}
+    read = {size: read_shipped(size) for size in NAMES}
+    found = {size: compare.settings(runs) for size, (runs, _) in read.items()}
+    left_out = [line for _, lines in read.values() for line in lines]
     if not found["nano"]:
-        raise InputError("There are no recorded runs; get the whole repository.")
+        raise InputError(
+            f"There are no recorded runs ({len(left_out)} left out); get the whole repository."
+        )
     judged = {size: orderings(found[size]) for size in NAMES}
     if asked.json:
         rows = {size: [vars(row) for row in rows] for size, rows in judged.items()}
-        print(json.dumps({"levels": _levels(found), "orders": rows}, indent=1))
+        made = {"levels": _levels(found), "orders": rows, "left_out": left_out}
+        print(json.dumps(made, indent=1))
         return 0
-    print("\n".join([*measured(found), *scale_table(found), *orders(judged)]))
+    print("\n".join(measured(found)))
+    say_left_out(left_out)
+    print("\n".join([*scale_table(found), *orders(judged)]))
     if asked.all:
         print("\n".join(["", *matched_table(found), "", *evidence(judged)]))
         print(f"\n{attentions()}\n\n{four_bits()}")

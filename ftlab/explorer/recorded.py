@@ -9,10 +9,15 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, with_config
+from typing_extensions import TypedDict
 
 from ftlab.base.errors import InputError
+from ftlab.base.jsonfile import checked
 from ftlab.explorer.settings import Settings
+from ftlab.form import FORM, Count, Share, Shares
 from ftlab.record import retention
 
 
@@ -41,26 +46,51 @@ class Recorded:
         return 4 * self.trainable
 
 
+@with_config(FORM)
+class _Point(TypedDict):
+    target_score: Share
+    seen_score: Share | None
+    held_score: Share | None
+    target_loss: float | None
+    general_loss: float | None
+    kept: Shares
+
+
+@with_config(FORM)
+class _Measured(_Point):
+    step: Annotated[int, Field(ge=1)]
+    loss: float | None
+
+
+@with_config(FORM)
+class _Header(TypedDict):
+    kind: Literal["explorer"]
+    baseline: _Point
+
+
+@with_config(FORM)
+class _Run(TypedDict):
+    settings: Settings
+    trainable: Count
+    points: Annotated[list[_Measured], Field(min_length=1)]
+
+
 FILE = "explorer.jsonl"
-MAKE_IT = "make it with: python -m tools.data.explorer"
+MAKE_IT = "make it again: python -m tools.data.explorer"
 _MORE = ("seen_score", "held_score", "target_loss", "general_loss", "loss")
 
 
 def read(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """The header and the runs of a file; a last line that was cut off is left out.
 
-    Raises InputError where there is no file, or none of this kind.
+    Raises InputError where there is no file, or none of this kind, or a line is damaged.
     """
     if not path.is_file():
         raise InputError(f"{path} is missing; {MAKE_IT}.")
-    try:
-        header, *runs = map(json.loads, path.read_text(encoding="utf-8").split("\n")[:-1])
-    except ValueError as error:
-        raise InputError(f"{path} is damaged ({error}); delete it and make it again.") from error
-    if header.get("kind") != "explorer":
-        raise InputError(
-            f"{path} is no explorer's grid; make one with: python -m tools.data.explorer."
-        )
+    lines = path.read_bytes().split(b"\n")[:-1] or [b""]
+    for number, line in enumerate(lines, 1):
+        checked(_Header if number == 1 else _Run, line, f"Line {number} of {path}", MAKE_IT)
+    header, *runs = map(json.loads, lines)
     return header, runs
 
 

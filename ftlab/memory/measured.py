@@ -18,10 +18,14 @@ from itertools import accumulate
 from typing import Any
 
 import torch
+from pydantic import with_config
 from torch import Tensor, nn
+from typing_extensions import TypedDict
 
-from ftlab.base.jsonfile import read_json
+from ftlab.base.errors import InputError
+from ftlab.base.jsonfile import read_as
 from ftlab.base.paths import data_dir
+from ftlab.form import FORM, Count
 from ftlab.text.train_batches import Batch
 
 os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # the profiler says on stderr that it starts
@@ -66,9 +70,34 @@ def measured_on_a_card() -> list[dict[str, Any]]:
     """What `python -m tools.bench.gpu_memory` recorded: a dict a run, sizes in bytes.
 
     predicted, peak and reserved (None where it does not fit), tokens_per_second, trial {...}, ...
+    What is damaged is left out, and a line says so.
     """
-    found = [read_json(path) for path in sorted((data_dir() / "records" / "t4").glob("*.json"))]
+    found: list[dict[str, Any]] = []
+    for path in sorted((data_dir() / "records" / "t4").glob("*.json")):
+        try:
+            found.append(read_as(_OnACard, path))
+        except InputError as error:
+            print(f"Left out: {error}")
     return sorted(found, key=lambda one: (one["trial"]["model"], -one["trial"]["cap"]))
+
+
+@with_config(FORM)
+class _Trial(TypedDict):
+    model: str
+    optimizer: str
+    cap: Count
+    tight: bool
+
+
+@with_config(FORM)
+class _OnACard(TypedDict):
+    name: str
+    fits: bool
+    peak: Count | None
+    reserved: Count | None
+    predicted: Count
+    tokens_per_second: float | None
+    trial: _Trial
 
 
 def _allocations(step: Callable[[], Any]) -> list[int]:

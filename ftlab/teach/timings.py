@@ -8,7 +8,7 @@
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from ftlab.base.jsonfile import read_json, write_json
+from ftlab.base.jsonfile import read_as, write_json
 from ftlab.base.paths import data_dir
 
 
@@ -41,7 +41,7 @@ def timings(profile: str = "nano") -> dict[str, Timing]:
     file = file_of(profile)
     if not file.is_file():
         return {}
-    return {name: Timing(row["seconds"], row["cores"]) for name, row in read_json(file).items()}
+    return read_as(dict[str, Timing], file)
 
 
 def note(name: str, timing: Timing, profile: str = "nano") -> None:

@@ -1,5 +1,6 @@
 """Runs as a DataFrame: rows checked by hand. pytest tests/analysis/test_frame.py"""
 
+import json
 from dataclasses import replace
 
 import pandas as pd
@@ -8,17 +9,26 @@ import pytest
 import ftlab
 from ftlab import record
 from ftlab.analysis import compare
+from ftlab.base import checksums
 from ftlab.base.errors import InputError
+from ftlab.cli.main import main
 
+MEASURED = {
+    "target_score": 0.75, "held_score": 0.5, "target_loss": 0.5, "general_loss": 1.5,
+    "skills": {"facts": 0.8, "recall": 0.6}, "kept": {"facts": 1.0, "recall": 0.8},
+    "retention": 0.9, "least_retained": 0.8, "learned": 1.5, "forgotten": 0.25,
+}  # fmt: skip
+STEP = {
+    "step": 40, "loss": 0.5, "lr": 1e-3, "tokens": 900, "examples": 640, "grad_norm": 1.0,
+    "seconds": 12.0, "measured": MEASURED,
+}  # fmt: skip
 RUN = record.Record(
     name="full lr 0.001", method="full", model="nano-gpt2", model_checksum="a", domain="clinic",
-    data_checksum="b", suite="world", plan={"lr": 1e-3, "steps": 40, "schedule": "cosine"}, seed=2,
+    data_checksum="b", suite="world",
+    plan={"lr": 1e-3, "steps": 40, "schedule": "cosine", "seed": 2}, seed=2,
     device="cpu", precision="fp32", versions={}, command="", trainable=10, total=30,
-    budget={"examples": 640, "tokens": 900, "steps": 40}, curve=[], baseline={},
-    final={
-        "target_score": 0.75, "held_score": 0.5, "retention": 0.9, "forgotten": 0.25,
-        "skills": {"facts": 0.8, "recall": 0.6},
-    },
+    budget={"examples": 640, "tokens": 900, "steps": 40},
+    curve=[STEP], baseline=MEASURED, final=MEASURED,
     seconds=12.5, peak_memory=None,
 )  # fmt: skip
 
@@ -53,10 +63,60 @@ def test_a_damaged_record_is_named_and_left_out(tmp_path, capsys):
     record.save(RUN, tmp_path)
     record.save(replace(RUN, name="no skills", final={"target_score": 1.0}), tmp_path)
     (tmp_path / "broken.json").write_text("{")
+    newer = replace(RUN, name="of tomorrow", schema=record.SCHEMA + 1)
+    record.save(newer, tmp_path)
     assert list(ftlab.records(tmp_path)["name"]) == [RUN.name]
-    first, second = capsys.readouterr().out.splitlines()
+    first, second, third = capsys.readouterr().out.splitlines()
     assert first.startswith("Left out: ") and "broken.json cannot be read" in first
-    assert "no-skills" in second and "'retention' is missing" in second
+    assert "no-skills" in second and "final.held_score: Field required" in second
+    assert "of-tomorrow" in third and "newer ftlab" in third
+
+
+@pytest.fixture
+def data(tmp_path, monkeypatch):
+    """A data folder with three runs, all listed; the folder they lie in."""
+    folder = tmp_path / "records" / "nano"
+    for seed in range(3):
+        record.save(replace(RUN, seed=seed, plan=RUN.plan | {"seed": seed}), folder)
+    checksums.write(tmp_path)
+    monkeypatch.setenv("FTLAB_DATA", str(tmp_path))
+    return folder
+
+
+def test_what_ships_is_held_to_its_checksums(data, capsys):
+    one, two, _ = sorted(data.glob("*.json"))
+    one.write_text(one.read_text().replace('"learned": 1.5', '"learned": 1.6'))
+    record.load(one)  # a record all the same, only another
+    two.unlink()
+    record.save(replace(RUN, name="made here"), data)
+    assert len(ftlab.records("nano")) == len(compare.shipped("nano")) == 2
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 4 and all("is missing or not what CHECKSUMS lists" in x for x in lines)
+    (data.parents[1] / "CHECKSUMS").write_text("")
+    for read in (ftlab.records, compare.shipped):
+        with pytest.raises(InputError, match="CHECKSUMS is damaged, so nothing"):
+            read("nano")
+
+
+def test_a_copy_is_no_further_run_and_many_are_counted(data, capsys):
+    for name in "abcde":
+        (data / f"{name}.json").write_text(next(data.glob("full*")).read_text())
+    assert len(compare.shipped("nano")) == 3
+    lines = capsys.readouterr().out.splitlines()
+    assert "a.json should be called" in lines[0] and lines[3:] == ["Left out: 2 more."]
+
+
+def test_claims_say_what_was_left_out(data, capsys):
+    (data / "x.json").write_text("{")
+    assert main(["claims"]) == 0
+    assert "Left out: " in (out := capsys.readouterr().out) and "x.json cannot be read" in out
+    assert main(["claims", "--json"]) == 0
+    (line,) = json.loads(capsys.readouterr().out)["left_out"]
+    assert "x.json cannot be read" in line
+    for path in data.glob("full*"):
+        path.write_text("{")
+    assert main(["claims"]) == 2
+    assert "no recorded runs (4 left out)" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("given", "folder"), [("nano", "nano"), ("smollm2-135m", "laptop")])

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from yardstick import in_pictures
 
+from ftlab.base import checksums
 from ftlab.base.errors import InputError
 from ftlab.base.paths import data_dir
 from ftlab.evaluate.evaluator import Sizes
@@ -226,19 +227,55 @@ def test_a_file_of_another_base_is_not_added_to(lab: Lab, tmp_path, monkeypatch)
         list(make(path, lab=lab))
 
 
-def test_files_that_are_no_grid_are_refused(tmp_path):
+HEADER = json.dumps({"kind": "explorer", "baseline": BASELINE}) + "\n"
+RUN = json.dumps(invented(Settings(steps=20))) + "\n"
+NO_GRIDS = {
+    "empty": (b"", "Line 1 .*cannot be read"),
+    "another kind": (b'{"kind": "other"}\n', "Line 1 .*kind"),
+    "a list": (b"[1]\n", "Line 1 .*an object"),
+    "latin 1": (b"\xff\xfe{}\n", "Line 1 .*cannot be read"),
+    "no JSON": (HEADER + "{nonsense\n", "Line 2 .*cannot be read"),
+    "no run": (HEADER + '{"x": 1}\n', "Line 2 .*settings"),
+    "no number": (
+        HEADER + RUN + RUN.replace('"step": 20', '"step": "20"'),
+        "Line 3 .*points.0.step",
+    ),
+    "above 1": (HEADER + RUN.replace('"target_score": 0', '"target_score": 7'), "target_score"),
+    "no such slider": (HEADER + RUN.replace('"qv"', '"zz"'), "settings.targets"),
+    "no points": (HEADER + RUN.split('"points"')[0] + '"points": []}\n', "points"),
+    "no run yet": (HEADER, "no run yet"),
+}
+
+
+@pytest.mark.parametrize("case", NO_GRIDS)
+def test_files_that_are_no_grid_are_refused_in_a_sentence(tmp_path, case):
+    content, said = NO_GRIDS[case]
+    path = tmp_path / "explorer.jsonl"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(InputError, match=said) as caught:
+        Explorer.load(path)
+    assert "python -m tools.data.explorer" in str(caught.value)
+    assert str(caught.value).count("\n") == 0
+
+
+def test_a_whole_file_is_read_and_a_missing_one_named(tmp_path):
     path = tmp_path / "explorer.jsonl"
     with pytest.raises(InputError, match="is missing"):
         Explorer.load(path)
-    path.write_text('{"kind": "other"}\n')
-    with pytest.raises(InputError, match="no explorer's grid"):
-        Explorer.load(path)
-    path.write_text("{nonsense\n")
-    with pytest.raises(InputError, match="damaged"):
-        Explorer.load(path)
-    path.write_text('{"kind": "explorer"}\n')
-    with pytest.raises(InputError, match="no run yet"):
-        Explorer.load(path)
+    path.write_text(HEADER + RUN + RUN[:50])
+    assert len(Explorer.load(path).points) == 1
+
+
+def test_what_ships_is_held_to_its_checksum(tmp_path, monkeypatch):
+    monkeypatch.setenv("FTLAB_DATA", str(tmp_path))
+    path = tmp_path / "records" / recorded.FILE
+    path.parent.mkdir()
+    path.write_text(HEADER + RUN)
+    checksums.write(tmp_path)
+    assert Explorer.load().points
+    path.write_text(HEADER + RUN.replace('"retention": 0.9', '"retention": 0.8'))
+    with pytest.raises(InputError, match="not what CHECKSUMS lists"):
+        Explorer.load()
 
 
 # --- the file that ships --------------------------------------------------------------------------
