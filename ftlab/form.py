@@ -6,56 +6,40 @@ To who reads the code they are the plain dicts they were.
 import dataclasses
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, ConfigDict, Field, GetPydanticSchema, with_config
-from typing_extensions import TypedDict  # pydantic takes that of Python from 3.12 on
+from pydantic import AfterValidator, Field, FiniteFloat, GetPydanticSchema
+from pydantic_core import core_schema
 
 from ftlab.plan import Plan
 
 Count = Annotated[int, Field(ge=0)]
-Share = Annotated[float, Field(ge=0, le=1)]
-Shares = dict[str, Annotated[float, Field(ge=0)] | None]
-"""What was retained, by skill: more than 1 where a skill grew, None where it cannot be said."""
-FORM = ConfigDict(extra="allow", allow_inf_nan=False)
+Real = FiniteFloat | None
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+MaybeShare = Share | None
+Kept = Annotated[float, Field(ge=0, allow_inf_nan=False)] | None
+"""What was retained: more than 1 where there is more of it now, None where it cannot be said."""
 
 
-def like(kind: Any) -> Any:
-    """An annotation: a file is held to `kind`."""
-    return GetPydanticSchema(lambda _, handler: handler(kind))
+def table(**fields: Any) -> Any:
+    """Annotates a dict that has these fields, each of its kind, and may have more."""
+
+    def schema(_: Any, handler: Any) -> Any:
+        kinds = {name: handler.generate_schema(kind) for name, kind in fields.items()}
+        rows = {name: core_schema.typed_dict_field(kind) for name, kind in kinds.items()}
+        return core_schema.typed_dict_schema(rows, extra_behavior="allow")
+
+    return GetPydanticSchema(schema)
 
 
-@with_config(FORM)
-class _Measured(TypedDict):
-    """What every measurement says (`ftlab.evaluate.measures`); it may say more."""
-
-    target_score: Share
-    held_score: Share | None
-    target_loss: float | None
-    general_loss: float | None
-    skills: dict[str, Share]
-    kept: Shares
-    retention: Annotated[float, Field(ge=0)] | None
-    learned: float | None
-    forgotten: float | None
-
-
-Measurement = Annotated[dict[str, Any], like(_Measured)]
-
-
-@with_config(FORM)
-class _Row(TypedDict):
-    """A Step."""
-
-    step: Count
-    loss: float | None
-    lr: float
-    tokens: Count
-    examples: Count
-    grad_norm: float | None
-    seconds: float
-    measured: Measurement | None
-
-
-Curve = Annotated[list[dict[str, Any]], like(Annotated[list[_Row], Field(min_length=1)])]
+Measurement = Annotated[dict[str, Any], table(
+    target_score=Share, held_score=MaybeShare, target_loss=Real, general_loss=Real,
+    skills=dict[str, Share], kept=dict[str, Kept], retention=Kept, learned=Real, forgotten=Real,
+)]  # fmt: skip
+"""What `ftlab.evaluate.measures` says."""
+Row = Annotated[dict[str, Any], table(
+    step=Count, loss=Real, lr=FiniteFloat, tokens=Count, examples=Count, grad_norm=Real,
+    seconds=FiniteFloat, measured=Measurement | None,
+)]  # fmt: skip
+"""A Step."""
 
 
 def _plan(fields: dict[str, Any]) -> dict[str, Any]:

@@ -29,8 +29,8 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, ConfigDict, Field
 
 from ftlab.base.errors import InputError
-from ftlab.base.jsonfile import AGAIN, Damaged, plain, read_as, write_json
-from ftlab.form import Count, Curve, Measurement, PlanFields
+from ftlab.base.jsonfile import AGAIN, plain, read_as, write_json
+from ftlab.form import Count, Measurement, PlanFields, Row
 
 TOKENS_APART = 0.05
 """Runs of equally many examples may differ by this share in tokens: other seeds, other texts."""
@@ -87,7 +87,7 @@ class Record:
     """All weights."""
     budget: dict[str, Count]
     """{"examples", "tokens", "steps"} seen (`budget`)."""
-    curve: Curve
+    curve: Annotated[list[Row], Field(min_length=1)]
     """Every Step, as a dict."""
     baseline: Measurement
     """Full measurement before."""
@@ -101,17 +101,12 @@ class Record:
     """All that the method was (`extra["method"]`), and what else was asked for."""
     suite_checksum: str = ""
     """Of every question that was asked, on the way and at the end."""
-    schema: Annotated[int, Field(ge=1, le=SCHEMA)] = SCHEMA
+    schema: Annotated[int, Field(ge=1)] = SCHEMA
     """Which fields there are (`SCHEMA`)."""
 
     def __post_init__(self) -> None:
         for f in dataclasses.fields(self):
             object.__setattr__(self, f.name, plain(getattr(self, f.name)))
-        if missing := {"examples", "tokens", "steps"} - self.budget.keys():
-            raise InputError(
-                f"The budget of {self.name} lacks {', '.join(sorted(missing))}; "
-                "make it with ftlab.record.budget(curve)."
-            )
 
     @property
     def file_name(self) -> str:
@@ -159,33 +154,39 @@ def load(path: str | Path) -> Record:
     """Read a record. Raises InputError, naming the file, when it is missing, damaged or newer."""
     try:
         found: Record = read_as(_STORED, Path(path))
-    except Damaged as error:
-        if error.wrong.get(("schema",)) == "less_than_equal":
-            raise InputError(
-                f"{path} was written by a newer ftlab, and this one reads up to schema {SCHEMA}; "
-                "update ftlab."
-            ) from None
-        raise
+    except _Newer:
+        newer = f"{path} was written by a newer ftlab, and this one reads up to schema {SCHEMA}"
+        raise InputError(f"{newer}; update ftlab.") from None
     if fault := next(_contradictions(found), None):
         raise InputError(f"{path} is damaged ({fault}); {AGAIN}.")
     return found
 
 
-def _older(stored: Any) -> Any:
+class _Newer(Exception):
+    pass
+
+
+def _of_now(stored: Any) -> Any:
     """With the fields that the first schema did not have."""
-    return {"schema": 1, "suite_checksum": ""} | stored if isinstance(stored, dict) else stored
+    if not isinstance(stored, dict):
+        return stored
+    stored = {"schema": 1, "suite_checksum": ""} | stored
+    if isinstance(stored["schema"], int) and stored["schema"] > SCHEMA:
+        raise _Newer
+    return stored
 
 
-_STORED = Annotated[Record, BeforeValidator(_older)]
+_STORED = Annotated[Record, BeforeValidator(_of_now)]
 
 
 def _contradictions(record: Record) -> Iterator[str]:
     """Where two fields do not agree. What older records count otherwise is counted anew."""
-    for place, measured in _measurements(record):
+    told = [(f"step {row['step']}", row["measured"]) for row in record.curve if row["measured"]]
+    for place, measured in [("baseline", record.baseline), ("final", record.final), *told]:
         counted = retention(measured["kept"])
         if record.schema < 3:
             measured |= counted
-        elif counted != {name: measured.get(name) for name in counted}:
+        elif not counted.items() <= measured.items():
             yield f"{place}: retention does not follow from kept"
     if record.budget != budget(record.curve):
         yield "the budget is not that of the curve"
@@ -193,21 +194,6 @@ def _contradictions(record: Record) -> Iterator[str]:
         yield "the seed is not that of the plan"
     if any(later["step"] <= step["step"] for step, later in pairwise(record.curve)):
         yield "the curve's steps are not in order"
-
-
-def _measurements(record: Record) -> Iterator[tuple[str, dict[str, Any]]]:
-    yield "baseline", record.baseline
-    yield "final", record.final
-    for row in record.curve:
-        if row["measured"]:
-            yield f"step {row['step']}", row["measured"]
-
-
-def load_all(folder: str | Path) -> list[Record]:
-    """Every record (*.json) in `folder`, by file name. Raises InputError as `load` does."""
-    if not Path(folder).is_dir():
-        raise InputError(f"{folder} is no folder of records; check the path.")
-    return [load(path) for path in sorted(Path(folder).glob("*.json"))]
 
 
 def readable(paths: Iterable[Path], *, named: bool = False) -> tuple[list[Record], list[str]]:
@@ -225,6 +211,13 @@ def readable(paths: Iterable[Path], *, named: bool = False) -> tuple[list[Record
         except InputError as error:
             left_out.append(str(error))
     return found, left_out
+
+
+def load_all(folder: str | Path) -> list[Record]:
+    """Every record (*.json) in `folder`, by file name. Raises InputError as `load` does."""
+    if not Path(folder).is_dir():
+        raise InputError(f"{folder} is no folder of records; check the path.")
+    return [load(path) for path in sorted(Path(folder).glob("*.json"))]
 
 
 def budget(curve: Sequence[Any]) -> dict[str, int]:

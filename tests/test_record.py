@@ -153,7 +153,7 @@ def test_failed_write_keeps_the_old_file(tmp_path, monkeypatch):
     [
         ("", "cannot be read"),
         ('{"name": "x"', "cannot be read"),
-        ("[1, 2]", "damaged or something else"),
+        ("[1, 2]", "damaged or another kind"),
         ('{"name": "x"}', "method: Field required"),
         ("[" * 100_000, "cannot be read"),
         (b"\xff\xfe", "cannot be read"),
@@ -195,6 +195,7 @@ CHANGES = [
     ("plan.magic", 1, "plan: a plan has no magic"),
     ("trainable", -1, "trainable"),
     ("budget.examples", 17, "the budget is not that of the curve"),
+    ("budget", {"tokens": 500}, "the budget is not that of the curve"),
     ("curve.0.step", 2, "the curve's steps are not in order"),
     ("schema", 0, "schema"),
     ("schema", "3", "schema"),
@@ -247,8 +248,6 @@ def test_missing_files_are_told(tmp_path):
         load(tmp_path / "none.json")
     with pytest.raises(InputError, match="no folder of records"):
         load_all(tmp_path / "none")
-    with pytest.raises(InputError, match="lacks examples, steps"):
-        dataclasses.replace(RECORD, budget={"tokens": 3})
 
 
 # --- fair or refused ------------------------------------------------------------------------------

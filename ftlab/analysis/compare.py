@@ -30,7 +30,7 @@ from typing import Any
 import pandas as pd
 
 from ftlab import record as records
-from ftlab.analysis.shipped import read_shipped, say_left_out
+from ftlab.analysis.frame import read_shipped, say_left_out
 from ftlab.base.errors import InputError
 from ftlab.evaluate.intervals import Interval, paired_difference
 from ftlab.evaluate.retention import retained

@@ -7,13 +7,14 @@
 A folder of your own is one that `ftlab.keep` stored runs in, or that you saved records to.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from ftlab import record
-from ftlab.analysis.shipped import read_shipped, say_left_out
+from ftlab.base import checksums
 from ftlab.base.errors import InputError
 from ftlab.base.paths import data_dir
 
@@ -63,6 +64,28 @@ def records(folder_or_model: str | Path = "nano") -> pd.DataFrame:
     if not found:
         raise InputError(f"{folder} holds no records of runs; check the path.")
     return pd.DataFrame(map(_row, found)).astype(TYPES)
+
+
+def read_shipped(size: str) -> tuple[list[record.Record], list[str]]:
+    """The recorded runs of a size (nano, laptop), by file name, and a sentence for each other.
+
+    Others are damaged, missing, newer than this ftlab, or not what CHECKSUMS lists.
+    """
+    folder = data_dir() / "records" / size
+    if not folder.is_dir():
+        return [], []
+    harmed = [data_dir() / name for name in checksums.damaged(data_dir(), f"records/{size}/")]
+    told = "is missing or not what CHECKSUMS lists; get it from the repository (git checkout)."
+    found, left_out = record.readable(set(folder.glob("*.json")) - set(harmed), named=True)
+    return found, [*(f"{path} {told}" for path in harmed), *left_out]
+
+
+def say_left_out(left_out: Sequence[str], most: int = 3) -> None:
+    """Print what was left out, and how many more there are of its kind."""
+    for line in left_out[:most]:
+        print(f"Left out: {line}")
+    if len(left_out) > most:
+        print(f"Left out: {len(left_out) - most} more.")
 
 
 def _folder(given: str | Path) -> Path:

@@ -5,14 +5,14 @@ back from a file unchanged, so plain(x) == read_json(write_json(path, x)). NaN a
 become None, since JSON has no word for them and `null` is honest: nothing was measured.
 """
 
-import dataclasses
 import json
-import math
-import os
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import to_jsonable_python
 
 from ftlab.base.errors import InputError
 from ftlab.base.files import whole
@@ -25,23 +25,15 @@ def plain(value: Any) -> Any:
 
     Raises TypeError for what has no such form (a model, say).
     """
-    if value is None or isinstance(value, str | bool):
-        return value
-    if isinstance(value, int):
-        return int(value)  # IntEnum and the like
-    if isinstance(value, float):
-        return float(value) if math.isfinite(value) else None
+    return to_jsonable_python(value, inf_nan_mode="null", fallback=_of_a_library)
+
+
+def _of_a_library(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
-    if isinstance(value, os.PathLike):
-        return os.fspath(value)
-    if (to_list := getattr(value, "tolist", None)) is not None:  # arrays of numpy and torch
-        return plain(to_list())
-    raise TypeError(f"{type(value).__name__} has no plain form")
+        return dict(value)
+    if (to_list := getattr(value, "tolist", None)) is None:  # arrays of numpy and torch have it
+        raise TypeError(f"{type(value).__name__} has no plain form")
+    return to_list()
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> Path:
@@ -86,33 +78,16 @@ def read_as(kind: Any, path: Path) -> Any:
 def checked(kind: Any, text: bytes, where: object, cure: str = AGAIN) -> Any:
     """JSON text as `kind`: a dataclass, a TypedDict, dict[str, int] ... No type is converted.
 
-    Raises Damaged, which names `where`, the first field that is wrong, and the cure.
+    Raises InputError, which names `where`, the first place in it that is wrong, and the cure.
     """
-    from pydantic import ValidationError
-
     try:
         return _adapter(kind).validate_json(text, strict=True)
     except ValidationError as error:
-        faults = error.errors(include_url=False, include_input=False)
-        raise Damaged(where, faults, cure) from None
+        first = error.errors(include_url=False, include_input=False)[0]
+        said = "cannot be read" if first["type"] == "json_invalid" else "is damaged or another kind"
+        why = ": ".join(filter(None, [".".join(map(str, first["loc"])), first["msg"]]))
+        why = why.replace("Value error, ", "")
+        raise InputError(f"{where} {said} ({why}); {cure}.") from None
 
 
-class Damaged(InputError):
-    """Stored data that is not what it should be; `wrong` maps places in it to pydantic's words."""
-
-    def __init__(self, where: object, faults: Any, cure: str) -> None:
-        """`faults`: pydantic's list of errors."""
-        self.wrong = {fault["loc"]: fault["type"] for fault in faults}
-        first = faults[0]
-        place, what = ".".join(map(str, first["loc"])), first["msg"].removeprefix("Value error, ")
-        why = f"{place}: {what}" if place else what
-        text = first["type"] == "json_invalid"
-        said = "cannot be read" if text else "is damaged or something else"
-        super().__init__(f"{where} {said} ({why}); {cure}.")
-
-
-@cache
-def _adapter(kind: Any) -> Any:
-    from pydantic import TypeAdapter
-
-    return TypeAdapter(kind)
+_adapter = cache(TypeAdapter)

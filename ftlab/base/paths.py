@@ -38,8 +38,6 @@ def cache_dir() -> Path:
         path = Path(base).expanduser() / "ftlab"
         path.mkdir(parents=True, exist_ok=True)
     except (OSError, RuntimeError) as error:  # RuntimeError: nobody knows where ~ is
-        raise InputError(
-            f"The cache folder {base}/ftlab cannot be made ({first_line(error)}); "
-            "set FTLAB_CACHE to a folder that can be written."
-        ) from error
+        cure = "set FTLAB_CACHE to a folder that can be written"
+        raise InputError(f"{base}/ftlab cannot be made ({first_line(error)}); {cure}.") from error
     return path

@@ -27,8 +27,8 @@ def add_claims(parser: argparse.ArgumentParser) -> None:
 def claims(asked: argparse.Namespace) -> int:
     """Print what was measured, whether nano is a scale model, and the eight orders."""
     from ftlab.analysis import compare
+    from ftlab.analysis.frame import read_shipped, say_left_out
     from ftlab.analysis.orderings import orderings
-    from ftlab.analysis.shipped import read_shipped, say_left_out
 
     read = {size: read_shipped(size) for size in NAMES}
     found = {size: compare.settings(runs) for size, (runs, _) in read.items()}

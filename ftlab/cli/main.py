@@ -108,10 +108,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     def do(asked: argparse.Namespace) -> int:
         vars(asked).update(vars(parse(sys.argv[1:] if argv is None else argv)))
-        if asked.command is None:
-            parser()[0].print_help()
-            return 0
-        return asked.do(asked)
+        return asked.do(asked) if asked.command else parser()[0].print_help() or 0
 
     return guarded(do, argparse.Namespace())
 

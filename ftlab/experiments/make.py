@@ -92,7 +92,9 @@ def run_grid(
     """
     from ftlab.lab.lab import open_lab
 
-    have = {record.name for record in records.load_all(folder)} if folder.is_dir() else set()
+    found, damaged = records.readable(folder.glob("*.json"))
+    yield from (f"Left out: {line}" for line in damaged)
+    have = {record.name for record in found}
     mine = choose(name, model, only)[part[0] :: part[1]]
     missing = [point for point in mine if point.name not in have][:most]
     labs: dict[tuple[str, object], Lab] = {}

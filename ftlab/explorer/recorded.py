@@ -11,13 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, with_config
-from typing_extensions import TypedDict
+from pydantic import Field
 
 from ftlab.base.errors import InputError
 from ftlab.base.jsonfile import checked
 from ftlab.explorer.settings import Settings
-from ftlab.form import FORM, Count, Share, Shares
+from ftlab.form import Count, Kept, MaybeShare, Real, Share, table
 from ftlab.record import retention
 
 
@@ -46,35 +45,15 @@ class Recorded:
         return 4 * self.trainable
 
 
-@with_config(FORM)
-class _Point(TypedDict):
-    target_score: Share
-    seen_score: Share | None
-    held_score: Share | None
-    target_loss: float | None
-    general_loss: float | None
-    kept: Shares
-
-
-@with_config(FORM)
-class _Measured(_Point):
-    step: Annotated[int, Field(ge=1)]
-    loss: float | None
-
-
-@with_config(FORM)
-class _Header(TypedDict):
-    kind: Literal["explorer"]
-    baseline: _Point
-
-
-@with_config(FORM)
-class _Run(TypedDict):
-    settings: Settings
-    trainable: Count
-    points: Annotated[list[_Measured], Field(min_length=1)]
-
-
+_MEASURED: Any = {
+    "target_score": Share, "seen_score": MaybeShare, "held_score": MaybeShare,
+    "target_loss": Real, "general_loss": Real, "kept": dict[str, Kept],
+}  # fmt: skip
+_BASE = Annotated[dict, table(**_MEASURED)]
+_HEADER = Annotated[dict, table(kind=Literal["explorer"], baseline=_BASE)]
+_POINT = Annotated[dict, table(**_MEASURED, step=Annotated[int, Field(ge=1)], loss=Real)]
+_POINTS = Annotated[list[_POINT], Field(min_length=1)]
+_RUN = Annotated[dict, table(settings=Settings, trainable=Count, points=_POINTS)]
 FILE = "explorer.jsonl"
 MAKE_IT = "make it again: python -m tools.data.explorer"
 _MORE = ("seen_score", "held_score", "target_loss", "general_loss", "loss")
@@ -89,7 +68,7 @@ def read(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         raise InputError(f"{path} is missing; {MAKE_IT}.")
     lines = path.read_bytes().split(b"\n")[:-1] or [b""]
     for number, line in enumerate(lines, 1):
-        checked(_Header if number == 1 else _Run, line, f"Line {number} of {path}", MAKE_IT)
+        checked(_HEADER if number == 1 else _RUN, line, f"Line {number} of {path}", MAKE_IT)
     header, *runs = map(json.loads, lines)
     return header, runs
 

@@ -18,14 +18,11 @@ from itertools import accumulate
 from typing import Any
 
 import torch
-from pydantic import with_config
 from torch import Tensor, nn
-from typing_extensions import TypedDict
 
-from ftlab.base.errors import InputError
-from ftlab.base.jsonfile import read_as
+from ftlab.base.checksums import damaged
+from ftlab.base.jsonfile import read_json
 from ftlab.base.paths import data_dir
-from ftlab.form import FORM, Count
 from ftlab.text.train_batches import Batch
 
 os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # the profiler says on stderr that it starts
@@ -72,32 +69,12 @@ def measured_on_a_card() -> list[dict[str, Any]]:
     predicted, peak and reserved (None where it does not fit), tokens_per_second, trial {...}, ...
     What is damaged is left out, and a line says so.
     """
-    found: list[dict[str, Any]] = []
-    for path in sorted((data_dir() / "records" / "t4").glob("*.json")):
-        try:
-            found.append(read_as(_OnACard, path))
-        except InputError as error:
-            print(f"Left out: {error}")
+    harmed = [data_dir() / name for name in damaged(data_dir(), "records/t4/")]
+    for path in harmed:
+        print(f"Left out: {path} is missing or not what CHECKSUMS lists.")
+    paths = set((data_dir() / "records" / "t4").glob("*.json")) - set(harmed)
+    found = [read_json(path) for path in sorted(paths)]
     return sorted(found, key=lambda one: (one["trial"]["model"], -one["trial"]["cap"]))
-
-
-@with_config(FORM)
-class _Trial(TypedDict):
-    model: str
-    optimizer: str
-    cap: Count
-    tight: bool
-
-
-@with_config(FORM)
-class _OnACard(TypedDict):
-    name: str
-    fits: bool
-    peak: Count | None
-    reserved: Count | None
-    predicted: Count
-    tokens_per_second: float | None
-    trial: _Trial
 
 
 def _allocations(step: Callable[[], Any]) -> list[int]:

@@ -1,18 +1,23 @@
-"""A run's tensors on disk, and the checksums by which a run is known again.
+"""A run on disk: its tensors, checkpoint.json, and the checksums by which a run is known again.
 
     weight/<name>, exp_avg/<name>, ...    every trainable parameter, and the optimiser's state of it
 
 Notable choices:
 - safetensors only: nothing in it can run code.
 - No random state is stored, for every step draws from its own seed.
-- A file is whole or absent (`ftlab.base.files`); whether it is what was written, its checksum says.
+- A file is whole or absent (`ftlab.base.files`). What is stored is used only as it was written:
+  checkpoint.json carries the checksums of the tensors, of a record beside it, and of itself.
 
 Run the tests: pytest tests/train/test_checkpoint.py
 """
 
 import hashlib
 import json
+import os
 import shutil
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +26,46 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from ftlab.base.checksums import sha256
 from ftlab.base.errors import InputError
 from ftlab.base.files import whole
+from ftlab.base.jsonfile import plain, read_json
+from ftlab.plan import Step
+from ftlab.record import rows_checksum
 from ftlab.train import optimizers
 from ftlab.train.engine import Engine, Groups
+
+CHECKPOINT = "checkpoint.json"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What checkpoint.json holds."""
+
+    run: dict[str, Any]
+    """All that decides the run's steps: the plan's fields, checksums, what a lab was asked for."""
+    steps: list[Step]
+    """The steps so far, step 0 first."""
+    done: bool
+    """True when the run has ended, by its last step or by its target score."""
+    tensors: str
+    """Name of the tensor file beside it."""
+    sha256: str
+    """Of the tensor file."""
+    scaler: dict[str, Any]
+    """State of the fp16 loss scaler; empty without one."""
+    seconds: float
+    """Of the run so far, measuring included."""
+    record: str
+    """sha256 of record.json; empty where there is none."""
+    checksum: str
+    """Of all this."""
+
+
+def sealed(state: Mapping[str, Any]) -> dict[str, Any]:
+    """The state with its own checksum."""
+    rest = {name: value for name, value in plain(state).items() if name != "checksum"}
+    return rest | {"checksum": rows_checksum([rest])}
 
 
 def trainable(model: nn.Module, groups: Groups) -> list[tuple[str, nn.Parameter]]:
@@ -121,3 +162,20 @@ def damaged(path: Path) -> InputError:
     return InputError(
         f"The checkpoint {path} is damaged or incomplete; delete its folder to start the run anew."
     )
+
+
+def read(folder: Path) -> Checkpoint | None:
+    """The checkpoint in the folder, or None. Raises InputError when it is damaged."""
+    path = folder / CHECKPOINT
+    if os.path.isfile(folder):  # False too for text that can be no path
+        raise InputError(f"{folder} is a file; give a folder for the checkpoints.")
+    if not os.path.exists(path):
+        return None
+    stored = read_json(path)
+    with suppress(KeyError, TypeError, OSError):
+        found = Checkpoint(**{**stored, "steps": [Step(**row) for row in stored["steps"]]})
+        if stored == sealed(stored) and sha256(folder / found.tensors) == found.sha256:
+            return found
+    if read_json(path) != stored:
+        return read(folder)  # another run has just replaced it
+    raise damaged(path)

@@ -39,7 +39,7 @@ from ftlab.text.seq2seq import decoder_start
 from ftlab.text.train_batches import Example, checksum, encode
 from ftlab.train.checkpoint import room_lacking, setup_checksum
 from ftlab.train.engine import Engine, Groups, Penalty, default_groups
-from ftlab.train.run_folder import RunFolder, completed_steps
+from ftlab.train.store import RunFolder, completed_steps
 
 __all__ = ["Plan", "Step", "completed_steps", "train"]
 

@@ -14,10 +14,10 @@ from safetensors.torch import load_file, save_file
 
 from ftlab.base.checksums import sha256
 from ftlab.base.errors import InputError
-from ftlab.train import checkpoint, run_folder
+from ftlab.train import checkpoint, store
+from ftlab.train.checkpoint import sealed
 from ftlab.train.engine import default_groups
 from ftlab.train.loop import Plan, completed_steps, train
-from ftlab.train.run_folder import sealed
 
 ROOT = Path(__file__).resolve().parents[2]
 ITEMS = [{"prompt": f"Note {n}: {'pain ' * (n % 3)}", "answer": f" Code {n}."} for n in range(9)]
@@ -183,7 +183,7 @@ def test_a_plan_from_before_a_field_is_the_same_plan(tiny_gpt2, tiny_tokenizer, 
 # Has the folder until its input ends.
 HOLDER = """
 import sys
-from ftlab.train.run_folder import RunFolder
+from ftlab.train.store import RunFolder
 
 folder = RunFolder(sys.argv[1])
 print(folder._lock(), flush=True)
@@ -272,7 +272,7 @@ def test_a_crash_while_writing_keeps_the_last(tiny_gpt2, tiny_tokenizer, tmp_pat
         if step.step == 5:
             break
     before = completed_steps(tmp_path)
-    for module, name in ((run_folder, "write_json"), (checkpoint, "save_file")):
+    for module, name in ((store, "write_json"), (checkpoint, "save_file")):
         with monkeypatch.context() as patch, pytest.raises(OSError, match="full"):
             patch.setattr(module, name, _disk_full)
             go_on(tiny_gpt2, tiny_tokenizer, tmp_path)

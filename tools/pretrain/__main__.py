@@ -61,8 +61,7 @@ def pretrain(asked: argparse.Namespace) -> int:
     recipe = work.RECIPES[asked.name]
     if asked.steps is not None:
         recipe = recipe.scaled(asked.steps)
-    found = work.stored(checkpoint, recipe) if asked.resume else None
-    if asked.resume and not found:
+    if asked.resume and not work.stored(checkpoint, recipe):
         raise InputError(
             f"There is nothing to resume: no checkpoint lies in {checkpoint}; "
             "leave out --resume to begin."

@@ -17,17 +17,18 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
+from pydantic import Field
 from safetensors.torch import load_file, save_file
 from torch import nn
-from typing_extensions import TypedDict
 
 from ftlab.base.checksums import sha256
 from ftlab.base.errors import InputError
 from ftlab.base.files import settled, whole
 from ftlab.base.jsonfile import plain, read_as
+from ftlab.form import table
 from ftlab.methods.export import HUB_FORM
 from tools.pretrain import nano_gpt2, nano_t5
 from tools.pretrain.recipes import RECIPES, Recipe, learning_rate
@@ -35,18 +36,13 @@ from tools.pretrain.recipes import RECIPES, Recipe, learning_rate
 PARTS: dict[str, Any] = {"gpt2": nano_gpt2, "t5": nano_t5}
 CHECKPOINT_EVERY = 250
 STATE, CURVE = "state.safetensors", "curve.json"
+_CURVE = Annotated[list[tuple[int, float]], Field(min_length=1)]
+_STORED = Annotated[dict, table(recipe=dict[str, Any], curve=_CURVE, sha256=str)]
+"""What curve.json holds; the checksum is that of the state."""
 
 
 def _fast_bfloat16() -> bool:
     return torch.ops.mkldnn._is_mkldnn_bf16_supported() and torch.cpu._is_avx512_bf16_supported()
-
-
-class Stored(TypedDict):
-    """What curve.json of a checkpoint holds."""
-
-    recipe: dict[str, Any]
-    curve: list[tuple[int, float]]
-    sha256: str  # of state.safetensors
 
 
 def _save(
@@ -61,12 +57,12 @@ def _save(
         (part / CURVE).write_text(json.dumps(told))
 
 
-def stored(folder: Path, recipe: Recipe) -> Stored | None:
-    """The checkpoint's curve, if there is one; InputError for a damaged or another recipe's."""
+def stored(folder: Path, recipe: Recipe) -> list[list[float]]:
+    """The checkpoint's curve; [] if there is none, InputError for a damaged or another recipe's."""
     path = settled(folder) / CURVE
     if not path.exists():
-        return None
-    found: Stored = read_as(Stored, path)
+        return []
+    found = read_as(_STORED, path)
     if found["recipe"] != plain(asdict(recipe)):
         raise InputError(
             f"The checkpoint in {folder} is of another recipe, such as other --steps; give those, "
@@ -75,15 +71,15 @@ def stored(folder: Path, recipe: Recipe) -> Stored | None:
     state = folder / STATE
     if not state.is_file() or sha256(state) != found["sha256"]:
         raise InputError(f"{state} is missing or damaged; delete {folder} to begin anew.")
-    return found
+    return [list(row) for row in found["curve"]]
 
 
 def _restore(
     folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer, recipe: Recipe
 ) -> list[list[float]]:
     """Fill model and optimiser from the checkpoint; the curve so far ([] if there is none)."""
-    found = stored(folder, recipe)
-    if found is None:
+    curve = stored(folder, recipe)
+    if not curve:
         return []
     tensors = load_file(folder / STATE)
     state = optimizer.state_dict()
@@ -95,7 +91,7 @@ def _restore(
         else:
             model.get_parameter(rest).data.copy_(tensor)
     optimizer.load_state_dict(state)
-    return [list(row) for row in found["curve"]]
+    return curve
 
 
 def pretrain(
