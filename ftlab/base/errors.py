@@ -21,6 +21,9 @@ class OutOfMemory(InputError):
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of a library's message, short enough to quote in ours."""
-    text = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    """The first line of a library's or the system's message, short enough to quote in ours."""
+    text = (
+        str(getattr(error, "strerror", None) or error).strip().splitlines()
+        or [type(error).__name__]
+    )[0]
     return text.rstrip(".:")[:160]

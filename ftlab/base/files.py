@@ -32,9 +32,9 @@ class NotWritten(InputError, OSError):
     """What cannot be written, in one sentence; also an OSError, for who looks for one."""
 
     def __init__(self, path: object, why: BaseException) -> None:
-        said = getattr(why, "strerror", None) or first_line(why)
-        super().__init__(f"{path!s:.160} cannot be written ({said}); give another place.")
-        self.strerror = said
+        self.strerror = first_line(why)
+        said = f"{path!s:.160} cannot be written ({self.strerror}); give another place."
+        super().__init__(said)
 
 
 def lock(path: str | Path, what: str) -> FileLock:

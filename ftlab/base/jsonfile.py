@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import to_jsonable_python
 
-from ftlab.base.errors import InputError
+from ftlab.base.errors import InputError, first_line
 from ftlab.base.files import whole
 
 AGAIN = "make it again or delete it"
@@ -71,7 +71,7 @@ def read_as(kind: Any, path: Path) -> Any:
     except FileNotFoundError:
         raise InputError(f"{path} does not exist; check the path.") from None
     except (OSError, ValueError) as error:  # ValueError: text that can be no path
-        raise InputError(f"{path} cannot be read ({error}); {AGAIN}.") from None
+        raise InputError(f"{path} cannot be read ({first_line(error)}); {AGAIN}.") from None
     return checked(kind, text, path)
 
 

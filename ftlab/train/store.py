@@ -224,8 +224,7 @@ class StoredRun(RunFolder):
                 raise FileNotFoundError(2, "it is gone")
             do()
         except (OSError, SafetensorError) as error:
-            why = getattr(error, "strerror", None) or first_line(error)
-            self._lose(f"{self.root} cannot be written ({why})")
+            self._lose(f"{self.root} cannot be written ({first_line(error)})")
 
     def _lose(self, why: str) -> None:
         self.lost = True
