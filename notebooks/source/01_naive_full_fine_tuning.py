@@ -59,7 +59,7 @@ with ftlab.Live(total=plan.steps, prediction=guess, title=run.name) as live:
 # lost all the same.
 
 # %%
-last = next(step.measured for step in reversed(run.steps) if step.measured)
+last = run.last
 print(guess.compare(100 * last["retention"]))
 print(
     f"After {run.steps[-1].step} steps: learned {last['target_score']:.0%}, "

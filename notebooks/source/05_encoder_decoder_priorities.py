@@ -265,7 +265,7 @@ with ftlab.Live(total=plan.steps, prediction=guess, title=run.name) as live:
             break
 
 # %%
-last = next(step.measured for step in reversed(run.steps) if step.measured)
+last = run.last
 print(guess.compare(100 * last["retention"]))
 print(f"Learned {last['target_score']:.0%}, retained {last['retention']:.0%}.")
 
