@@ -3,6 +3,7 @@
 Run: pytest tests/evaluate/test_evaluator.py
 """
 
+import copy
 import json
 
 import pytest
@@ -13,7 +14,9 @@ from probes_at_hand import WORDS, cloze_probes, moved
 
 from ftlab.base.errors import InputError
 from ftlab.datasets.load import Domain, Probe, Suite
+from ftlab.evaluate import evaluator as module
 from ftlab.evaluate.evaluator import Evaluator, draw_items
+from ftlab.evaluate.teacher_forced import TeacherForced
 
 # peft 0.21 asks transformers 5.23 for `is_gradient_checkpointing`, which warns that it goes in v6.
 pytestmark = pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing. is deprecated")
@@ -79,6 +82,47 @@ def test_before_training_nothing_is_forgotten(evaluator, base):
 def test_a_fresh_lora_has_forgotten_nothing(evaluator, base):
     config = LoraConfig(r=4, target_modules=["c_attn"], fan_in_fan_out=True, lora_dropout=0.5)
     assert evaluator(get_peft_model(base, config).train()) == evaluator.baseline
+
+
+def test_a_model_is_measured_with_its_adapter_on(evaluator, base):
+    """With what it adds merged into the weights it is the same model: so are all its numbers."""
+    config = LoraConfig(r=4, target_modules=["c_attn", "c_fc"], fan_in_fan_out=True)
+    tuned = get_peft_model(copy.deepcopy(base), config)
+    torch.manual_seed(1)
+    for name, p in tuned.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(p, std=0.5)
+    merged = copy.deepcopy(tuned).merge_and_unload()
+    teacher_forced = TeacherForced(evaluator)
+    for measure in (evaluator, evaluator.full, teacher_forced):
+        on, same = measure(tuned), measure(merged)
+        for key in ("skills", "kept", "retention", "general_loss", "target_loss", "forgotten"):
+            assert on[key] == pytest.approx(same[key], abs=1e-4), key
+        assert on["retention"] < 1 and on["skills"] != evaluator.baseline["skills"]
+        assert on["general_loss"] != pytest.approx(evaluator.baseline["general_loss"], rel=1e-3)
+
+
+def test_the_base_is_measured_once_and_never_after_training(evaluator, base, monkeypatch):
+    """Quickly once and fully once, however many models are held against it."""
+    asked, real = [], module._measure
+
+    def spy(model, *more):
+        asked.append(model)
+        return real(model, *more)
+
+    monkeypatch.setattr(module, "_measure", spy)
+    before, full = evaluator.baseline, evaluator.baseline_full
+    for _ in range(2):
+        evaluator(moved(base))
+        evaluator.full(moved(base))
+    assert sum(model is evaluator.base for model in asked) == 2 and len(asked) == 6
+    with torch.no_grad():
+        for p in (*base.parameters(), *evaluator.base.parameters()):
+            p.mul_(1.5)  # even of a base that was spoiled meanwhile
+    now = evaluator(base)
+    assert (evaluator.baseline, evaluator.baseline_full) == (before, full)
+    assert now["forgotten"] == pytest.approx(now["general_loss"] - before["general_loss"])
+    assert now["learned"] == pytest.approx(before["target_loss"] - now["target_loss"])
 
 
 def test_damage_is_seen(evaluator, base):

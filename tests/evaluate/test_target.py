@@ -11,6 +11,7 @@ from torch.nn.functional import cross_entropy
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from ftlab.base.errors import InputError
+from ftlab.evaluate.likelihood import score_segments
 from ftlab.evaluate.target import generate, measure_target
 from ftlab.text.requests import item_segments
 
@@ -104,6 +105,19 @@ def test_score_held_score_and_seen_score(taught, tiny_tokenizer):
     assert measure_target(taught, tiny_tokenizer, longer).score == 0
     bare = [{"prompt": i["prompt"], "answer": i["answer"]} for i in ITEMS]
     assert measure_target(taught, tiny_tokenizer, bare).held_score is None
+
+
+def test_an_answer_that_goes_on_is_wrong(taught, tiny_tokenizer):
+    """All of the right answer, and then more: nothing after it is forgiven, nor before it."""
+    said = measure_target(taught, tiny_tokenizer, ITEMS[:1]).outputs[0]
+    assert said == " high, cardiology"
+    for right in (" high,", " high", "", " cardiology", " high, cardio", " HIGH, cardiology"):
+        item = {**ITEMS[0], "answer": right}
+        assert measure_target(taught, tiny_tokenizer, [item]).score == 0, right
+        (segment,) = item_segments(tiny_tokenizer, [item])  # nor by the teacher-forced evaluator
+        assert not score_segments(taught, [segment])[0].greedy, right
+    (whole,) = item_segments(tiny_tokenizer, ITEMS[:1])
+    assert score_segments(taught, [whole])[0].greedy
 
 
 def test_loss_is_that_of_the_answer_and_its_eos(model, tiny_tokenizer):

@@ -56,6 +56,17 @@ def test_the_record_says_what_was_run(lab: Lab, tmp_path):
     assert records.load(records.save(record, tmp_path)) == record
 
 
+def test_a_record_holds_the_base_as_it_was_and_the_model_as_it_became(lab: Lab):
+    run = lab.run(dataclasses.replace(QUICK, lr=1e-2)).finish()
+    record = run.record
+    assert record.baseline == lab.evaluator.baseline_full == lab.evaluator.full(lab.fresh())
+    assert record.baseline["retention"] == 1 and record.baseline["kl_general"] == 0
+    assert record.final == lab.evaluator.full(run.model) and record.final["kl_general"] > 0
+    assert record.final["forgotten"] == pytest.approx(
+        record.final["general_loss"] - record.baseline["general_loss"]
+    )
+
+
 def test_a_run_cannot_be_read_before_it_ran_nor_run_twice(lab: Lab):
     run = lab.run(QUICK)
     with pytest.raises(InputError, match="no step yet"):
