@@ -132,7 +132,7 @@ def test_failed_write_keeps_the_old_file(tmp_path, monkeypatch):
     [
         ("", "cannot be read"),
         ('{"name": "x"', "cannot be read"),
-        ("[1, 2]", "no JSON object"),
+        ("[1, 2]", "should be an object"),
         ('{"name": "x"}', "not a record of a run"),
         ("[" * 100_000, "cannot be read"),
         (b"\xff\xfe", "cannot be read"),
