@@ -189,7 +189,7 @@ def test_codes_cannot_be_trained(method: Any) -> None:
 
 
 def test_what_is_no_quantization_is_refused() -> None:
-    with pytest.raises(InputError, match="'nf5' is no 4-bit type; give nf4 or fp4"):
+    with pytest.raises(InputError, match="kind='nf5' is not possible; give one of nf4, fp4"):
         Quantize("nf5")  # pyright: ignore[reportArgumentType]
     with pytest.raises(InputError, match="A block of 48 weights is not possible; give 64, 128"):
         Quantize(block=48)

@@ -115,7 +115,7 @@ def test_what_ships_of_the_grid_qlora_is_what_was_planned() -> None:
     [
         (["grid", "naive", "--profile", "t4"], "invalid choice"),
         (["run", "--base", "nf5"], "There is no base 'nf5'; give one of plain"),
-        (["run", "--optimizer", "sgd"], "choose one of adamw, adamw8bit"),
+        (["run", "--optimizer", "sgd"], "give one of adamw, adamw8bit"),
     ],
 )
 def test_slips_get_one_sentence(

@@ -175,7 +175,7 @@ def test_a_record_says_its_precision(lab: Lab):
 
 
 def test_a_precision_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch):
-    with pytest.raises(InputError, match="precision='tf32' is not known; choose one of"):
+    with pytest.raises(InputError, match="precision='tf32' is not possible; give one of"):
         plan("tf32")
     monkeypatch.setenv("FTLAB_PRECISION", "half")
     with pytest.raises(InputError, match="FTLAB_PRECISION=half is not known; set it to one of"):

@@ -91,7 +91,7 @@ def test_paged_states_leave_the_card() -> None:
 
 
 def test_an_optimiser_that_is_none_is_refused() -> None:
-    with pytest.raises(InputError, match="choose one of adamw, adamw8bit"):
+    with pytest.raises(InputError, match="give one of adamw, adamw8bit"):
         Plan(optimizer="sgd")  # pyright: ignore[reportArgumentType]
 
 
