@@ -78,6 +78,7 @@ def test_a_turned_order_does_not_hold():
 def test_the_command_prints_both_models_in_thirty_lines(capsys, monkeypatch):
     shipped = {"nano": grid(), "laptop": grid()}
     monkeypatch.setattr(compare, "shipped", lambda size: size)
+    monkeypatch.setattr("ftlab.analysis.frame.read_shipped", lambda size: (size, []))
     monkeypatch.setattr("ftlab.analysis.four_bits.pairs", list)
     monkeypatch.setattr(compare, "settings", lambda size, **_: shipped.get(size, []))
     assert main(["claims"]) == 0
@@ -102,6 +103,7 @@ def test_what_ships_is_told_in_thirty_lines_of_a_hundred_columns(capsys):
 def test_the_command_says_what_is_missing(capsys, monkeypatch):
     nano = grid()
     monkeypatch.setattr(compare, "shipped", lambda size: size)
+    monkeypatch.setattr("ftlab.analysis.frame.read_shipped", lambda size: (size, []))
     monkeypatch.setattr("ftlab.analysis.four_bits.pairs", list)
     monkeypatch.setattr(compare, "settings", lambda size, **_: nano if size == "nano" else [])
     assert main(["claims"]) == 0

@@ -114,6 +114,10 @@ def test_a_grid_makes_only_what_is_missing(lab: Lab, tmp_path, monkeypatch):
     assert len(list(make.run_grid("decoder", model="nano-gpt2", folder=tmp_path, most=1))) == 1
     assert len(list(make.run_grid("decoder", model="nano-gpt2", folder=tmp_path))) == 1
     assert not list(make.run_grid("decoder", model="nano-gpt2", folder=tmp_path))
+    damaged = next(tmp_path.glob("data-set*"))
+    damaged.write_text("{")
+    told = list(make.run_grid("decoder", model="nano-gpt2", folder=tmp_path))
+    assert f"Left out: {damaged} cannot be read" in told[0] and "1 of 1: data set" in told[1]
     made = records.load_all(tmp_path)
     assert {record.extra["items"] for record in made} == {8, 400}
 
