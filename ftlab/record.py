@@ -17,6 +17,7 @@ import dataclasses
 import hashlib
 import importlib.metadata
 import json
+import os
 import platform
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -215,7 +216,7 @@ def readable(paths: Iterable[Path], *, named: bool = False) -> tuple[list[Record
 
 def load_all(folder: str | Path) -> list[Record]:
     """Every record (*.json) in `folder`, by file name. Raises InputError as `load` does."""
-    if not Path(folder).is_dir():
+    if not os.path.isdir(folder):
         raise InputError(f"{folder} is no folder of records; check the path.")
     return [load(path) for path in sorted(Path(folder).glob("*.json"))]
 

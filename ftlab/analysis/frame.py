@@ -7,6 +7,7 @@
 A folder of your own is one that `ftlab.keep` stored runs in, or that you saved records to.
 """
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -52,7 +53,7 @@ def records(folder_or_model: str | Path = "nano") -> pd.DataFrame:
     precision        fp32, fp16 or bf16
     skill_...        accuracy in each skill after training, 0 to 1, chance included
 
-    A damaged record is left out, and a line says so.
+    A damaged or newer record is left out, and a line says so.
     Raises InputError for a folder that does not exist or holds no records.
     """
     folder = _folder(folder_or_model)
@@ -72,7 +73,7 @@ def read_shipped(size: str) -> tuple[list[record.Record], list[str]]:
     Others are damaged, missing, newer than this ftlab, or not what CHECKSUMS lists.
     """
     folder = data_dir() / "records" / size
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         return [], []
     harmed = [data_dir() / name for name in checksums.damaged(data_dir(), f"records/{size}/")]
     told = "is missing or not what CHECKSUMS lists; get it from the repository (git checkout)."
@@ -93,8 +94,8 @@ def _folder(given: str | Path) -> Path:
     names = sorted(path.name for path in shipped.glob("*/"))
     if isinstance(given, str) and (name := SIZES.get(given, given)) in names:
         return shipped / name
-    folder = Path(given).expanduser()
-    if not folder.is_dir():
+    folder = Path(os.path.expanduser(given))
+    if not os.path.isdir(folder):
         raise InputError(
             f"There is no folder {given}; give a folder of records, or one of {', '.join(names)}."
         )

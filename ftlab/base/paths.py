@@ -20,7 +20,7 @@ def data_dir() -> Path:
     given, inside = os.environ.get("FTLAB_DATA"), PACKAGE / "data"
     clone = PACKAGE.parent / "data"
     path = Path(given) if given else (inside if inside.is_dir() else clone)
-    if not path.is_dir():
+    if not os.path.isdir(path):
         raise InputError(
             f"The data folder {path} does not exist; clone the whole repository, "
             "or set FTLAB_DATA to its data folder."

@@ -261,15 +261,15 @@ def store_runs(folder: str | os.PathLike[str] | None) -> None:
     if folder is None or not str(folder).strip():
         _chosen = None
         return
-    path = Path(folder).expanduser().absolute()
+    path = Path(os.path.expanduser(folder)).absolute()
     try:
         path.mkdir(exist_ok=True)  # without parents: where a Drive is not mounted there are none
         with tempfile.TemporaryFile(dir=path) as trial:
             trial.write(b"ftlab")
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: text that can be no path
         raise InputError(
-            f"No runs can be stored in {path} ({error.strerror}); mount the Drive first, or give a "
-            "folder that can be written."
+            f"No runs can be stored in {path} ({first_line(error)}); mount the Drive first, or "
+            "give a folder that can be written."
         ) from error
     _chosen = path
     print(f"Runs are stored in {path}.")

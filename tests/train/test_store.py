@@ -328,6 +328,17 @@ def test_a_run_in_use_is_left_alone(lab: Lab, folder: Path, trained: list[int], 
     assert same(lab.run(PLAN).finish(), second) and trained == []
 
 
+@pytest.mark.parametrize("place", ["/proc/x", "/dev/full", "x" * 300, "a\0b", "~nosuchuser/x"])
+def test_a_place_that_is_none_is_one_sentence(tmp_path: Path, monkeypatch, place: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match="No runs can be stored in"):
+        ftlab.store_runs(place)
+    with pytest.raises(InputError, match="There is no folder"):
+        ftlab.records(place)
+    with pytest.raises(InputError, match="is no folder of records"):
+        records.load_all(place)
+
+
 def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path, monkeypatch) -> None:
     with pytest.raises(InputError, match=r"No such file.*mount the Drive first"):
         ftlab.store_runs(tmp_path / "drive" / "MyDrive" / "ftlab")

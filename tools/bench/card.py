@@ -30,8 +30,10 @@ import torch
 from ftlab import record as records
 from ftlab.base import machine
 from ftlab.base.errors import InputError
+from ftlab.base.files import check_writable
 from ftlab.base.jsonfile import write_json
 from ftlab.cli.main import single
+from ftlab.cli.terminal import place
 from ftlab.teach.timings import AS_T4, report_file
 from tools.bench.gpu_memory import CAP
 
@@ -154,7 +156,7 @@ def add_card(parser: argparse.ArgumentParser) -> None:
     """The options of `python -m tools.bench.card`."""
     parser.add_argument("--only", choices=PARTS, action="append", help="a part (default: all)")
     parser.add_argument(
-        "--out", type=Path, default=None, help="the report (default: data/gpu.json)"
+        "--out", type=place, default=None, help="the report (default: data/gpu.json)"
     )
 
 
@@ -165,13 +167,15 @@ def card(asked: argparse.Namespace) -> int:
             "This checks a machine with a CUDA GPU and there is none here; run it on a card or in "
             "Colab, or `make test`, which needs none."
         )
+    out = asked.out or report_file()
+    check_writable(out.parent)
     report = Report(
         torch.cuda.get_device_name(), machine.precision(), os.cpu_count() or 1, records.versions()
     )
     for name in asked.only or PARTS:
         for found in PARTS[name]():
             report.checks.append(found)
-            write_json(asked.out or report_file(), asdict(report))
+            write_json(out, asdict(report))
             print(found, flush=True)
     return 0 if all(found.passed for found in report.checks) else 1
 
