@@ -146,5 +146,7 @@ def test_samples_mark_right_and_wrong_in_words():
     assert "✗ wrong: (nothing)" in table.html and "…" in table.html and len(table.html) < 3000
     assert table.caption == "right before: 1 of 2; after: 1 of 2"
     assert "✗ wrong: Paris Paris" in str(table)
+    folded = {"prompt": "a", "expected": " to cardiology", "before": "to  cardiology", "after": ""}
+    assert samples([folded]).caption == "right before: 1 of 1; after: 0 of 1"  # as the score has it
     assert samples([]).caption == "right before: 0 of 0; after: 0 of 0"
     assert samples([]).text.startswith("prompt")

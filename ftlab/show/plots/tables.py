@@ -90,7 +90,7 @@ def samples(rows: Iterable[Any], *, limit: int = 300) -> Table:
     """Prompt, expected, before and after; each answer marked right or wrong.
 
     `rows`: mappings with those four keys. An answer is right if it equals the expected one
-    after strip, as the target score counts it. Texts are cut at `limit` letters.
+    with blanks folded, as the target score counts it. Texts are cut at `limit` letters.
     """
     body, right = [], {"before": 0, "after": 0}
     for item in rows:
@@ -99,8 +99,9 @@ def samples(rows: Iterable[Any], *, limit: int = 300) -> Table:
         cells: list[Cell | str] = [_short(asked, limit), _short(expected, limit)]
         for key in right:
             answer = str(field(item, key, "")).strip()
-            right[key] += answer == expected
-            mark, tone = ("✓ right", "good") if answer == expected else ("✗ wrong", "bad")
+            same = answer.split() == expected.split()
+            right[key] += same
+            mark, tone = ("✓ right", "good") if same else ("✗ wrong", "bad")
             cells.append(Cell(f"{mark}: {_short(answer, limit) or '(nothing)'}", tone))
         body.append(cells)
     counts = f"right before: {right['before']} of {len(body)}; after: {right['after']}"
