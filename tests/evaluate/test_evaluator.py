@@ -15,6 +15,7 @@ from probes_at_hand import WORDS, cloze_probes, moved
 from ftlab.base.errors import InputError
 from ftlab.datasets.load import Domain, Probe, Suite
 from ftlab.evaluate import evaluator as module
+from ftlab.evaluate.drift import kl_to_base
 from ftlab.evaluate.evaluator import Evaluator, draw_items
 from ftlab.evaluate.teacher_forced import TeacherForced
 
@@ -165,6 +166,19 @@ def test_full_says_how_sure_it_is(evaluator, domain, suite, base):
         assert low <= full[name] <= high
     for name, (low, high) in full["intervals"]["skills"].items():
         assert low <= full["skills"][name] <= high
+
+
+def test_kl_is_taken_over_the_first_documents_and_test_items(tiny_tokenizer, domain, suite, base):
+    """Of the whole suite and of the test split, not of the quick subset."""
+    texts = {"target_items": 2, "per_skill": 2, "documents": 1}
+    for many in (3, 1000):
+        full = Evaluator(tiny_tokenizer, domain, suite, base, kl_texts=many, **texts).full(
+            tuned := moved(base)
+        )
+        pairs = [(row["prompt"], row["answer"]) for row in domain.test][:many]
+        for key, given in (("kl_target", pairs), ("kl_general", suite.documents[:many])):
+            assert full[key] == kl_to_base(base, tuned, tiny_tokenizer, given), key
+            assert full["n"][key] == len(given)
 
 
 def test_everything_goes_into_json_and_back(evaluator, base):

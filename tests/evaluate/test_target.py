@@ -3,6 +3,8 @@
 Run: pytest tests/evaluate/test_target.py
 """
 
+import math
+
 import pytest
 import torch
 from peft import PrefixTuningConfig, get_peft_model
@@ -12,7 +14,7 @@ from transformers import GPT2Config, GPT2LMHeadModel
 
 from ftlab.base.errors import InputError
 from ftlab.evaluate.likelihood import score_segments
-from ftlab.evaluate.target import generate, measure_target
+from ftlab.evaluate.target import field_scores, generate, guess_loss, measure_target
 from ftlab.text.requests import item_segments
 
 # peft 0.21 asks transformers 5.23 for `is_gradient_checkpointing`, which warns that it goes in v6.
@@ -131,6 +133,27 @@ def test_loss_is_that_of_the_answer_and_its_eos(model, tiny_tokenizer):
         tokens += len(segment.continuation)
     loss = measure_target(model, tiny_tokenizer, ITEMS).loss
     assert loss == pytest.approx(sums / tokens, abs=1e-5)
+
+
+FIELDS = r"(?P<urgency>\w+), (?P<place>\w+)"
+
+
+def test_a_field_is_right_where_the_whole_answer_has_its_form():
+    right = [" high, cardiology"] * 5
+    said = [" high, cardiology", "low, cardiology\n", " high, cardiology and more", " high", ""]
+    assert field_scores(FIELDS, said, right) == {"urgency": 1 / 5, "place": 2 / 5}
+    with pytest.raises(InputError, match="has not the fields"):
+        field_scores(FIELDS, said, [" none"] * 5)
+
+
+def test_the_cost_of_a_guess_is_the_entropy_of_the_rule_over_an_answers_tokens(tiny_tokenizer):
+    answers = [" low, clinic", " low, cardiology", " low, clinic", " high, clinic"]
+    items = [{"prompt": f"Note {n}.", "answer": answer} for n, answer in enumerate(answers)]
+    tokens = sum(len(tiny_tokenizer(answer)["input_ids"]) + 1 for answer in answers) / 4  # and eos
+    by_hand = (0.75 * math.log(4 / 3) + 0.25 * math.log(4)) / tokens  # nats
+    assert guess_loss(FIELDS, "urgency", tiny_tokenizer, items, None) == pytest.approx(by_hand)
+    same = [{**item, "answer": " low, clinic"} for item in items]
+    assert guess_loss(FIELDS, "urgency", tiny_tokenizer, same, None) == 0
 
 
 def test_bad_input(tiny_gpt2, tiny_tokenizer):

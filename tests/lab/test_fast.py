@@ -164,6 +164,16 @@ def test_steps_and_measures_equal_the_plain_runs(lab: Lab):
             assert (one.measured or {})[name] == pytest.approx(value, rel=1e-3, abs=1e-4), name
 
 
+def test_a_fast_run_after_another_begins_with_what_that_one_left(lab: Lab):
+    """What is known of the base is taken for step 0 of a run that starts from the base alone."""
+    base = lab.run(LIVE, method=UPPER, fast=True).finish()
+    assert base.steps[0].measured == lab.teacher_forced.baseline
+    after = lab.run(dataclasses.replace(LIVE, steps=1), start=base, fast=True).finish()
+    first, left = after.steps[0].measured or {}, lab.teacher_forced(base.model)
+    assert first["target_loss"] == pytest.approx(left["target_loss"], rel=1e-4)
+    assert first["learned"] > 0.01 and first["forgotten"] == pytest.approx(left["forgotten"])
+
+
 def test_the_teacher_forced_evaluator_sees_what_the_evaluator_sees(lab: Lab):
     small = open_lab("clinic", model="nano-gpt2", target_items=24, per_skill=4, documents=4)
     plan = Plan(steps=40, lr=1e-2, measure_every=0)

@@ -13,11 +13,23 @@ from transformers import GPT2LMHeadModel
 from ftlab.base.errors import InputError
 from ftlab.methods.export import merge, save_adapter, save_model
 from ftlab.methods.freeze import Freeze
-from ftlab.methods.lora import LoRA
+from ftlab.methods.lora import LoRA, wrap
+from ftlab.methods.prepared import count
 from ftlab.models.layers import layer_map
+from ftlab.models.split import split_qkv
 
 IDS = torch.arange(24).reshape(2, 12)
+
+
+def unequal(model):
+    """Queries at alpha / r = 2, values at 4: in one fused adapter both need one scale."""
+    linears = layer_map(split_qkv(model)).linears(("q", "v"), stack="decoder")
+    sizes = {x: (2, 4.0) if x.target == "q" else (4, 16.0) for x in linears}
+    return count(wrap(model, sizes), "unequal")
+
+
 PLANS = {
+    "unequal scales": unequal,
     "q and v": LoRA(),
     "the article's": LoRA(
         {"7-9": 4, "10-12": 8}, alphas={"7-9": 16, "10-12": 8}, targets=("q", "v"), head=True

@@ -42,10 +42,19 @@ def test_lightly_trained_is_a_rate_of_its_own(tiny_gpt2):
     moving = Freeze({"1-6": 0.25, "7-12": 1})(tiny_gpt2)
     groups = moving.groups(PLAN)
     assert groups is not None
-    rates = {group["lr"] for group in groups}
-    assert rates == {0.025, 0.1}
-    in_groups = {id(p) for group in groups for p in group["params"]}
-    assert in_groups == {id(p) for p in tiny_gpt2.parameters() if p.requires_grad}
+    at = {
+        id(p): (group["lr"], group.get("weight_decay")) for group in groups for p in group["params"]
+    }
+    found = layer_map(tiny_gpt2)
+    for name, p in tiny_gpt2.named_parameters():
+        place = found.place(name)
+        if place.part == "embeddings":
+            assert id(p) not in at
+            continue
+        light = place.part == "block" and place.block < 6
+        decay = None if p.ndim > 1 else 0.0  # matrices: the plan's; norms and biases: none
+        assert at.pop(id(p)) == (pytest.approx(0.025 if light else 0.1), decay), name
+    assert not at
 
 
 def test_zero_gradients_are_not_freezing():
