@@ -13,8 +13,10 @@ import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import fmean
 
+import numpy as np
 import pandas as pd
 
 from ftlab.analysis.compare import Matched, Setting, best_at, level, pick, spearman
@@ -26,19 +28,27 @@ METHODS = (
     "lora_all", "lora_ff", "lora_attention", "lora_qv", "lora_even", "lora_band", "lora_head",
 )  # fmt: skip
 """Sweeps that were run on both models; `learning rate` is full fine-tuning."""
-REACH = ("learning rate", "schedule", "freeze", "freeze_low", "lora_ff", "lora_all")
-"""On the real model these learn 70 % and retain 90 %."""
-MISS = ("lora_qv", "lora_attention", "lora_band")
-"""And these do not."""
+ASKED = (
+    "learning rate", "schedule", "freeze", "freeze_low", "lora_ff", "lora_all", "lora_qv",
+    "lora_attention", "lora_band",
+)  # fmt: skip
+"""Of which of them is asked whether they learn 70 % with 90 % retained."""
 LEARNED, RETAINED = 0.7, 0.9
-STEP = 3.0
-"""What rates of the grids lie apart."""
 
 
 def most(found: Sequence[Setting], sweep: str, retained: float) -> float:
-    """Most learned by a sweep at a rate where at least `retained` is left, means over seeds."""
-    able = [s for s in pick(found, sweep) if s.mean("retention") >= retained]
-    return max((s.mean("target_score") for s in able), default=0.0)
+    """Most learned by a sweep at a rate where at least `retained` is left, means over seeds.
+
+    Between two neighbouring rates both numbers are read as linear in the rate's logarithm, so that
+    a rate that misses the line by a hair does not count for nothing.
+    """
+    points = [(s.mean("retention"), s.mean("target_score")) for s in pick(found, sweep)]
+    able = [learned for kept, learned in points if kept >= retained]
+    for (kept_0, learned_0), (kept_1, learned_1) in pairwise(points):
+        if (kept_0 >= retained) != (kept_1 >= retained):
+            way = (kept_0 - retained) / (kept_0 - kept_1)
+            able.append(learned_0 + way * (learned_1 - learned_0))
+    return max(able, default=0.0)
 
 
 def levels(
@@ -58,34 +68,52 @@ def sides(nano: Sequence[Setting], real: Sequence[Setting]) -> dict[str, tuple[b
     """Does a method learn 70 % with 90 % retained, on nano and on the real model?"""
     found = levels(nano, real, RETAINED)
     return {
-        m: (found[m][0] >= LEARNED, found[m][1] >= LEARNED) for m in (*REACH, *MISS) if m in found
+        m: (found[m][0] >= LEARNED, found[m][1] >= LEARNED) for m in ASKED if m in found
     }
 
 
+@dataclass(frozen=True)
+class Pair:
+    """One method at one rate on both models; nano's is the shifted one."""
+
+    real: Setting
+    learned: tuple[float, float]
+    """On nano, on the real model: means over seeds."""
+    retained: tuple[float, float]
+
+
 def shift(nano: Sequence[Setting], real: Sequence[Setting]) -> float:
-    """How far nano's rates lie above the real model's: 1 or 3, whichever brings full fine-tuning's
-    learned and retained shares nearer together."""
+    """How far nano's rates lie above the real model's: the factor from 1 to 10 that brings full
+    fine-tuning's learned and retained shares nearest together."""
 
     def off(factor: float) -> float:
-        pairs = _pairs(pick(nano, "learning rate"), pick(real, "learning rate"), factor)
-        gaps = [abs(a.mean(k) - b.mean(k)) for a, b in pairs for k in ("target_score", "retention")]
+        pairs = _pairs(nano, pick(real, "learning rate"), factor)
+        gaps = [abs(a - b) for pair in pairs for a, b in (pair.learned, pair.retained)]
         return fmean(gaps or [1.0])
 
-    return min((1.0, STEP), key=off)
+    return min((10 ** (k / 20) for k in range(21)), key=off)
 
 
-def _pairs(
-    nano: Sequence[Setting], real: Sequence[Setting], factor: float
-) -> list[tuple[Setting, Setting]]:
-    """Equal settings of both models, nano's rate `factor` times the real one's."""
-    at = {(s.sweep, _place(s.lr)): s for s in nano}
-    keys = [((s.sweep, _place(factor * s.lr)), s) for s in real if s.sweep in METHODS]
-    return [(at[key], s) for key, s in keys if key in at]
+def _pairs(nano: Sequence[Setting], real: Sequence[Setting], factor: float) -> list[Pair]:
+    """The real model's settings, each with nano's at `factor` times its rate, where nano's rates
+    reach so far."""
+    found = []
+    for setting in real:
+        if setting.sweep in METHODS and any(s.sweep == setting.sweep for s in nano):
+            curve = pick(nano, setting.sweep)
+            both = [
+                (_between(curve, factor * setting.lr, key), setting.mean(key))
+                for key in ("target_score", "retention")
+            ]
+            if not math.isnan(both[0][0]):
+                found.append(Pair(setting, *both))
+    return found
 
 
-def _place(rate: float) -> int:
-    """A rate's place on a grid of two steps a power of ten: 1e-4 and 3e-4 are neighbours."""
-    return round(2 * math.log10(rate))
+def _between(curve: Sequence[Setting], rate: float, key: str) -> float:
+    """A sweep's mean at a rate, linear in the rate's logarithm; NaN outside of its rates."""
+    rates, means = [math.log(s.lr) for s in curve], [s.mean(key) for s in curve]
+    return float(np.interp(math.log(rate), rates, means, left=math.nan, right=math.nan))
 
 
 @dataclass(frozen=True)
@@ -94,8 +122,7 @@ class Order:
 
     factor: float
     """Nano's rates over the real model's."""
-    pairs: tuple[tuple[Setting, Setting], ...]
-    """The settings, on nano and on the real model."""
+    pairs: tuple[Pair, ...]
     learned: float
     retained: float
 
@@ -104,11 +131,8 @@ def order(nano: Sequence[Setting], real: Sequence[Setting]) -> Order:
     """Equal settings of both models in the same order? InputError with fewer than three."""
     factor = shift(nano, real)
     pairs = _pairs(nano, real, factor)
-    found = [
-        spearman([a.mean(key) for a, _ in pairs], [b.mean(key) for _, b in pairs])
-        for key in ("target_score", "retention")
-    ]
-    return Order(factor, tuple(pairs), *found)
+    sides = [pair.learned for pair in pairs], [pair.retained for pair in pairs]
+    return Order(factor, tuple(pairs), *(spearman(*zip(*side, strict=True)) for side in sides))
 
 
 @dataclass(frozen=True)

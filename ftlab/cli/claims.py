@@ -93,7 +93,7 @@ def scale_table(found: "dict[str, list[Setting]]") -> list[str]:
     )
     order = scale.order(nano, real)
     lines.append(
-        f"Rank correlation over {len(order.pairs)} settings, nano's rates x{order.factor:g}: "
+        f"Rank correlation over {len(order.pairs)} settings, nano's rates x{order.factor:.1f}: "
         f"learned {order.learned:.2f} (aim 0.75), retained {order.retained:.2f} (0.85)"
     )
     return lines

@@ -54,7 +54,23 @@ REAL: Rates = {
     "lora_band": (3e-4, 1e-3, 3e-3, 1e-2),
     "lora_head": (1e-4, 3e-4, 1e-3),
 }
-CHOSEN: dict[str, float] = {}
+CHOSEN: dict[str, float] = {
+    "learning rate": 1e-4,
+    "schedule": 3e-4,
+    "replay": 3e-4,
+    "replay 25": 3e-4,
+    "freeze": 1e-3,
+    "freeze_low": 1e-3,
+    "freeze_top": 3e-4,
+    "freeze_any": 3e-4,
+    "lora_all": 1e-3,
+    "lora_ff": 1e-3,
+    "lora_attention": 1e-3,
+    "lora_qv": 3e-4,
+    "lora_even": 3e-3,
+    "lora_band": 1e-3,
+    "lora_head": 3e-3,
+}
 """Where nano-gpt2 learned most with 90 % retained, over the first three seeds (a test looks)."""
 REPLAY = {"replay": 0.05, "replay 25": 0.25}
 DOMAINS: Rates = {
@@ -67,7 +83,6 @@ REAL_DOMAINS: Rates = {"learning rate": (3e-5, 1e-4, 3e-4), "lora_all": (3e-4, 1
 OTHERS = ("helpdesk", "contracts", "ledger")
 LONGER: Rates = {
     "learning rate": (3e-5, 1e-4),
-    "schedule": (1e-4, 3e-4),
     "replay": (3e-5, 1e-4),
     "replay 25": (1e-4, 3e-4),
     "freeze": (3e-4, 1e-3),

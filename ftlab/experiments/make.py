@@ -7,8 +7,8 @@ A run that has its record is not made again, so a grid that was interrupted goes
 carries the command that makes that one run. What is in the grids: `ftlab/experiments/`.
 """
 
-import dataclasses
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ from ftlab.experiments.point import Point
 if TYPE_CHECKING:  # torch comes with it, and `ftlab grid --list` needs none
     from ftlab.evaluate.evaluator import Sizes
     from ftlab.lab.lab import Lab
+    from ftlab.lab.run import Run
 
 # How much a lab asks on the way: of nano-gpt2 all documents and all validation items (the test
 # split is for the end); a real model on a CPU answers slowly.
@@ -31,12 +32,14 @@ SIZES: "dict[str, Sizes]" = {
 
 def points(name: str, model: str) -> list[Point]:
     """The runs of a grid, `name`, for a model. Raises InputError for a grid that is none."""
-    from ftlab.experiments import decoder, qlora, seq2seq
+    from ftlab.experiments import adapters, decoder, prune, qlora, seq2seq
 
     grids: Mapping[str, Callable[[], Iterator[Point]]] = {
         "decoder": lambda: decoder.decoder(model),
         "seq2seq": seq2seq.seq2seq,
         "qlora": lambda: qlora.qlora(model),
+        "adapters": lambda: adapters.adapters(model),
+        "prune": lambda: prune.prune(model),
     }
     if name not in grids:
         raise InputError(f"There is no grid '{name}'; the grids are: {', '.join(grids)}.")
@@ -56,7 +59,7 @@ def model_of(name: str, profile: str) -> str:
 
 
 def folder_name(model: str) -> str:
-    """Under data/records: one folder a model (`qlora` apart, whose bases differ)."""
+    """Under data/records: one folder a model (the other grids have their own)."""
     if model == "nano-t5":
         return "nano-t5"
     return "nano" if model == "nano-gpt2" else "laptop"
@@ -64,7 +67,7 @@ def folder_name(model: str) -> str:
 
 def folder_of(grid: str, model: str) -> str:
     """Under data/records: where the runs of a grid lie."""
-    return "qlora" if grid == "qlora" else folder_name(model)
+    return folder_name(model) if grid in ("decoder", "seq2seq") else grid
 
 
 def choose(name: str, model: str, only: str | None) -> list[Point]:
@@ -98,13 +101,16 @@ def run_grid(
     mine = choose(name, model, only)[part[0] :: part[1]]
     missing = [point for point in mine if point.name not in have][:most]
     labs: dict[tuple[str, object], Lab] = {}
+    run: Run | None = None
     for number, point in enumerate(missing, 1):
         bench = point.domain, point.base
         if bench not in labs:
             sizes = SIZES[folder_name(model)]
             lab = open_lab(point.domain, model=model, base=point.base, **sizes)
             labs[bench], lab.fast_sizes = lab, sizes
-        record = run_point(labs[bench], point, grid=name)
+        if run is None or point.training != missing[number - 2].training:
+            run = _trained(labs[bench], point)
+        record = run_point(labs[bench], point, grid=name, run=run)
         records.save(record, folder)
         final = record.final
         yield (
@@ -113,24 +119,34 @@ def run_grid(
         )
 
 
-def run_point(lab: "Lab", point: Point, *, grid: str) -> records.Record:
-    """Make one run of a grid and give its record."""
+def run_point(lab: "Lab", point: Point, *, grid: str, run: "Run | None" = None) -> records.Record:
+    """Make one run of a grid and give its record; `run`: what trained it, if something has."""
+    run = run or _trained(lab, point)
+    record, extra = run.record, {"sweep": point.sweep, "items": len(run.rows)}
+    if point.after:
+        extra["after"] = asdict(point.after)
+        record = replace(record, final=lab.evaluator.full(point.after(lab, run.model)))
+    return replace(
+        record,
+        name=point.name,
+        method=point.shown or record.method,
+        command=f'ftlab grid {grid} --model {lab.bundle.name} --only "{point.name}"',
+        extra=record.extra | extra,
+    )
+
+
+def _trained(lab: "Lab", point: Point) -> "Run":
+    """The run of a point, as far as it goes."""
     run = lab.run(
         point.plan,
         method=point.method,
         name=point.name,
         items=point.items,
         replay=point.replay,
+        start=point.start(lab) if point.start else None,
         fast=folder_name(lab.bundle.name) == "nano",
     )
     for step in run:
         if step.measured and step.measured["target_loss"] <= (point.stop_loss or -1):
             break
-    record = run.record
-    model = lab.bundle.name
-    return dataclasses.replace(
-        record,
-        method=point.shown or record.method,
-        command=f'ftlab grid {grid} --model {model} --only "{point.name}"',
-        extra=record.extra | {"sweep": point.sweep, "items": len(run.rows)},
-    )
+    return run

@@ -1,7 +1,7 @@
 """One run of a grid: what is learned, how, and by which method."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ftlab.plan import Plan
@@ -27,11 +27,20 @@ class Point:
     """Share of general text."""
     shown: str | None = None
     """The method's name in plots, where it is not what the method calls itself."""
+    start: Callable[[Any], Any] | None = None
+    """lab -> the model that is trained (None: the base)."""
+    after: Callable[[Any, Any], Any] | None = None
+    """(lab, trained model) -> the model that is measured (None: the trained one)."""
     base: Any = None
     """How the base is put into four bits (a Quantize), and measured so (None: it is not)."""
 
     stop_loss: float | None = None
     """The run ends where the target loss on the way is at most that, nats per token (None: not)."""
+
+    @property
+    def training(self) -> "Point":
+        """What decides how it is trained: points that are pruned afterwards may share that."""
+        return replace(self, sweep="", shown=None, after=None)
 
     @property
     def name(self) -> str:

@@ -65,6 +65,10 @@ METHODS: dict[str, Row] = {
         "LoRA all linear, thin", "#3D7D52", "$E$",
         lambda seed: m.LoRA({"1-8": 1, "9-12": 2}, targets=LINEAR, name="lora_even"),
     ),
+    "lora_small": Row(
+        "LoRA on all linear, r 2", "#00705A", "d",
+        lambda seed: m.LoRA({"1-12": 2}, targets=LINEAR, name="lora_small"),
+    ),
     "lora_head": Row(
         "LoRA by band, head", "#C2185B", "$H$", lambda seed: m.LoRA.article(head=True)
     ),
@@ -102,6 +106,11 @@ METHODS: dict[str, Row] = {
     "ia3": Row("IA3", "#4D7C0F", "$I$", lambda seed: m.IA3()),
     "oft": Row("OFT on Q and V", "#0F766E", "$O$", lambda seed: m.OFT()),
     "osf": Row("OSF, half protected", "#9F1239", "$S$", lambda seed: m.OSF()),
+    "tune_prune": Row("fine-tuned, then pruned", "#B0407F", "v"),
+    "prune_tune": Row("pruned, then fine-tuned", "#0072B2", "^"),
+    "tune_prune_tune": Row("pruned in between", "#705000", "D"),
+    "drop_tune": Row("blocks dropped, then fine-tuned", "#7A7F87", "$-$"),
+    "update": Row("update pruned", "#008A66", "P"),
     "qlora": Row("QLoRA", "#7A1F4B", "X", lambda seed: m.QLoRA()),
     "replay": Row("replay", "#145A32", "p"),
 }  # fmt: skip
