@@ -75,7 +75,7 @@ def whole(path: Path, *, holds: Sequence[str] | None = None) -> Iterator[Path]:
     patterns name. Raises InputError for any other folder, before anything is done, and NotWritten.
     """
     path, folder = Path(os.path.realpath(path)), holds is not None
-    if folder:
+    if holds is not None:
         check_own(settled(path), holds)
     part = _beside(path, f"{os.getpid()}.part")
     try:
