@@ -4,10 +4,10 @@
     with whole(path, holds=["*.html"]) as part: ...        a folder; `part` is made, and empty
     path = settled(path)                                   before such a folder is read
 
-It is written beside its place, as .<name>.<process>.part, and then moved there; the next writer
-removes what a killed one left. No move that every system has puts a folder in the place of another,
-so the older one is moved aside first, as .<name>.ftlab-old. A kill between the two moves loses
-nothing: `settled` puts it back.
+What is written lies beside its place as .<name>.<process>.part until it is moved there; the next
+writer removes what a killed one left. No move that every system has puts a folder in the place of
+another, so the older one is first moved aside, as .<name>.ftlab-old. A kill between the two moves
+loses nothing: `settled` puts it back.
 
 Run the tests: pytest tests/base/test_files.py
 """
@@ -27,14 +27,21 @@ from safetensors import SafetensorError
 
 from ftlab.base.errors import InputError, first_line
 
+ASIDE = "ftlab-old"
+PATIENCE = 600.0
+"""Seconds to wait for another writer of the same folder, before it is done without a lock."""
+
 
 class NotWritten(InputError, OSError):
     """What cannot be written, in one sentence; also an OSError, for who looks for one."""
 
     def __init__(self, path: object, why: BaseException) -> None:
-        self.strerror = first_line(why)
-        said = f"{path!s:.160} cannot be written ({self.strerror}); give another place."
-        super().__init__(said)
+        """`why`: what the system or a library said."""
+        super().__init__()
+        self.path, self.strerror = path, getattr(why, "strerror", None) or first_line(why)
+
+    def __str__(self) -> str:
+        return f"{self.path!s:.160} cannot be written ({self.strerror}); give another place."
 
 
 def lock(path: str | Path, what: str) -> FileLock:
@@ -49,11 +56,11 @@ def lock(path: str | Path, what: str) -> FileLock:
 
 
 @contextmanager
-def alone(path: Path, what: str, patience: float = 600.0) -> Iterator[bool]:
-    """Wait for the lock and hold it; False where this machine gives none, or not in time."""
+def alone(path: Path, what: str) -> Iterator[bool]:
+    """Wait for the lock and hold it meanwhile; False where this machine gives none."""
     held = lock(path, what)
     with suppress(OSError, Timeout):
-        held.acquire(timeout=patience)
+        held.acquire(timeout=PATIENCE)
     try:
         yield held.is_locked
     finally:
@@ -67,22 +74,20 @@ def whole(path: Path, *, holds: Sequence[str] | None = None) -> Iterator[Path]:
     With `holds` it is a folder, which may take the place of one that holds nothing but what these
     patterns name. Raises InputError for any other folder, before anything is done, and NotWritten.
     """
-    path = Path(os.path.realpath(path))
+    path, folder = Path(os.path.realpath(path)), holds is not None
     if holds is not None:
         check_own(settled(path), holds)
     part = _beside(path, f"{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with alone(*((path.parent, "files") if holds is None else (path, "folder"))) as held:
-            form = re.compile(re.escape(_beside(path, "").name) + r"\d+\.part")
-            for one in path.parent.iterdir() if held else ():
-                if form.fullmatch(one.name):  # a killed writer's
-                    _remove(one)
+        with alone(path if folder else path.parent, "folder" if folder else "files") as held:
+            for left in _leftovers(path) if held else ():
+                _remove(left)
             try:
-                if holds is not None:
+                if folder:
                     part.mkdir()
                 yield part
-                _sync(part, *part.rglob("*"))
+                _sync(part)
                 _put(part, path)
             finally:
                 _remove(part)
@@ -92,24 +97,13 @@ def whole(path: Path, *, holds: Sequence[str] | None = None) -> Iterator[Path]:
 
 def settled(path: Path) -> Path:
     """The same path; a folder that was moved aside when its writer was killed is there again."""
-    if (old := _beside(path, "ftlab-old")).exists():
+    if (old := _beside(path, ASIDE)).exists():
         with alone(path, "folder") as held:
             if not path.exists():
                 os.replace(old, path)
             elif held:  # nobody is between the two moves
                 _remove(old)
     return path
-
-
-def check_own(path: Path, holds: Sequence[str]) -> None:
-    """Raises InputError unless `path` may be replaced: all that is there is named in `holds`."""
-    if Path.cwd().is_relative_to(path.absolute()):
-        raise InputError(f"{path} is the folder you are in; name one of its own.")
-    if path.exists() and not path.is_dir():
-        raise InputError(f"{path} is a file; name a folder.")
-    for one in path.iterdir() if path.exists() else ():
-        if not any(fnmatch.fnmatch(one.name, own) for own in holds):
-            raise InputError(f"{path} holds something else too ({one.name}); name another folder.")
 
 
 def check_writable(folder: Path) -> None:
@@ -129,12 +123,30 @@ def check_writable(folder: Path) -> None:
             place.rmdir()
 
 
+def check_own(path: Path, holds: Sequence[str]) -> None:
+    """Raises InputError unless `path` may be replaced: all that is there is named in `holds`."""
+    if Path.cwd().is_relative_to(path.absolute()):
+        raise InputError(f"{path} is the folder you are in; name one of its own.")
+    if path.exists() and not path.is_dir():
+        raise InputError(f"{path} is a file; name a folder.")
+    names = [one.name for one in path.iterdir()] if path.exists() else []
+    others = [one for one in names if not any(fnmatch.fnmatch(one, own) for own in holds)]
+    if others:
+        raise InputError(f"{path} holds something else too ({others[0]}); name another folder.")
+
+
 def _beside(path: Path, end: str) -> Path:
     return path.with_name(f".{path.name[:60]}.{end}")  # a name has at most 255 bytes
 
 
+def _leftovers(path: Path) -> list[Path]:
+    """What killed writers of `path` left beside it."""
+    form = re.compile(re.escape(_beside(path, "").name) + r"\d+\.part")
+    return [one for one in path.parent.iterdir() if form.fullmatch(one.name)]
+
+
 def _put(part: Path, path: Path) -> None:
-    folder, old = part.is_dir(), _beside(path, "ftlab-old")
+    folder, old = part.is_dir(), _beside(path, ASIDE)
     try:
         if folder and path.exists():
             _remove(old)
@@ -144,21 +156,28 @@ def _put(part: Path, path: Path) -> None:
         if folder and not path.exists() and old.exists():
             os.replace(old, path)
         raise
-    _sync(path.parent)
+    _sync_entries(path.parent)
     if folder:
         _remove(old)
 
 
-def _sync(*paths: Path) -> None:
-    """Have it on the disk; what is in a folder before its name is."""
-    for path in paths:
-        folder = path.is_dir()
-        with suppress(*[OSError] * folder):  # Windows and some mounted drives know no such thing
-            opened = os.open(path, os.O_RDONLY if folder else os.O_RDWR)
-            try:
-                os.fsync(opened)
-            finally:
-                os.close(opened)
+def _sync(part: Path) -> None:
+    """Have everything on the disk before its name is."""
+    for one in (part, *part.rglob("*")):
+        if one.is_dir():
+            _sync_entries(one)
+        else:
+            with one.open("rb+") as file:
+                os.fsync(file.fileno())
+
+
+def _sync_entries(folder: Path) -> None:
+    with suppress(OSError):  # Windows and some mounted drives have no such thing
+        entries = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(entries)
+        finally:
+            os.close(entries)
 
 
 def _remove(path: Path) -> None:
