@@ -13,7 +13,7 @@ after a system message, is the prompt as it is; of more turns each is named: "Us
 from typing import Any
 
 from ftlab.base.errors import InputError
-from ftlab.datasets.rows import capital, kind, once
+from ftlab.datasets.rows import once
 
 ROLES = {"human": "user", "gpt": "assistant"}
 """ShareGPT's names of who speaks."""
@@ -22,54 +22,40 @@ ROLES = {"human": "user", "gpt": "assistant"}
 def as_pair(row: dict[str, Any], where: str) -> dict[str, Any]:
     """The row with prompt and answer where its form is known, else as it was.
 
-    Raises InputError, saying where, for columns that cannot be told apart and for a chat that is
-    none.
+    Raises InputError for columns that cannot be told apart and for a chat without an answer.
     """
-    try:
-        once(str(name).strip().lower() for name in row)
-        row = {str(name).strip().lower(): value for name, value in row.items()}
-        return row if {"prompt", "answer"} <= row.keys() else row | _pair(row)
-    except InputError as fault:
-        raise InputError(f"{str(fault).rstrip('.')} ({where}).") from fault
-
-
-def _pair(row: dict[str, Any]) -> dict[str, Any]:
-    prompt, answer = row.get("prompt"), row.get("completion")
+    once((str(name).strip().lower() for name in row), f" in {where}")
+    row = {str(name).strip().lower(): value for name, value in row.items()}
+    prompt, answer = row.get("prompt"), row.get("completion", row.get("output"))
     if isinstance(prompt, list) and isinstance(answer, list):
-        return _chat([*prompt, *answer])
-    for name in ("messages", "conversations"):
-        if name in row:
-            return _chat(row[name])
-    if {"prompt", "completion"} <= row.keys():
-        return {"answer": answer}
-    if {"instruction", "output"} <= row.keys():
-        asked = [row["instruction"], row.get("input")]
-        texts = [text for text in asked if isinstance(text, str) and text.strip()]
-        return {"prompt": "\n".join(texts), "answer": row["output"]}
-    return {}
+        return row | _chat([*prompt, *answer], where)
+    if {"prompt", "answer"} <= row.keys():
+        return row
+    for name in {"messages", "conversations"} & row.keys():
+        return row | _chat(row[name], where)
+    if "completion" in row and "prompt" in row:
+        return row | {"answer": answer}
+    if "instruction" in row and "output" in row:
+        asked = [text for text in (row["instruction"], row.get("input")) if text]
+        return row | {"prompt": "\n".join(map(str, asked)), "answer": answer}
+    return row
 
 
-def _chat(messages: Any) -> dict[str, Any]:
-    turns = [_turn(message) for message in messages] if isinstance(messages, list) else []
-    if len(turns) < 2 or turns[-1][0] != "assistant":
-        last = f"is the {turns[-1][0]}'s" if turns else "is missing"
+def _chat(messages: Any, where: str) -> dict[str, Any]:
+    told = messages if isinstance(messages, list) else []
+    turns: list[tuple[Any, Any]] = [
+        (turn.get("role", turn.get("from")), turn.get("content", turn.get("value")))
+        for turn in told
+        if isinstance(turn, dict)
+    ]
+    roles = [ROLES.get(role, role) for role, _ in turns]
+    if len(roles) < 2 or roles[-1] != "assistant" or not all(isinstance(t, str) for _, t in turns):
         raise InputError(
-            f"A chat needs a question and the assistant's answer at its end, and here the last of "
-            f"{len(turns)} messages {last}; leave such a row out."
+            f"The chat in {where} needs messages in text, the last of them the assistant's answer; "
+            f"its roles are {', '.join(map(str, roles)) or 'none'}: leave such a row out."
         )
     *before, (_, answer) = turns
-    if [role for role, _ in before if role != "system"] == ["user"]:
+    if [role for role in roles[:-1] if role != "system"] == ["user"]:
         return {"prompt": "\n\n".join(text for _, text in before), "answer": answer}
-    said = [f"{capital(role)}: {text}" for role, text in before]
+    said = [f"{str(r).title()}: {t}" for r, (_, t) in zip(roles[:-1], before, strict=True)]
     return {"prompt": "\n".join([*said, "Assistant:"]), "answer": answer}
-
-
-def _turn(message: Any) -> tuple[str, str]:
-    """Who speaks, and what."""
-    known = message if isinstance(message, dict) else {}
-    role, text = (known.get(a, known.get(b)) for a, b in (("role", "from"), ("content", "value")))
-    if not isinstance(role, str) or not isinstance(text, str):
-        raise InputError(
-            f"A message says {kind(text)} as {role or 'nobody'}; it needs a role and its text."
-        )
-    return ROLES.get(role, role), text

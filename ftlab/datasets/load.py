@@ -14,6 +14,7 @@ A user's own files are read by `ftlab/datasets/own_files.py`.
 """
 
 import difflib
+import os
 import random
 import re
 from collections.abc import Iterable
@@ -24,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 from ftlab.base.errors import InputError
 from ftlab.base.jsonfile import read_json
 from ftlab.base.paths import data_dir
-from ftlab.datasets import hub_sets, items, own_files
+from ftlab.datasets import hub_sets, own_files
 from ftlab.datasets.rows import read_jsonl
 
 if TYPE_CHECKING:
@@ -184,19 +185,17 @@ def load_suite(name: str | Path = "world") -> Suite:
 
 
 def suite_for(model: Any, tokenizer: Any) -> str:
-    """The suite that fits a model: the small world's where it was made for that, else english.
-
-    Its shape and its vocabulary say so, which fine-tuning leaves as they are; never its name.
-    """
+    """The suite that fits a model: the small world's where its shape and words are those of a
+    model that ships, which fine-tuning leaves as they are; else english."""
     for suite, name in (("world", "nano-gpt2"), ("tasks", "nano-t5")):
         folder = data_dir() / "models" / name
-        if not (folder / "tokenizer.json").is_file():
+        if not folder.is_dir():
             continue
         shape = read_json(folder / "config.json").items()
         words = read_json(folder / "tokenizer.json")["model"]["vocab"].items()
         sizes = [(key, size) for key, size in shape if key == "model_type" or type(size) is int]
-        same = all(getattr(model.config, key, None) == size for key, size in sizes)
-        if same and words <= tokenizer.get_vocab().items():
+        alike = all(getattr(model.config, key, None) == size for key, size in sizes)
+        if alike and words <= tokenizer.get_vocab().items():
             return suite
     return "english"
 
@@ -242,12 +241,12 @@ def load_domain(name: str | Path, *, seed: int = 0) -> Domain:
     file, a folder of splits, or another data set on the Hub.
 
     A file is .jsonl, .csv or .parquet with the columns prompt and answer (held, id: optional), or
-    has another form that `datasets/forms.py` knows; splits that are missing are cut from it,
-    80/10/10, by `seed`. What is worth knowing of one's own items is printed. Raises InputError.
+    in a form of `datasets/forms.py`; missing splits are cut from it, 80/10/10, by `seed`. Of one's
+    own items what is worth knowing is printed. Raises InputError.
     """
     name = str(name)
     own = name in DOMAINS
-    path = data_dir() / "world" / name if own else Path(name).expanduser()
+    path = data_dir() / "world" / name if own else Path(os.path.expanduser(name))
     if own and not path.is_dir():
         raise InputError(
             f"The domain '{name}' is not in {path.parent}; get the "
@@ -271,14 +270,14 @@ def load_domain(name: str | Path, *, seed: int = 0) -> Domain:
         )
     title = name if own else path.stem
     splits = own_files.complete(splits, title, seed)
-    for notice in () if own else items.notices(splits):
+    for notice in () if own else own_files.notices(splits):
         print(f"{title}: {notice}")
     fields, rule = FIELDS.get(name, ("", ""))
     found = {split: _dataset(rows) for split, rows in splits.items()}
     return Domain(title, **found, fields=fields, rule=rule)
 
 
-def _dataset(rows: list[items.Item]) -> "Dataset":
+def _dataset(rows: list[own_files.Item]) -> "Dataset":
     from datasets import Dataset, Features, Value  # 1.4 s, so only when data is wanted
 
     columns = {"id": "string", "prompt": "string", "answer": "string", "held": "bool"}

@@ -3,6 +3,9 @@
 A row needs a prompt and an answer, both text, in one of the forms of `forms.py`; `id` and `held`
 may be given. Notable choices:
 
+- A space joins prompt and answer, as the tokenizer expects: blanks at the prompt's end go, and
+  the answer gets one at its front (unless the prompt ends a line). Other blanks at an answer's
+  ends go too, which is said.
 - What is missing of validation and test is cut from the training rows, a tenth of the whole
   each, by a seeded shuffle. Rows with the same prompt stay together, so that no test item was
   trained on; of splits that were given, train loses the prompts of the others, which is said.
@@ -11,32 +14,33 @@ may be given. Notable choices:
 
 import random
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from ftlab.base.errors import InputError, first_line
 from ftlab.datasets import hub_sets
-from ftlab.datasets.items import FEWEST, Item, check_rows, prompt_key
-from ftlab.datasets.rows import Row, read_csv, read_jsonl, read_parquet
+from ftlab.datasets.forms import as_pair
+from ftlab.datasets.rows import Row, capital, checked, kind, read_csv, read_jsonl, read_parquet
 from ftlab.hub import fetch, reach
 
 READERS: dict[str, Callable[[Path], Iterable[Row]]] = {
-    ".jsonl": read_jsonl,
-    ".ndjson": read_jsonl,
-    ".json": read_jsonl,
-    ".csv": read_csv,
-    ".tsv": read_csv,
+    **dict.fromkeys((".jsonl", ".ndjson", ".json"), read_jsonl),
+    **dict.fromkeys((".csv", ".tsv"), read_csv),
     ".parquet": read_parquet,
 }
 ENDINGS = tuple(READERS)
 ENDINGS_TEXT = ".jsonl, .csv or .parquet"
-SPLITS = {
-    "train": ("train", "training"),
-    "validation": ("validation", "valid", "val", "dev"),
-    "test": ("test",),
-}
+SPLITS = {"train": "train", "validation": "validation|valid|val|dev", "test": "test"}
 """The splits, and what people call them."""
+FEWEST = 10  # rows that can be cut into three splits with a meaning
+
+_YES, _NO = ("true", "yes", "1"), ("", "false", "no", "0")
+_UNSEEN = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x9f\xad\u200b\u2060-\u2064\ufeff]")
+
+Item = dict[str, Any]  # {"id": str, "prompt": str, "answer": str, "held": bool}
 
 
 def read_file(path: Path) -> list[Item]:
@@ -60,25 +64,27 @@ def read_folder(folder: Path) -> dict[str, list[Item]]:
     """
     if (folder / "dataset_dict.json").is_file() or any(folder.glob("*.arrow")):
         return _saved(folder)
-    found = {split: paths for split in SPLITS if (paths := _split_files(folder, split))}
+    try:
+        there = sorted([*folder.iterdir(), *folder.glob("data/*")])
+    except OSError as error:
+        raise InputError(f"{folder} cannot be read ({error.strerror}); give another.") from error
+    found = {split: paths for split in SPLITS if (paths := _split_files(there, split))}
     if "train" not in found:
-        there = ", ".join(sorted(p.name for p in folder.iterdir())[:8]) or "nothing"
+        names = ", ".join(path.name for path in there[:8]) or "nothing"
         raise InputError(
             f"The folder {folder} has no train.jsonl, train.csv or train.parquet "
-            f"(there is: {there}); name the training file so."
+            f"(there is: {names}); name the training file so."
         )
     return {split: [item for p in ps for item in read_file(p)] for split, ps in found.items()}
 
 
-def _split_files(folder: Path, split: str) -> list[Path]:
+def _split_files(there: list[Path], split: str) -> list[Path]:
     """The file of a split, or the parts of it (train-00000-of-00002.parquet)."""
-    called = "|".join(SPLITS[split])
-    whole = re.compile(rf"({called})(-\d+-of-\d+)?({'|'.join(map(re.escape, ENDINGS))})")
-    there = [*folder.iterdir(), *(folder / "data").glob("*")]
-    found = sorted(path for path in there if whole.fullmatch(path.name.lower()))
-    if len(found) > 1 and not all("-of-" in path.name for path in found):
+    form = rf"({SPLITS[split]})(-\d+-of-\d+)?({'|'.join(map(re.escape, ENDINGS))})"
+    found = [path for path in there if re.fullmatch(form, path.name.lower())]
+    if found[1:] and not all("-of-" in path.name for path in found):
         names = " and ".join(path.name for path in found)
-        raise InputError(f"The folder {folder} has {names}, two {split} splits; keep one.")
+        raise InputError(f"There are {names} for the {split} split; keep one.")
     return found
 
 
@@ -87,7 +93,7 @@ def _saved(folder: Path) -> dict[str, list[Item]]:
     from datasets import Dataset, load_from_disk
 
     try:
-        found: Any = load_from_disk(str(folder))
+        found = load_from_disk(str(folder))
     except Exception as error:  # a broken file raises whatever its reader raises
         raise InputError(
             f"The data set in {folder} cannot be read ({first_line(error)}); save it again."
@@ -97,7 +103,7 @@ def _saved(folder: Path) -> dict[str, list[Item]]:
 
 def _known_splits(found: Mapping[Any, Iterable[Any]], name: str) -> dict[str, list[Item]]:
     """The three splits among those of a data set, whatever they are called there."""
-    known = {s: next((n for n in called if n in found), "") for s, called in SPLITS.items()}
+    known = {s: next((n for n in SPLITS[s].split("|") if n in found), "") for s in SPLITS}
     if not known["train"]:
         raise InputError(
             f"The data set '{name}' has no split 'train', only "
@@ -140,6 +146,75 @@ def _hub_split(rows: Iterable[Any], name: str, split: str) -> list[Item]:
     return check_rows(numbered, f"{name}-{split}")
 
 
+def check_rows(rows: Iterable[Row], name: str) -> list[Item]:
+    """Rows as items with text in place, ids filled in; InputError names the first bad row."""
+    stem, blanks = Path(name).stem, list[str]()
+    numbered = ((*row, f"{stem}-{number:05d}") for number, row in enumerate(rows, start=1))
+    items = checked(numbered, lambda row: _check_row(*row, blanks))
+    if not items:
+        raise InputError(
+            f"{name} is empty; give at least {FEWEST} examples, each with a prompt and an answer."
+        )
+    if blanks:
+        print(
+            f"{name}: {len(blanks)} of {len(items)} answers begin or end with blanks or line ends; "
+            "these go, and exact match takes any blanks as one."
+        )
+    return items
+
+
+def _check_row(where: str, row: dict[Any, Any], default_id: str, blanks: list[str]) -> Item:
+    """The row as an item; `blanks` gets an answer with more of them than the one in front."""
+    if None in row:
+        raise InputError(
+            f"{capital(where)} has more fields than the header; put text "
+            "that holds the separator into double quotes."
+        )
+    row = as_pair(row, where)
+    missing = [column for column in ("prompt", "answer") if column not in row]
+    if missing:
+        there = ", ".join(f"'{key}'" for key in row) or "none"
+        raise InputError(
+            f"{capital(where)} has no column {' and no '.join(map(repr, missing))} "
+            f"(there is: {there}); name the columns prompt and answer."
+        )
+    prompt, given = (_text(row[column], column, where) for column in ("prompt", "answer"))
+    prompt, answer = prompt.rstrip(" "), given.strip()
+    if given.removeprefix(" ") != answer:
+        blanks.append(given)
+    name = row.get("id")
+    return {
+        "id": default_id if name in (None, "") else _text(str(name), "id", where),
+        "prompt": prompt,
+        "answer": answer if prompt.endswith("\n") else f" {answer}",
+        "held": _held(row.get("held"), where),
+    }
+
+
+def _text(value: object, column: str, where: str) -> str:
+    if value is None or (isinstance(value, str) and not _UNSEEN.sub("", value).strip()):
+        raise InputError(f"The {column} in {where} is empty; fill it in or delete the row.")
+    if not isinstance(value, str):
+        raise InputError(f"The {column} in {where} is {kind(value)}, not text; put it in quotes.")
+    if "\0" in value:
+        raise InputError(f"The {column} in {where} holds a NUL character; take it out.")
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f"The {column} in {where} holds half a character (a lone surrogate); "
+            "write the text again as UTF-8."
+        ) from error
+    return value
+
+
+def _held(value: object, where: str) -> bool:
+    word = str("" if value is None else value).strip().lower()
+    if word not in (*_YES, *_NO):
+        raise InputError(f"'held' in {where} is {value!r}; write true or false.")
+    return word in _YES
+
+
 def complete(splits: dict[str, list[Item]], name: str, seed: int = 0) -> dict[str, list[Item]]:
     """All three splits: what is missing of validation and test is cut from train, 10 % each."""
     missing = [split for split in SPLITS if split not in splits]
@@ -166,24 +241,49 @@ def complete(splits: dict[str, list[Item]], name: str, seed: int = 0) -> dict[st
     return {split: done[split] for split in SPLITS}
 
 
+def _words(item: Item) -> str:
+    """What makes two prompts one."""
+    return " ".join(item["prompt"].split())
+
+
 def _apart(splits: dict[str, list[Item]], name: str) -> dict[str, list[Item]]:
     """No prompt in two splits: test keeps it, then validation; a line says what goes."""
-    done, taken = dict(splits), set[str]()
-    for split in reversed(SPLITS):
-        items = splits.get(split, [])
-        done |= {split: [item for item in items if prompt_key(item) not in taken]} if items else {}
-        if gone := len(items) - len(done.get(split, [])):
-            where = "test" if split == "validation" else "validation or test"
-            print(f"{name}: {gone} of {len(items)} {split} items, whose prompt {where} has, go.")
-        taken |= set(map(prompt_key, items))
+    done, taken = dict[str, list[Item]](), set[str]()
+    for split in ("test", "validation", "train"):
+        if split in splits:
+            others = " or ".join(done)
+            items = done[split] = [item for item in splits[split] if _words(item) not in taken]
+            if gone := len(splits[split]) - len(items):
+                print(f"{name}: {gone} items of {split} go, whose prompts {others} has.")
+            taken |= set(map(_words, items))
     return done
+
+
+def notices(splits: Mapping[str, list[Item]]) -> list[str]:
+    """What is worth knowing of a domain before it is trained on, a sentence each."""
+    test, items = splits["test"], list(chain(*splits.values()))
+    said = ", ".join(f"{len(rows)} {split}" for split, rows in splits.items()) + " items"
+    (answer, n), *_ = Counter(item["answer"] for item in test).most_common(1)
+    share = f"'{answer.strip():.40}', is right for {100 * n / len(test):.0f} %"
+    pairs = {(_words(item), item["answer"]) for item in items}
+    counts = {
+        "items stand there more than once": len(items) - len(pairs),
+        "prompts have two answers, of which a model gives one": (
+            len(pairs) - len({prompt for prompt, _ in pairs})
+        ),
+        "items hold characters that cannot be seen, such as U+200B": sum(
+            bool(_UNSEEN.search(item["prompt"] + item["answer"])) for item in items
+        ),
+    }
+    more = [f"{count} {what}." for what, count in counts.items() if count]
+    return [f"{said}; the commonest answer of test, {share}.", *more]
 
 
 def _cut(items: list[Item], missing: list[str], seed: int) -> dict[str, list[Item]]:
     """Cut a tenth of the prompts, and the held ones, off `items` for each missing split."""
-    prompts = {prompt_key(item): False for item in items}
+    prompts = {_words(item): False for item in items}
     for item in items:
-        prompts[prompt_key(item)] |= item["held"]
+        prompts[_words(item)] |= item["held"]
     order = sorted(prompts)
     random.Random(seed).shuffle(order)
     free = [prompt for prompt in order if not prompts[prompt]]
@@ -194,6 +294,6 @@ def _cut(items: list[Item], missing: list[str], seed: int) -> dict[str, list[Ite
         goes |= dict.fromkeys(free[n * tenth : (n + 1) * tenth], split)
         goes |= dict.fromkeys(held[n :: len(missing)], split)
     return {
-        split: [item for item in items if goes[prompt_key(item)] == split]
+        split: [item for item in items if goes[_words(item)] == split]
         for split in ("train", *missing)
     }

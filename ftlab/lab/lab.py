@@ -38,7 +38,7 @@ from ftlab.models.prefix_cache import PrefixCache
 from ftlab.models.quantizing import quantize
 from ftlab.plan import Plan, Step, check_whole
 from ftlab.text.seq2seq import decoder_start
-from ftlab.text.tidy import up_to, without_ends
+from ftlab.text.tidy import tidy
 from ftlab.train.loop import refuse_numberless
 
 Method = Annotated[Callable[[nn.Module], Prepared], "a method such as LoRA()"]
@@ -63,10 +63,9 @@ class Lab:
     ) -> None:
         """`sizes` of what is asked on the way; `opened`: by what names `open_lab` was called;
         `longest`: items of more tokens are left out."""
-        domain = without_ends(domain, bundle.tokenizer)
         if longest is not None:
             check_whole("longest", longest, 2)
-            domain = up_to(domain, bundle.tokenizer, longest, decoder_start(bundle.model))
+        domain = tidy(domain, bundle.tokenizer, decoder_start(bundle.model), longest)
         self.bundle, self.domain, self.suite, self.sizes = bundle, domain, suite, sizes
         self.opened = opened or {}
         self.fast_sizes = FAST_SIZES

@@ -16,6 +16,7 @@ Every name becomes a folder first, and only the folder is read. Notable choices:
   file arrives as bfloat16 on a T4, which has none.
 """
 
+import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -31,7 +32,6 @@ from ftlab.base.quiet import quiet
 from ftlab.datasets.load import is_there, nearest
 from ftlab.hub import fetch, reach
 from ftlab.models.bases import Quantize
-from ftlab.models.folders import no_tokenizer, weights_of
 from ftlab.models.quantizing import quantize
 
 SHIPPED = ("nano-gpt2", "nano-t5")
@@ -45,6 +45,14 @@ ON_THE_HUB = {
 """Short names of models on the Hub, and their full ones."""
 POSSIBLE = f"the models are {', '.join(KNOWN)}, or give a folder or a name on the Hub"
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+OTHERS = {
+    "adapter_*": "an adapter (LoRA), no model; merge it into its base with peft's merge_and_unload",
+    "*.gguf": "a GGUF file, quantized for llama.cpp; get the original model, in *.safetensors",
+    "checkpoint-*/config.json": "what a Trainer leaves; give one of the checkpoints in it",
+    "*": "no model: it needs config.json and weights as *.safetensors (pickled .bin weights can "
+    "run code and are not read); convert it with save_pretrained",
+}
+"""What a folder may hold in place of a model, by its files, and the cure."""
 _SMALL = ("*.json", "*.txt", "*.model", "*.jinja")  # what is fetched beside the weights
 
 
@@ -82,11 +90,23 @@ def load(
     quiet()
     kind = _dtype(dtype)
     folder = find_folder(str(name))
-    weights = weights_of(folder)
+    weights = _weights(folder)
     tokenizer = tokenizer_in(folder)
     model = _model(folder, kind).eval()
     model = _placed(model, base, device, folder.name)
     return Bundle(str(name), model, tokenizer, checksums.short(weights), base)
+
+
+def _weights(folder: Path) -> list[Path]:
+    """The weights in a folder. Raises InputError, saying what else it is, where it is no model."""
+    weights = sorted(folder.glob("*.safetensors"))
+    whole = bool(weights) and (folder / "config.json").is_file()
+    if not whole or any(folder.glob("adapter_*")):
+        what = next(
+            (what for files, what in OTHERS.items() if any(folder.glob(files))), OTHERS["*"]
+        )
+        raise InputError(f"{folder} holds {what}.")
+    return weights
 
 
 def _placed(model: Any, base: Quantize | None, device: Any, name: str) -> Any:
@@ -119,7 +139,7 @@ def find_folder(name: str) -> Path:
         from ftlab.models import smollm
 
         return smollm.local_folder()
-    path = Path(name).expanduser()
+    path = Path(os.path.expanduser(name))
     if name and is_there(path):
         if not path.is_dir():
             gguf = " (and a GGUF file is not trained here)" if path.suffix == ".gguf" else ""
@@ -168,18 +188,17 @@ def tokenizer_in(folder: Path) -> Any:
     from transformers import AutoTokenizer
 
     quiet()
-    if none := no_tokenizer(folder):
-        raise InputError(none)
     try:
         tokenizer = AutoTokenizer.from_pretrained(
             folder, trust_remote_code=False, local_files_only=True
         )
+        if not tokenizer("a text", add_special_tokens=False)["input_ids"]:
+            raise ValueError("it makes nothing of a text")  # as GPT-2's does without its files
     except Exception as error:  # a broken file raises whatever its reader raises
         raise InputError(
-            f"The tokenizer in {folder} cannot be read ({first_line(error)}); get it again."
+            f"The tokenizer in {folder} cannot be read ({first_line(error)}); save its base's "
+            "there with save_pretrained (a Trainer does when given processing_class=tokenizer)."
         ) from error
-    if not tokenizer("a text", add_special_tokens=False)["input_ids"]:
-        raise InputError(f"The tokenizer in {folder} makes nothing of a text; get it again.")
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer

@@ -33,8 +33,13 @@ class Segment:
         return (self.context + self.continuation)[:-1]
 
     @property
+    def reads(self) -> int:
+        """Tokens that a model reads of it, in the longer of encoder and decoder."""
+        return max(len(self.inputs), len(self.context))
+
+    @property
     def length(self) -> int:
-        """Tokens of its longer side, the last one included: what `max_tokens` counts."""
+        """The same with the last one, which is only learned: what `max_tokens` counts."""
         return max(len(self.inputs) + 1, len(self.context))
 
     @property

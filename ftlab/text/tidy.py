@@ -1,7 +1,7 @@
 """What of a domain is put right once its tokenizer is known; each change is said in a line.
 
-"yes<|endoftext|>"  ->  "yes"         every answer is ended here anyway, and with two ends
-                                      no answer could be the right one, word for word
+An answer that ends with the end token ("yes<|endoftext|>") loses it: every answer is ended here
+anyway, and with two ends none could be the right one, word for word.
 """
 
 import re
@@ -12,47 +12,27 @@ from ftlab.base.errors import InputError
 from ftlab.datasets.load import Domain
 from ftlab.text.requests import item_segments
 
-SPLITS = ("train", "validation", "test")
 
-
-def without_ends(domain: Domain, tokenizer: Any) -> Domain:
-    """The domain without end tokens at the ends of its answers; itself where there is none.
-
-    Raises InputError for an answer that is nothing else.
-    """
-    end = tokenizer.eos_token
-    own = re.compile(rf"(\s*{re.escape(end or chr(0))})+\s*$")
-    changed: dict[str, Any] = {}
-    count = 0
-    for split in SPLITS:
-        rows = getattr(domain, split)
-        items = [{**row, "answer": own.sub("", row["answer"])} for row in rows]
-        fewer = [new for old, new in zip(rows, items, strict=True) if old != new]
-        if empty := next((item for item in fewer if not item["answer"].strip()), None):
-            raise InputError(f"The answer of {empty['id']} is only {end}; fill it in or delete it.")
-        if fewer:
-            changed[split], count = type(rows).from_list(items, rows.features), count + len(fewer)
-    if changed:
-        print(
-            f"{domain.name}: {count} answers end with {end}, which is put there anyway: taken off."
-        )
+def tidy(
+    domain: Domain, tokenizer: Any, start: int | None = None, longest: int | None = None
+) -> Domain:
+    """The domain without end tokens in its answers, and without items of more than `longest`
+    tokens; itself where nothing changes. Raises InputError for a split of which nothing is left."""
+    end, changed = re.escape(tokenizer.eos_token or "\0"), dict[str, Any]()
+    for split in ("train", "validation", "test"):
+        rows = list(getattr(domain, split))
+        kept = [{**row, "answer": re.sub(rf"(\s*{end})+\s*$", "", row["answer"])} for row in rows]
+        if kept != rows:
+            print(f"{domain.name}: {split} answers end with {tokenizer.eos_token}: taken off.")
+        if longest is not None:
+            segments = item_segments(tokenizer, kept, start)
+            kept = [row for row, s in zip(kept, segments, strict=True) if s.length <= longest]
+        if gone := len(rows) - len(kept):
+            what = f"{gone} of {len(rows)} {split} items of {domain.name}"
+            if not kept:
+                raise InputError(f"{what} are longer than longest={longest} tokens; give more.")
+            print(f"{what} are longer than {longest} tokens: left out.")
+        if kept != rows:
+            old = getattr(domain, split)
+            changed[split] = type(old).from_list(kept, old.features)
     return replace(domain, **changed) if changed else domain
-
-
-def up_to(domain: Domain, tokenizer: Any, longest: int, start: int | None) -> Domain:
-    """The domain without items of more than `longest` tokens, in any split.
-
-    Raises InputError where a split would be empty.
-    """
-    changed: dict[str, Any] = {}
-    for split in SPLITS:
-        rows = getattr(domain, split)
-        segments = item_segments(tokenizer, rows, start)
-        fits = [number for number, segment in enumerate(segments) if segment.length <= longest]
-        gone = f"{len(rows) - len(fits)} of {len(rows)} {split} items of {domain.name}"
-        if not fits:
-            raise InputError(f"{gone} are longer than {longest} tokens; give a larger longest.")
-        if len(fits) < len(rows):
-            print(f"{gone} are longer than {longest} tokens: left out.")
-            changed[split] = rows.select(fits)
-    return replace(domain, **changed)

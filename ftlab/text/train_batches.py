@@ -109,9 +109,9 @@ def _check_lengths(rows: Sequence[Any], lengths: Sequence[int], limit: int, read
     long = [number for number, length in enumerate(lengths) if length > allowed]
     if not long:
         return
-    (first, *more), most = long, max(long, key=lengths.__getitem__)
+    first, most = long[0], max(long, key=lengths.__getitem__)
     longest = f"the longest, {_name(rows[most], most)}, has {lengths[most]}"
-    told = f" ({len(long)} of {len(rows)} are too long; {longest})" if more else ""
+    told = f" ({len(long)} of {len(rows)} are too long; {longest})" if long[1:] else ""
     reading = f" (the model reads {reads})" if reads < UNLIMITED else ""
     raising = f"raise max_tokens{reading}, " if limit < reads else ""
     raise InputError(

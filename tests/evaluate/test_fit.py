@@ -33,24 +33,24 @@ def test_what_fits_is_taken_to_the_last_token(tiny_gpt2, tiny_tokenizer) -> None
     room = len(tiny_tokenizer(" yes")["input_ids"]) + 1 + 4  # the end, and spare tokens
     fits = "\n" * (128 - room)
     evaluator(tiny_gpt2, tiny_tokenizer, test=rows(fits), text=LONG)  # a document has windows
-    with pytest.raises(InputError, match="1 of 1 test items do not fit the 128 tokens"):
+    with pytest.raises(InputError, match=r"1 of 1 test items.*do not fit the 128 tokens"):
         evaluator(tiny_gpt2, tiny_tokenizer, test=rows(fits + "\n"))
 
 
 @pytest.mark.parametrize("split", ["validation", "test"])
 def test_items_are_counted_and_named(split: str, tiny_gpt2, tiny_tokenizer) -> None:
     long: Any = {split: rows("a", LONG, LONG * 2)}
-    with pytest.raises(InputError, match=rf"2 of 3 {split} items.*first is i-1.*longest is i-2"):
+    with pytest.raises(InputError, match=rf"2 of 3 {split} items.*'i-1' has.*longest, 'i-2',"):
         evaluator(tiny_gpt2, tiny_tokenizer, **long)
-    with pytest.raises(InputError, match=r"longest answer \(i-0\) needs \d+ .*--longest"):
+    with pytest.raises(InputError, match=r"\d+ tokens for the longest answer.*--longest"):
         evaluator(tiny_gpt2, tiny_tokenizer, **cast(Any, {split: rows("a", "b", answer=LONG)}))
 
 
 def test_probes_and_whole_documents_too(tiny_gpt2, tiny_bart, tiny_tokenizer) -> None:
     probe = Probe("p-2", "facts", "choice", LONG, (" Paris", " Rome"), 0)
-    with pytest.raises(InputError, match=r"2 of 4 texts of the suite own do not.*first is 'p-2'"):
+    with pytest.raises(InputError, match=r"2 of 4 probes do not fit.*'p-2' has"):
         evaluator(tiny_gpt2, tiny_tokenizer, probe=probe)
     masked = copy.deepcopy(tiny_tokenizer)
     masked.mask_token = masked.eos_token
-    with pytest.raises(InputError, match="1 of 1 documents of the suite own do not fit"):
+    with pytest.raises(InputError, match="1 of 1 documents do not fit"):
         evaluator(tiny_bart, masked, text=LONG)

@@ -13,7 +13,7 @@ from ftlab.datasets.load import Domain
 from ftlab.evaluate.target import generate, measure_target
 from ftlab.text.requests import document_segments, item_segments, pair_segments
 from ftlab.text.segments import wrapped
-from ftlab.text.tidy import up_to, without_ends
+from ftlab.text.tidy import tidy
 from ftlab.text.train_batches import encode
 
 END = "<|endoftext|>"
@@ -47,12 +47,10 @@ def test_a_text_that_begins_with_the_start_token_gets_no_second(tiny_tokenizer, 
 
 def test_ends_of_answers_are_taken_off_and_that_is_said(tiny_tokenizer, capsys) -> None:
     mine = domain([" yes" + END, f" no {END}\n{END} ", " maybe"])
-    tidy = without_ends(mine, tiny_tokenizer)
-    assert tidy.test["answer"][:] == [" yes", " no", " maybe"]
-    assert capsys.readouterr().out.count("mine: 6 answers end with <|endoftext|>") == 1
-    assert without_ends(tidy, tiny_tokenizer) is tidy and not capsys.readouterr().out
-    with pytest.raises(InputError, match="answer of 0 is only"):
-        without_ends(domain([f" {END}"]), tiny_tokenizer)
+    right = tidy(mine, tiny_tokenizer)
+    assert right.test["answer"][:] == [" yes", " no", " maybe"]
+    assert "mine: test answers end with <|endoftext|>: taken off." in capsys.readouterr().out
+    assert tidy(right, tiny_tokenizer) is right and not capsys.readouterr().out
 
 
 def test_an_end_inside_an_answer_is_refused_wherever_it_is_used(tiny_tokenizer, tiny_gpt2) -> None:
@@ -65,11 +63,11 @@ def test_an_end_inside_an_answer_is_refused_wherever_it_is_used(tiny_tokenizer, 
 
 def test_items_that_are_too_long_can_be_left_out(tiny_tokenizer, capsys) -> None:
     mine = domain([" yes", " no" * 40])
-    short = up_to(mine, tiny_tokenizer, 20, None)
+    short = tidy(mine, tiny_tokenizer, None, 20)
     assert [len(split) for split in (short.train, short.validation, short.test)] == [1, 1, 1]
     assert (
         "1 of 2 test items of mine are longer than 20 tokens: left out." in capsys.readouterr().out
     )
-    assert len(up_to(mine, tiny_tokenizer, 500, None).train) == 2
-    with pytest.raises(InputError, match="2 of 2 train items of mine are longer than 3"):
-        up_to(mine, tiny_tokenizer, 3, None)
+    assert len(tidy(mine, tiny_tokenizer, None, 500).train) == 2
+    with pytest.raises(InputError, match="2 of 2 train items of mine are longer than longest=3"):
+        tidy(mine, tiny_tokenizer, None, 3)
