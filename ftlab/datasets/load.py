@@ -241,8 +241,8 @@ def load_domain(name: str | Path, *, seed: int = 0) -> Domain:
     file, a folder of splits, or another data set on the Hub.
 
     A file is .jsonl, .csv or .parquet with the columns prompt and answer (held, id: optional), or
-    in a form of `datasets/forms.py`; missing splits are cut from it, 80/10/10, by `seed`. Of one's
-    own items what is worth knowing is printed. Raises InputError.
+    in a form of `datasets/forms.py`; missing splits are cut from it, 80/10/10, by `seed`. Raises
+    InputError.
     """
     name = str(name)
     own = name in DOMAINS
@@ -270,8 +270,6 @@ def load_domain(name: str | Path, *, seed: int = 0) -> Domain:
         )
     title = name if own else path.stem
     splits = own_files.complete(splits, title, seed)
-    for notice in () if own else own_files.notices(splits):
-        print(f"{title}: {notice}")
     fields, rule = FIELDS.get(name, ("", ""))
     found = {split: _dataset(rows) for split, rows in splits.items()}
     return Domain(title, **found, fields=fields, rule=rule)

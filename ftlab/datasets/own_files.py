@@ -14,9 +14,7 @@ may be given. Notable choices:
 
 import random
 import re
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +36,8 @@ SPLITS = {"train": "train", "validation": "validation|valid|val|dev", "test": "t
 FEWEST = 10  # rows that can be cut into three splits with a meaning
 
 _YES, _NO = ("true", "yes", "1"), ("", "false", "no", "0")
-_UNSEEN = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x9f\xad\u200b\u2060-\u2064\ufeff]")
+UNSEEN = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x9f\xad\u200b\u2060-\u2064\ufeff]")
+"""Control characters, soft hyphens, and blanks without a width."""
 
 Item = dict[str, Any]  # {"id": str, "prompt": str, "answer": str, "held": bool}
 
@@ -192,7 +191,7 @@ def _check_row(where: str, row: dict[Any, Any], default_id: str, blanks: list[st
 
 
 def _text(value: object, column: str, where: str) -> str:
-    if value is None or (isinstance(value, str) and not _UNSEEN.sub("", value).strip()):
+    if value is None or (isinstance(value, str) and not UNSEEN.sub("", value).strip()):
         raise InputError(f"The {column} in {where} is empty; fill it in or delete the row.")
     if not isinstance(value, str):
         raise InputError(f"The {column} in {where} is {kind(value)}, not text; put it in quotes.")
@@ -241,7 +240,7 @@ def complete(splits: dict[str, list[Item]], name: str, seed: int = 0) -> dict[st
     return {split: done[split] for split in SPLITS}
 
 
-def _words(item: Item) -> str:
+def prompt_key(item: Mapping[str, Any]) -> str:
     """What makes two prompts one."""
     return " ".join(item["prompt"].split())
 
@@ -252,38 +251,18 @@ def _apart(splits: dict[str, list[Item]], name: str) -> dict[str, list[Item]]:
     for split in ("test", "validation", "train"):
         if split in splits:
             others = " or ".join(done)
-            items = done[split] = [item for item in splits[split] if _words(item) not in taken]
+            items = done[split] = [item for item in splits[split] if prompt_key(item) not in taken]
             if gone := len(splits[split]) - len(items):
                 print(f"{name}: {gone} items of {split} go, whose prompts {others} has.")
-            taken |= set(map(_words, items))
+            taken |= set(map(prompt_key, items))
     return done
-
-
-def notices(splits: Mapping[str, list[Item]]) -> list[str]:
-    """What is worth knowing of a domain before it is trained on, a sentence each."""
-    test, items = splits["test"], list(chain(*splits.values()))
-    said = ", ".join(f"{len(rows)} {split}" for split, rows in splits.items()) + " items"
-    (answer, n), *_ = Counter(item["answer"] for item in test).most_common(1)
-    share = f"'{answer.strip():.40}', is right for {100 * n / len(test):.0f} %"
-    pairs = {(_words(item), item["answer"]) for item in items}
-    counts = {
-        "items stand there more than once": len(items) - len(pairs),
-        "prompts have two answers, of which a model gives one": (
-            len(pairs) - len({prompt for prompt, _ in pairs})
-        ),
-        "items hold characters that cannot be seen, such as U+200B": sum(
-            bool(_UNSEEN.search(item["prompt"] + item["answer"])) for item in items
-        ),
-    }
-    more = [f"{count} {what}." for what, count in counts.items() if count]
-    return [f"{said}; the commonest answer of test, {share}.", *more]
 
 
 def _cut(items: list[Item], missing: list[str], seed: int) -> dict[str, list[Item]]:
     """Cut a tenth of the prompts, and the held ones, off `items` for each missing split."""
-    prompts = {_words(item): False for item in items}
+    prompts = {prompt_key(item): False for item in items}
     for item in items:
-        prompts[_words(item)] |= item["held"]
+        prompts[prompt_key(item)] |= item["held"]
     order = sorted(prompts)
     random.Random(seed).shuffle(order)
     free = [prompt for prompt in order if not prompts[prompt]]
@@ -294,6 +273,6 @@ def _cut(items: list[Item], missing: list[str], seed: int) -> dict[str, list[Ite
         goes |= dict.fromkeys(free[n * tenth : (n + 1) * tenth], split)
         goes |= dict.fromkeys(held[n :: len(missing)], split)
     return {
-        split: [item for item in items if goes[_words(item)] == split]
+        split: [item for item in items if goes[prompt_key(item)] == split]
         for split in ("train", *missing)
     }

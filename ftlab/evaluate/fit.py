@@ -25,7 +25,7 @@ def check_fit(model: nn.Module, tokenizer: Any, domain: Domain, suite: Suite) ->
         found = item_segments(tokenizer, rows, start)
         room = max(len(segment.continuation) for segment in found) + SPARE_TOKENS - 1
         sizes = [len(segment.context) + room for segment in found]
-        what = f"{split} items, with {room} tokens for the longest answer,"
+        what = f"{split} items, with room for the longest answer ({room}),"
         fits = max(2, limit - room)
         cure = f"leave items out (open_lab(..., longest={fits}), --longest {fits})"
         _check([str(row.get("id")) for row in rows], sizes, limit, what, cure)
@@ -43,8 +43,9 @@ def _check(
     long = [number for number, size in enumerate(sizes) if size > limit]
     if long:
         first, most = long[0], max(long, key=sizes.__getitem__)
+        more = f", the longest, '{names[most]}', {sizes[most]}" if long[1:] else ""
         raise InputError(
             f"{len(long)} of {len(sizes)} {what} do not fit the {limit} tokens that the model "
-            f"reads: '{names[first]}' has {sizes[first]}, the longest, '{names[most]}', "
-            f"{sizes[most]}; shorten them, {cure}, or take a model that reads more."
+            f"reads: '{names[first]}' has {sizes[first]}{more}; shorten them, {cure}, or take a "
+            "model that reads more."
         )

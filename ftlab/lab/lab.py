@@ -25,7 +25,7 @@ from ftlab import record as records
 from ftlab.base import machine
 from ftlab.base.door import checked
 from ftlab.base.errors import InputError
-from ftlab.datasets.load import SUITES, Domain, Suite, load_domain, load_suite, suite_for
+from ftlab.datasets.load import DOMAINS, SUITES, Domain, Suite, load_domain, load_suite, suite_for
 from ftlab.evaluate.evaluator import Evaluator, Sizes
 from ftlab.evaluate.teacher_forced import TeacherForced
 from ftlab.lab.defaults import usual_model, usual_suite
@@ -38,7 +38,7 @@ from ftlab.models.prefix_cache import PrefixCache
 from ftlab.models.quantizing import quantize
 from ftlab.plan import Plan, Step, check_whole
 from ftlab.text.seq2seq import decoder_start
-from ftlab.text.tidy import tidy
+from ftlab.text.tidy import notices, tidy
 from ftlab.train.loop import refuse_numberless
 
 Method = Annotated[Callable[[nn.Module], Prepared], "a method such as LoRA()"]
@@ -209,7 +209,7 @@ def open_lab(
     from Wikipedia). `base` puts the model into four bits first ("nf4-double", or a Quantize), and
     every run starts from that. `seq2seq` asks for the profile's encoder-decoder model. Items of
     more than `longest` tokens are left out of every split, and a line says how many; else what is
-    too long is refused.
+    too long is refused. Of one's own items what is worth knowing is printed.
 
     Where the Hub does not give what the profile wants, what ships is taken, and a line says so.
     Raises InputError for what cannot be had, naming what can.
@@ -229,6 +229,8 @@ def open_lab(
     given = (domain, suite, model)
     named = not any(isinstance(value, Domain | Suite | Bundle) for value in given)
     opened = {"domain": str(domain), "suite": str(suite or ""), "longest": str(longest or "")}
-    return Lab(
-        bundle, loaded, questions, opened=opened if named else None, longest=longest, **sizes
-    )
+    opened = opened if named else None
+    lab = Lab(bundle, loaded, questions, opened=opened, longest=longest, **sizes)
+    for notice in () if loaded.name in DOMAINS else notices(lab.domain):
+        print(f"{loaded.name}: {notice}")
+    return lab

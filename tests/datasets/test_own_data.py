@@ -14,6 +14,7 @@ from datasets import Dataset, DatasetDict
 
 from ftlab.base.errors import InputError
 from ftlab.datasets.load import DOMAINS, load_domain
+from ftlab.text.tidy import notices
 
 PAIRS = [(f"Ticket {n}: dark screen. Team:", ("network", "hardware")[n % 2]) for n in range(20)]
 ROWS = [{"prompt": prompt, "answer": answer} for prompt, answer in PAIRS]
@@ -147,9 +148,10 @@ def test_what_makes_a_score_mean_less_is_said(tmp_path: Path, capsys) -> None:
     answers = ["  indented", "yes\n", "a\u200bb", *["yes"] * 20]
     rows = [{"prompt": f"q{n}", "answer": answer} for n, answer in enumerate(answers)]
     rows += [{"prompt": "q3", "answer": "yes"}, {"prompt": "q4", "answer": "no"}]
-    load_domain(write(tmp_path / "mine.jsonl", lines(rows)))
-    told = capsys.readouterr().out
-    assert "2 of 25 answers begin or end with blanks" in told
+    domain = load_domain(write(tmp_path / "mine.jsonl", lines(rows)))
+    assert "2 of 25 answers begin or end with blanks" in capsys.readouterr().out
+    told = " ".join(notices(domain))
+    assert "21 train, 2 validation, 2 test items" in told
     assert "the commonest answer of test, 'yes', is right for 100 %" in told
     assert "1 items stand there more than once" in told
     assert "1 prompts have two answers" in told

@@ -42,7 +42,7 @@ def test_items_are_counted_and_named(split: str, tiny_gpt2, tiny_tokenizer) -> N
     long: Any = {split: rows("a", LONG, LONG * 2)}
     with pytest.raises(InputError, match=rf"2 of 3 {split} items.*'i-1' has.*longest, 'i-2',"):
         evaluator(tiny_gpt2, tiny_tokenizer, **long)
-    with pytest.raises(InputError, match=r"\d+ tokens for the longest answer.*--longest"):
+    with pytest.raises(InputError, match=r"room for the longest answer \(\d+\).*--longest"):
         evaluator(tiny_gpt2, tiny_tokenizer, **cast(Any, {split: rows("a", "b", answer=LONG)}))
 
 

@@ -3,6 +3,8 @@
 pytest tests/text/test_tidy.py
 """
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +13,7 @@ from datasets import Dataset
 from ftlab.base.errors import InputError
 from ftlab.datasets.load import Domain
 from ftlab.evaluate.target import generate, measure_target
+from ftlab.lab.lab import open_lab
 from ftlab.text.requests import document_segments, item_segments, pair_segments
 from ftlab.text.segments import wrapped
 from ftlab.text.tidy import tidy
@@ -71,3 +74,18 @@ def test_items_that_are_too_long_can_be_left_out(tiny_tokenizer, capsys) -> None
     assert len(tidy(mine, tiny_tokenizer, None, 500).train) == 2
     with pytest.raises(InputError, match="2 of 2 train items of mine are longer than longest=3"):
         tidy(mine, tiny_tokenizer, None, 3)
+
+
+def test_a_lab_says_what_is_worth_knowing_of_ones_own_items(tmp_path: Path, capsys) -> None:
+    rows = [{"prompt": f"q{n}", "answer": "yes" if n else "word " * 90} for n in range(12)]
+    path = tmp_path / "mine.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    lab = open_lab(path, model="nano-gpt2", longest=64)
+    told = capsys.readouterr().out
+    assert "1 of 10 train items of mine are longer than 64 tokens: left out." in told
+    assert "mine: 9 train, 1 validation, 1 test items; the commonest answer of test, 'yes'" in told
+    assert len(lab.domain.train) == 9 and lab.opened["longest"] == "64"
+    open_lab("clinic", model=lab.bundle)
+    assert not capsys.readouterr().out, "nothing is said of what ships"
+    with pytest.raises(InputError, match="longest=True"):
+        open_lab(path, model=lab.bundle, longest=True)
