@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from ftlab.base.errors import InputError
 from ftlab.models.layers import layer_map
 from ftlab.text.scored_batches import device_of, evaluating, padded
-from ftlab.text.segments import encode, prefix_id
+from ftlab.text.segments import encode, prefix_id, wrapped
 
 
 def states(model: nn.Module, tokenizer: Any, texts: Sequence[str]) -> Tensor:
@@ -34,7 +34,7 @@ def states(model: nn.Module, tokenizer: Any, texts: Sequence[str]) -> Tensor:
 
     Returns (L + 1, N, d) on the CPU in float32. Raises InputError for no text or an empty one.
     """
-    ids = [[prefix_id(tokenizer), *found] for found in encode(tokenizer, texts)]
+    ids = [wrapped([prefix_id(tokenizer)], found) for found in encode(tokenizer, texts)]
     if not ids or min(map(len, ids)) < 2:
         raise InputError("One of the texts is empty; give each at least one word.")
     batch, mask = padded(ids, device_of(model))  # (N, T)

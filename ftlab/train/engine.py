@@ -179,7 +179,7 @@ class Engine:
             raise InputError(
                 f"The {what} is no longer a number at step {number} (learning rate "
                 f"{self.plan.lr:g}): training has diverged; try a lower learning rate, such as "
-                f"{self.plan.lr / 10:g}."
+                f"{min(self.plan.lr / 10, 1e-3):g}."
             )
 
     def refuse_diverged(self, number: int) -> None:
