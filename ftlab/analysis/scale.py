@@ -67,9 +67,7 @@ def apart(found: dict[str, tuple[float, float]]) -> float:
 def sides(nano: Sequence[Setting], real: Sequence[Setting]) -> dict[str, tuple[bool, bool]]:
     """Does a method learn 70 % with 90 % retained, on nano and on the real model?"""
     found = levels(nano, real, RETAINED)
-    return {
-        m: (found[m][0] >= LEARNED, found[m][1] >= LEARNED) for m in ASKED if m in found
-    }
+    return {m: (found[m][0] >= LEARNED, found[m][1] >= LEARNED) for m in ASKED if m in found}
 
 
 @dataclass(frozen=True)
