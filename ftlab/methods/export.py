@@ -98,9 +98,7 @@ def save_model(model: Any, folder: str | Path, tokenizer: Any = None) -> Path:
         if tokenizer is not None:
             tokenizer.save_pretrained(part)
     if tokenizer is None:
-        print(
-            f"{folder} has no tokenizer, as no one knows it here; give save_model(tokenizer=...)."
-        )
+        print(f"No tokenizer is known for {folder}; give save_model(..., tokenizer=...).")
     return Path(folder)
 
 
