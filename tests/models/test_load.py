@@ -114,7 +114,7 @@ def test_an_adapter_beside_a_model_is_refused(folder: Path, tiny_gpt2) -> None:
     from ftlab.methods.lora import LoRA
 
     LoRA({"1-12": 1})(tiny_gpt2).model.save_pretrained(folder, save_embedding_layers=False)
-    refused(folder, "holds an adapter", "put it on its base", "merge_and_unload")
+    refused(folder, "holds an adapter", "merge it into its base", "merge_and_unload")
 
 
 def test_the_laptop_model_comes_from_its_own_folder(folder, monkeypatch) -> None:
