@@ -56,7 +56,8 @@ def pairs() -> list[Pair]:
         mine = (run for folder in folders for run in runs[folder] if run.model == model)
         here = compare.settings(mine, domain=domain)
         for qlora in compare.pick(here, "qlora"):
-            lora = compare.pick(here, sweep, qlora.lr)[0]
+            lora, seeds = compare.pick(here, sweep, qlora.lr)[0], {run.seed for run in qlora.runs}
+            lora = Setting(lora.name, tuple(run for run in lora.runs if run.seed in seeds))
             name = where.format(rate_text(qlora.lr))
             found.append(Pair(name, lora.runs[0].baseline, lora, qlora))
     return found

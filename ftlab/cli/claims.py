@@ -88,7 +88,7 @@ def scale_table(found: "dict[str, list[Setting]]") -> list[str]:
     gaps = " and ".join(f"{100 * scale.apart(table):.0f}" for table in tables.values())
     same = [a == b for a, b in scale.sides(nano, real).values()]
     lines.append(
-        f"Apart by {gaps} points on average (aim 15); on the same side of 70 % learned with 90 % "
+        f"Apart by {gaps} points on average (aim 15); same side of 70 % learned at 90 % "
         f"retained: {sum(same)} of {len(same)}"
     )
     order = scale.order(nano, real)
@@ -103,7 +103,7 @@ def orders(judged: "dict[str, list[Ordering]]") -> list[str]:
     """The eight expected orders, a line each, with the tally and what it is worth."""
     tally = Counter(row.verdict for rows in judged.values() for row in rows)
     words = ", ".join(f"{tally[verdict]} {verdict}" for verdict in MARKS if tally[verdict])
-    lines = [f"Expected orders on nano | SmolLM2 ({words}; of 20 such intervals one misses):"]
+    lines = [f"Expected orders on nano | SmolLM2 ({words}; one interval in 20 misses):"]
     for number, pair in enumerate(zip(*judged.values(), strict=True), 1):
         marks = " | ".join(MARKS[row.verdict] for row in pair)
         lines.append(f"  {number} {marks}  {pair[0].says}")

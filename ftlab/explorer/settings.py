@@ -132,14 +132,16 @@ def _told(settings: Settings) -> dict[str, str]:
     return said | {name: "yes" if getattr(settings, name) else "no" for name in ("head", "naive")}
 
 
+FIRST = "feed-forward"
 PRESETS = {
+    FIRST: Settings(ranks=(16, 16, 16), targets="ff", steps=80),
     "naive": Settings(naive=True),
     "the article's table": Settings(),
     "the article's table and head": Settings(head=True),
     "Q/V everywhere": Settings(ranks=(8, 8, 8)),
     "all-linear": Settings(ranks=(4, 4, 4), targets="all"),
 }
-"""Positions to begin at."""
+"""Positions to begin at; `FIRST` is where the explorer opens."""
 
 
 def place(settings: Settings) -> list[float]:

@@ -265,8 +265,8 @@ print(f"retained {high.final['retention']:.0%}.")
 
 # %% [markdown]
 # The **plane** shows many runs at once: *learned* to the right, *retained* upward. The upper right corner
-# is where we want to be. Each point is a learning rate, averaged over three runs; the thin bars reach
-# from the lowest to the highest of the three. Find two rates that learn about equally much: do they
+# is where we want to be. Each point is a learning rate, averaged over its runs; the thin bars reach
+# from the lowest to the highest of them. Find two rates that learn about equally much: do they
 # also retain equally much?
 
 # %%

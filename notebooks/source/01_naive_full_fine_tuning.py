@@ -197,7 +197,7 @@ lower = ftlab.claim(
 # %% [markdown]
 # One run can be luck. So the same was done at five learning rates with three seeds each (the seed
 # decides the order in which the notes are read). These runs ship with the workbook (`ftlab grid
-# naive` makes them again). The band shows the lowest and the highest seed.
+# decoder` makes them again). The band shows the lowest and the highest seed.
 
 # %%
 from itertools import pairwise
@@ -213,7 +213,7 @@ show(sweep([run for setting in by_rate for run in setting.runs], "lr", log=True)
 
 
 # %%
-print("rate  learned  of new cases  retained (lowest to highest of 3 seeds)")
+print("rate  learned  of new cases  retained (lowest to highest seed)")
 for setting in by_rate:
     print(
         f"{rate_text(setting.lr):4} {setting.mean('target_score'):8.0%} "
@@ -288,25 +288,29 @@ small, large = by_size[0], by_size[-1]
 few, many = small.runs[0].extra["items"], large.runs[0].extra["items"]
 learns_less = ftlab.claim(
     "A small data set learns less (3 seeds)",
-    small.mean("target_score") < large.mean("target_score"),
+    analysis.more(large, small, "target_score"),
     f"learned {small.mean('target_score'):.0%} with {few} notes, "
     f"{large.mean('target_score'):.0%} with {many}",
 )
-difference = [
-    a - b for a, b in zip(small.values("retention"), large.values("retention"), strict=True)
-]
 no_worse = ftlab.claim(
-    "At equal steps a small data set forgets no more than a large one (3 seeds)",
-    abs(fmean(difference)) < 0.05,
-    f"retained {small.mean('retention'):.0%} with {few} notes, "
-    f"{large.mean('retention'):.0%} with {many}; by seed "
-    + ", ".join(f"{100 * d:+.0f}" for d in difference)
-    + " points",
+    "At equal steps three seeds do not show that a small data set forgets more",
+    not analysis.more(large, small),
+    f"retained {small.mean('retention'):.0%} with {few} notes, {large.mean('retention'):.0%} with "
+    f"{many}: {analysis.difference(small, large)}",
+)
+level = analysis.level(nano)  # of the target loss: half of what guessing the urgency costs
+reached = [analysis.at_loss(run, level) is not None for run in small.runs]
+never_there = ftlab.claim(
+    f"With {few} notes no run has learned the rule: the loss on test notes stays high",
+    not any(reached),
+    f"{sum(reached)} of {len(reached)} seeds got below {level:.2f} nats per token",
 )
 
 # %% [markdown]
-# So this often-heard rule does not hold here. A small data set is worse in another way: as much is
-# forgotten, and less is learned in return.
+# So at equal steps this often-heard rule is not confirmed; if anything, it is the other way round. A
+# few notes are soon known by heart. Then their loss is near 0, its gradients are small, and the
+# weights hardly move: little is forgotten, but the rule is not learned either. Perhaps something
+# else is meant, a small data set that is read until the rule comes out of it. Here it never does.
 
 # %% [markdown]
 # ## Cause 4: which weights were overwritten?
@@ -393,8 +397,8 @@ points = [
 show(plane(points, base=(record.baseline["target_score"], 1.0)))
 
 # %% [markdown]
-# So learning does not have to mean forgetting: two of these rates learn about equally much, and one
-# of them retains most of the old skills while the other loses most. And forgetting hurts the *new*
+# So learning does not have to mean forgetting: the rates that learn most are not those that forget
+# most. And forgetting hurts the *new*
 # task, too. Half of the test notes are about complaints that are in no training note (*new cases*);
 # only what the model knew before can answer those. At the rates that forget most, they fall
 # furthest behind the other half.
@@ -402,8 +406,8 @@ show(plane(points, base=(record.baseline["target_score"], 1.0)))
 # %%
 middle, high = at[3e-4], at[1e-3]
 bargain = ftlab.claim(
-    "Of two rates that learn about equally much, one retains far more (3 seeds)",
-    abs(middle.mean("target_score") - high.mean("target_score")) < 0.1
+    "A third of the rate learns as much or more, and retains far more (3 seeds)",
+    middle.mean("target_score") > high.mean("target_score") - 0.02
     and middle.mean("retention") > high.mean("retention") + 0.3,
     f"learned {middle.mean('target_score'):.0%} and {high.mean('target_score'):.0%}, "
     f"retained {middle.mean('retention'):.0%} and {high.mean('retention'):.0%}",
@@ -422,7 +426,7 @@ falls_behind = ftlab.claim(
 # Our small model was made for this workbook. Does a real one forget in the same way? SmolLM2-135M
 # has 135 million weights and was trained by others (Allal et al. 2025). It was given the same
 # notes, 60 steps of 8, at three rates with three seeds each, and asked about plain English: facts,
-# grammar, sums. These runs are recorded as well (`ftlab grid naive --profile laptop`).
+# grammar, sums. These runs are recorded as well (`ftlab grid decoder --profile laptop`).
 
 # %%
 from ftlab.show import settings_table
@@ -526,25 +530,25 @@ print(f"feed-forward weights of block 1: {changed:.1%}")
 #
 # *Goal: see whether forgetting is special to clinics. 5 minutes, easy.*
 #
-# Open a lab with `"helpdesk"` or `"contracts"`, train with the naive plan, and compare.
+# Open a lab with `"helpdesk"`, `"contracts"` or `"ledger"`, train with the naive plan, and compare.
 
 # %%
 # <solution>
 other_domain = "helpdesk"
 # </solution>
 # <stub>
-# other_domain = None  # "helpdesk" or "contracts"
+# other_domain = None  # "helpdesk", "contracts" or "ledger"
 # </stub>
 
 if other_domain is None:
-    print("No task chosen yet. The recorded runs below show all three.")
+    print("No task chosen yet. The recorded runs below show all of them.")
 else:
     other_lab = ftlab.open_lab(other_domain, model="nano-gpt2")
     other = other_lab.run(ftlab.Plan(lr=1e-3, measure_every=0)).finish()
     outcome = other.record.final
     learned, left = outcome["target_score"], outcome["retention"]
     print(f"{other_domain}: learned {learned:.0%}, retained {left:.0%}")
-for domain in ("clinic", "helpdesk", "contracts"):
+for domain in ("clinic", "helpdesk", "contracts", "ledger"):
     found = analysis.settings(recorded, domain=domain)
     setting = analysis.pick(found, "learning rate", 1e-3)[0]
     print(
@@ -570,7 +574,7 @@ ftlab.verdict_table(
         supported_by=[lower, rises, on_smollm],
     ),
     ftlab.says("(often said) Training for too long causes forgetting", supported_by=[longer]),
-    ftlab.says("(often said) A small data set makes forgetting worse", contradicted_by=[no_worse]),
+    ftlab.says("(often said) A small data set makes forgetting worse", undecided_by=[no_worse]),
     ftlab.says(
         "(often said) Important weights are overwritten", supported_by=[overwritten, direction]
     ),

@@ -128,10 +128,10 @@ for step in run.steps:
 # help, or did the model simply move less far?
 
 # %% [markdown]
-# ## Equal peak: more retained, less learned
+# ## Equal peak: more is retained
 #
-# Three seeds each, recorded (`ftlab grid naive` and `ftlab grid decoder` make them again): with a
-# constant rate and with the schedule, at a gentle peak and at a high one.
+# Three seeds each, recorded (`ftlab grid decoder` makes them again): with a constant rate and with
+# the schedule, at a gentle peak and at a high one.
 
 # %%
 cosine = analysis.pick(nano, "schedule", 1e-3)[0]
@@ -145,13 +145,10 @@ equal_peak = ftlab.claim(
     analysis.more(cosine, constant),
     f"at 1e-3 retained {cosine.text('retention')} against {constant.text('retention')}",
 )
-learns_less = ftlab.claim(
-    "but it learns less as well (3 seeds)",
-    cosine.mean("target_score") < constant.mean("target_score")
-    and gentle_cosine.mean("target_score") < gentle.mean("target_score"),
-    f"learned {cosine.mean('target_score'):.0%} against {constant.mean('target_score'):.0%} at "
-    f"1e-3, {gentle_cosine.mean('target_score'):.0%} against {gentle.mean('target_score'):.0%} "
-    "at 3e-4",
+gentle_peak = ftlab.claim(
+    "At a gentle peak three seeds do not show it",
+    not analysis.more(gentle_cosine, gentle),
+    f"at 3e-4 retained {analysis.difference(gentle_cosine, gentle)}",
 )
 
 # %% [markdown]
@@ -193,15 +190,17 @@ equal_area = ftlab.claim(
     f"learned {analysis.difference(flat, cosine, 'target_score')}",
 )
 equal_area_gentle = ftlab.claim(
-    "At equal area and a gentle peak the shape makes little difference to retention (3 seeds)",
-    abs(gentle_flat.mean("retention") - gentle_cosine.mean("retention")) < 0.05,
+    "At a gentle peak, too, the constant rate forgets less on general text (3 seeds)",
+    analysis.more(gentle_cosine, gentle_flat, "forgotten"),
+    f"its loss there rose by {gentle_flat.mean('forgotten'):.2f} against "
+    f"{gentle_cosine.mean('forgotten'):.2f} nats per token; "
     f"constant minus cosine: retained {analysis.difference(gentle_flat, gentle_cosine)}",
 )
 
 # %% [markdown]
 # So the schedule is no protection in itself. What counts is how high the rate rises: with the same
-# area but twice the peak, the schedule forgets more than the flat line where the peak is high, and
-# about as much where it is gentle. If you want to retain more, lower the *peak*.
+# area but twice the peak, the schedule forgets more than the flat line. If you want to retain more,
+# lower the *peak*.
 #
 # These are runs of a hundred steps. Decay is mostly praised for long runs, where it lets a model
 # settle at the end; that is not tested here.
@@ -270,8 +269,8 @@ for setting in warmups:
     )
 short = next(s for s in warmups if s.runs[0].plan["warmup"] == 10)
 warmup_helps = ftlab.claim(
-    "A warmup of a tenth of the run retains more than none (3 seeds)",
-    analysis.more(short, constant),
+    "Three seeds do not show that a warmup of a tenth of the run retains more than none",
+    not analysis.more(short, constant),
     f"retained {analysis.difference(short, constant)}, "
     f"learned {analysis.difference(short, constant, 'target_score')}",
 )
@@ -419,14 +418,14 @@ ftlab.verdict_table(
     ftlab.says(
         "Warmup and cosine decay reduce forgetting, compared at the same peak",
         supported_by=[equal_peak],
-        contradicted_by=[real_peak],
+        undecided_by=[gentle_peak, real_peak],
     ),
     ftlab.says(
         "(often said) It is the shape of the schedule that protects",
         contradicted_by=[equal_area, equal_area_gentle, real_area, real_height],
     ),
     ftlab.says("(often said) Warmup avoids large blind steps at the start", supported_by=[blind]),
-    ftlab.says("(often said) A short warmup retains more than none", supported_by=[warmup_helps]),
+    ftlab.says("(often said) A short warmup retains more than none", undecided_by=[warmup_helps]),
 )
 
 # %% [markdown]
@@ -434,8 +433,8 @@ ftlab.verdict_table(
 #
 # - Compared at the same peak, a schedule looks like a remedy. Compared at the same area, it is a
 #   lower rate in disguise.
-# - Use a warmup all the same: it removes the blind first steps, and a short one takes away hardly
-#   any area.
+# - Use a warmup all the same: it removes the blind first steps and takes away hardly any area. That
+#   a short one also retains more is not decided here.
 # - When somebody shows you a remedy, ask what else changed with it. Here it was the area.
 #
 # **Next:** [03 Layers: what to freeze](03_what_to_freeze.ipynb) asks whether it matters *which*

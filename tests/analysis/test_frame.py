@@ -131,7 +131,7 @@ def test_what_ships_is_a_row_a_run(given, folder):
 
 
 def test_wrong_places_are_refused(tmp_path):
-    with pytest.raises(InputError, match="one of laptop, nano, nano-t5, qlora"):
+    with pytest.raises(InputError, match="one of adapters, laptop, nano, nano-t5, prune"):
         ftlab.records("nonesuch")
     with pytest.raises(InputError, match="holds no records"):
         ftlab.records(tmp_path)

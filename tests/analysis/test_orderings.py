@@ -83,7 +83,7 @@ def test_the_command_prints_both_models_in_thirty_lines(capsys, monkeypatch):
     monkeypatch.setattr(compare, "settings", lambda size, **_: shipped.get(size, []))
     assert main(["claims"]) == 0
     said = capsys.readouterr().out
-    assert "on the same side of 70 % learned with 90 % retained: 9 of 9" in said
+    assert "same side of 70 % learned at 90 % retained: 9 of 9" in said
     assert "learned 1.00 (aim 0.75), retained 1.00 (0.85)" in said
     assert "1 + | +  forgetting rises with the learning rate" in said
     assert main(["claims", "--all"]) == 0

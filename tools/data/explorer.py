@@ -4,7 +4,7 @@
     for news in make(path): print(news)        makes what is missing in the file
 
 In this order, so that an unfinished grid is of use already:
-    presets     5 presets x 5 rates x 3 seeds, seed by seed
+    presets     6 presets x 5 rates x 3 seeds, seed by seed
     lines       one slider at a time through the presets, at one seed
     sample      positions drawn at random over all sliders
 
@@ -55,7 +55,7 @@ from tools.making import check_most, options
 if TYPE_CHECKING:  # torch comes with it
     from ftlab.lab.lab import Lab
 
-LOT = 160
+LOT = 40
 """How many positions are drawn."""
 DRAW = "explorer 1"
 """What they are drawn by."""

@@ -24,7 +24,7 @@ from typing import Any
 
 from ftlab.base.errors import InputError
 from ftlab.explorer.explorer import Explorer
-from ftlab.explorer.settings import BANDS, PRESETS, RANKS, RATES, SCHEDULES, SEEDS, STEPS, Settings
+from ftlab.explorer.settings import BANDS, FIRST, PRESETS, RANKS, RATES, SCHEDULES, SEEDS, STEPS, Settings
 from ftlab.show.canvas.data import last_measured
 from ftlab.show.canvas.sheet import Picture
 from ftlab.show.panels.background import Ending, heard_meanwhile, run_in_background
@@ -175,7 +175,7 @@ def _check(lab: Any, explorer: Explorer) -> None:
 def _controls() -> dict[str, Any]:
     from ipywidgets import Checkbox
 
-    first = values_of(PRESETS["the article's table"])
+    first = values_of(PRESETS[FIRST])
     ranks = [(str(rank), rank) for rank in RANKS]
     alphas = [("alpha = 2 r", "scaled"), ("alpha 16, 16, 32", "fixed")]
     on = [(words, key) for key, words in SHORT.items()]
