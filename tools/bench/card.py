@@ -79,7 +79,7 @@ class Report:
 
 def pytest_words(*more: str) -> list[str]:
     """The tests in a process of their own."""
-    return [sys.executable, "-m", "pytest", "-q", *more]
+    return [sys.executable, "-m", "pytest", "-q", "-p", "no:benchmark", *more]
 
 
 def check(

@@ -6,8 +6,9 @@ For memory and speed the weights' values do not matter, so they are random and n
 needed: each layer is made on the card, packed into four bits, and forgotten, so the whole model
 never lies there. A larger card stands in for a T4: torch may use 15 GB of it, in fp16.
 
-Then the room is made tight: midway between what torch's allocator reserved with paging and without.
-There it is tried both ways.
+Then the room is made tight, and both ways are tried there: midway between what torch's allocator
+reserved with paging and the peak of the tensors without it (under pressure the allocator gives back
+all that it reserved beyond that).
 
 Notable choices:
 - The cap holds for what the allocator reserves, gaps included, and segments that grow leave few.
@@ -142,9 +143,10 @@ def in_order(folder: Path) -> Iterator[Trial]:
         yield trial
         if trial.optimizer == "paged_adamw8bit":
             both = [replace(trial, optimizer=name) for name in ("paged_adamw", "adamw")]
-            reserved = [read_json(place(folder, one))["reserved"] for one in both]
-            if all(reserved):
-                yield from (replace(one, tight=True, cap=sum(reserved) // 2) for one in both)
+            paged, plain = (read_json(place(folder, one)) for one in both)
+            if paged["reserved"] and paged["reserved"] < plain["peak"]:
+                cap = (paged["reserved"] + plain["peak"]) // 2
+                yield from (replace(one, tight=True, cap=cap) for one in both)
 
 
 def place(folder: Path, trial: Trial) -> Path:
