@@ -8,12 +8,13 @@ carries the command that makes that one run. What is in the grids: `ftlab/experi
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ftlab import record as records
 from ftlab.base.errors import InputError
+from ftlab.base.jsonfile import plain
 from ftlab.experiments.point import Point
 
 if TYPE_CHECKING:  # torch comes with it, and `ftlab grid --list` needs none
@@ -124,7 +125,7 @@ def run_point(lab: "Lab", point: Point, *, grid: str, run: "Run | None" = None) 
     run = run or _trained(lab, point)
     record, extra = run.record, {"sweep": point.sweep, "items": len(run.rows)}
     if point.after:
-        extra["after"] = asdict(point.after)
+        extra["after"] = plain(point.after)
         record = replace(record, final=lab.evaluator.full(point.after(lab, run.model)))
     return replace(
         record,

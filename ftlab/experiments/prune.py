@@ -132,7 +132,7 @@ def _before(plan: Plan) -> Iterator[Point]:
             f"drop {count}, tune", "clinic", plan, method=full, start=fewer, shown="drop_tune"
         )
     adapters = Masked(LoRA({"1-12": 4}, targets=TARGETS))
-    tenfold = replace(plan, lr=round(10 * plan.lr, 9))  # what LoRA wants
+    tenfold = replace(plan, lr=10 * plan.lr)  # what LoRA wants
     start = Start(Pruned("magnitude", 0.5))
     yield Point(
         "prune 50%, LoRA", "clinic", tenfold, method=adapters, start=start, shown="prune_tune"

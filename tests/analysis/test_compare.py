@@ -58,7 +58,8 @@ def test_the_least_forgetful_rate_is_taken():
         for lr, end in ((1.0, 0.5), (2.0, 0.8), (3.0, 0.6))
         for s in range(3)
     ]
-    assert compare.best_at(compare.settings(runs), 1.0)["full"].setting.lr == 2.0
+    best = compare.best_at(compare.settings(runs), 1.0)["full"].setting
+    assert best is not None and best.lr == 2.0
 
 
 def test_the_level_is_half_of_what_guessing_the_rule_costs():

@@ -40,6 +40,10 @@ def test_equal_settings_come_in_the_same_order(nano, real):
     assert found.learned >= 0.65  # aimed at: 0.75
 
 
+def test_long_runs_end_at_half_of_what_guessing_costs(nano):
+    assert pytest.approx(compare.level(nano), abs=5e-4) == decoder.LEVEL
+
+
 @pytest.mark.parametrize("domain", ["clinic", *decoder.OTHERS])
 def test_every_domain_that_ships_can_be_learned_with_little_forgotten(domain):
     found = compare.settings(compare.shipped("nano"), domain=domain)
@@ -86,9 +90,8 @@ def test_a_method_counts_at_its_best_rate_that_retains_enough():
 def test_a_shift_of_the_rates_is_found_and_undone():
     ends = ((3e-5, 0.3, 1.0), (1e-4, 0.6, 0.9), (3e-4, 0.9, 0.5), (1e-3, 0.7, 0.1))
     real = compare.settings([r for end in ends for r in made("learning rate", *end)])
-    nano = compare.settings(
-        [r for lr, *end in ends for r in made("learning rate", 10**0.5 * lr, *end)]
-    )
+    ends = [(10**0.5 * lr, learned, retained) for lr, learned, retained in ends]
+    nano = compare.settings([r for end in ends for r in made("learning rate", *end)])
     found = scale.order(nano, real)
     assert found.factor == pytest.approx(10**0.5) and len(found.pairs) == 4
     assert (found.learned, found.retained) == (pytest.approx(1), pytest.approx(1))

@@ -14,6 +14,7 @@ from ftlab import record as records
 from ftlab.base.errors import InputError
 from ftlab.base.jsonfile import plain
 from ftlab.experiments import make
+from ftlab.experiments.prune import Pruned
 from ftlab.lab.lab import Lab, open_lab
 from ftlab.plan import Plan
 
@@ -126,13 +127,14 @@ def test_a_grid_in_parts_makes_each_run_once(monkeypatch):
     plans = make.points("decoder", "nano-gpt2")[:7]
     seen: list[str] = []
 
-    def run_point(lab, point, grid):
+    def run_point(lab, point, grid, run):
         seen.append(point.name)
         return SimpleNamespace(final={"target_score": 0.5, "retention": 1.0}, seconds=1.0)
 
     monkeypatch.setattr(make, "points", lambda name, model: plans)
     monkeypatch.setattr("ftlab.lab.lab.open_lab", lambda domain, **_: SimpleNamespace())
     monkeypatch.setattr(make, "run_point", run_point)
+    monkeypatch.setattr(make, "_trained", lambda lab, point: None)
     monkeypatch.setattr(make.records, "save", lambda record, folder: None)
     for k in range(3):
         list(make.run_grid("decoder", model="nano-gpt2", folder=Path("none"), part=(k, 3)))
@@ -158,14 +160,48 @@ def test_the_laptop_grid_holds_nothing_unplanned_and_one_model():
     for name, record in found.items():  # so that each record's command makes that run
         point = planned[name]
         if "method" in record.extra:
-            assert plain(point.method) == record.extra["method"], name
+            method = plain(point.method) if point.method else {"name": "full"}
+            assert method == record.extra["method"], name
         assert record.plan.items() <= plain(point.plan).items(), name
     assert len({record.model_checksum for record in found.values()}) == 1
 
 
+def test_runs_that_are_pruned_afterwards_share_one_training(lab: Lab, tmp_path, monkeypatch):
+    halves = [Pruned("magnitude", share) for share in (0.0, 0.5)]
+    plans = [
+        make.Point(f"prune {half.amount}", "clinic", QUICK, after=half, shown="tune_prune")
+        for half in halves
+    ]
+    trained: list[str] = []
+    really = make._trained
+    monkeypatch.setattr(make, "points", lambda name, model: plans)
+    monkeypatch.setattr("ftlab.lab.lab.open_lab", lambda domain, model, base, **sizes: lab)
+    monkeypatch.setattr(make, "_trained", lambda lab, p: trained.append(p.name) or really(lab, p))
+    assert len(list(make.run_grid("prune", model="nano-gpt2", folder=tmp_path))) == 2
+    assert len(trained) == 1
+    whole, half = sorted(records.load_all(tmp_path), key=lambda found: found.name)
+    assert whole.curve == half.curve and whole.final != half.final
+    assert half.extra["after"] == {"how": "magnitude", "amount": 0.5, "seed": 0}
+
+
+@pytest.mark.parametrize("grid", ["adapters", "prune"])
 @pytest.mark.parametrize("model", ["nano-gpt2", "smollm2-135m"])
-def test_no_two_runs_of_the_grids_have_one_name(model: str):
-    names = [p.name for p in make.points("decoder", model)]
+def test_the_other_grids_hold_nothing_unplanned(grid: str, model: str):
+    from ftlab.base.paths import data_dir
+
+    found = records.load_all(data_dir() / "records" / make.folder_of(grid, model))
+    mine = [record for record in found if record.model == model]
+    planned = {point.name: point for point in make.points(grid, model)}
+    assert mine and {record.name for record in mine} <= set(planned)
+    for record in mine:
+        assert record.plan.items() <= plain(planned[record.name].plan).items(), record.name
+    assert len({record.model_checksum for record in mine}) == 1
+
+
+@pytest.mark.parametrize("grid", ["decoder", "adapters", "prune"])
+@pytest.mark.parametrize("model", ["nano-gpt2", "smollm2-135m"])
+def test_no_two_runs_of_the_grids_have_one_name(grid: str, model: str):
+    names = [p.name for p in make.points(grid, model)]
     assert len(names) == len(set(names))
     with pytest.raises(InputError, match="No run of the grid 'decoder' has 'xyz'"):
         make.choose("decoder", model, "xyz")

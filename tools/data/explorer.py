@@ -4,7 +4,7 @@
     for news in make(path): print(news)        makes what is missing in the file
 
 In this order, so that an unfinished grid is of use already:
-    presets     6 presets x 5 rates x 3 seeds, seed by seed
+    presets     6 presets x 5 rates x 2 seeds, seed by seed
     lines       one slider at a time through the presets, at one seed
     sample      positions drawn at random over all sliders
 
@@ -72,7 +72,7 @@ def plan() -> list[Settings]:
 
 
 def _presets() -> Iterator[Settings]:
-    for seed in SEEDS:
+    for seed in SEEDS[:2]:
         for preset in PRESETS.values():
             for rate in RATES:
                 yield _long(preset, lr=rate, seed=seed)

@@ -72,8 +72,9 @@ one that never got there is censored.
 """
 
 
-def _found() -> list[list[compare.Setting]]:
-    return [compare.settings(compare.shipped(size)) for size in MODELS]
+def _found() -> tuple[list[compare.Setting], list[compare.Setting]]:
+    nano, real = (compare.settings(compare.shipped(size)) for size in MODELS)
+    return nano, real
 
 
 def most_learned() -> str:

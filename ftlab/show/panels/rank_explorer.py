@@ -24,7 +24,17 @@ from typing import Any
 
 from ftlab.base.errors import InputError
 from ftlab.explorer.explorer import Explorer
-from ftlab.explorer.settings import BANDS, FIRST, PRESETS, RANKS, RATES, SCHEDULES, SEEDS, STEPS, Settings
+from ftlab.explorer.settings import (
+    BANDS,
+    FIRST,
+    PRESETS,
+    RANKS,
+    RATES,
+    SCHEDULES,
+    SEEDS,
+    STEPS,
+    Settings,
+)
 from ftlab.show.canvas.data import last_measured
 from ftlab.show.canvas.sheet import Picture
 from ftlab.show.panels.background import Ending, heard_meanwhile, run_in_background

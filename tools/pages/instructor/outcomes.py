@@ -11,18 +11,18 @@ from ftlab.base.errors import InputError
 def recorded(asked: Mapping[str, Any]) -> str:
     """The recorded answer to an entry [[prediction]] of instructor.toml, in words.
 
-    It names either `measured` (facts or rounding: no training, so no seeds) or a `sweep` and a
+    It names either `measured` (facts, ...: no training, so no seeds) or a `sweep` and a
     `lr` of the records (`records`: nano, `domain`: clinic, unless given).
     Raises InputError for anything else, and where nothing was recorded.
     """
-    special = {"facts": _facts, "rounding": _rounding}
+    special = {"facts": _facts, "rounding": _rounding, "halved": _halved}
     if "measured" in asked:
         if asked["measured"] not in special:
             names = ", ".join(special)
             raise InputError(f"Nothing is known of {asked['measured']!r}; there are: {names}.")
         return special[asked["measured"]]()
     runs = compare.shipped(asked.get("records", "nano"))
-    if asked.get("records") == "qlora":  # three models lie in that folder
+    if asked.get("records") in ("qlora", "adapters", "prune"):  # folders of several models
         runs = [run for run in runs if run.model == "nano-gpt2"]
     found = compare.settings(runs, domain=asked.get("domain", "clinic"))
     setting = compare.pick(found, asked["sweep"], asked["lr"])[0]
@@ -48,3 +48,10 @@ def _rounding() -> str:
         for pair in pairs()
     }
     return ", ".join(f"{name} retains {share:.1%}" for name, share in left.items())
+
+
+def _halved() -> str:
+    """What is left of each model with half of its matrices at zero: where recorded runs began."""
+    found = (run for run in compare.shipped("prune") if run.extra["sweep"] == "prune 50%, tune")
+    left = {run.model: run.curve[0]["measured"]["retention"] for run in found}
+    return ", ".join(f"{name} retains {share:.0%}" for name, share in left.items())
