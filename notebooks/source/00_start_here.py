@@ -257,11 +257,8 @@ runs = [r for r in recorded if r.domain == "clinic" and r.extra["sweep"] == "lea
 high = next(r for r in runs if r.plan["lr"] == 1e-3 and r.plan["seed"] == 0)
 show(two_numbers(high.curve, title="A recorded run, learning rate 1e-3", final=high.final))
 print("During the run a sample of the questions is asked, so the lines jump.")
-print(
-    f"The stars: the test after it, which asks everything: learned {high.final['target_score']:.0%},",
-    end=" ",
-)
-print(f"retained {high.final['retention']:.0%}.")
+stars = f"learned {high.final['target_score']:.0%}, retained {high.final['retention']:.0%}."
+print(f"The stars: the test after it, which asks everything: {stars}")
 
 # %% [markdown]
 # The **plane** shows many runs at once: *learned* to the right, *retained* upward. The upper right corner

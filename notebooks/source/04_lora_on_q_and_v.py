@@ -532,8 +532,8 @@ show(scoreboard(best_of([s for s in smollm if s.sweep in BOARD])))
 # %%
 real_qv, real_full = real["lora_qv"], real["learning rate"]
 real_place = ftlab.claim(
-    "SmolLM2: at the same rate, with equally many parameters, LoRA on all linear or on feed-forward "
-    "layers retains more than on Q and V (3 seeds)",
+    "SmolLM2: at the same rate, with equally many parameters, LoRA on all linear or on "
+    "feed-forward layers retains more than on Q and V (3 seeds)",
     all(analysis.more(real[kind], real_qv) for kind in WIDE),
     "SmolLM2 at 1e-3, minus Q and V: "
     + "; ".join(
