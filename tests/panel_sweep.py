@@ -1,6 +1,7 @@
 """Every stop of every control of a panel, moved on the widgets as a hand would."""
 
 import random
+import re
 from collections.abc import Iterator
 from html import escape
 from typing import Any
@@ -40,7 +41,7 @@ def sample(panel: Panel, count: int, seed: int = 0) -> Iterator[dict[str, Any]]:
 
 def answered(panel: Panel) -> None:
     """A fresh picture with its sentence, or a refusal over the faded last one; never both."""
-    assert panel.figure.alt.endswith(".") and "nan" not in panel.figure.alt
+    assert panel.figure.alt.endswith(".") and not re.search(r"\bnan\b", panel.figure.alt)
     if panel.words.value:
         assert panel.words.value.startswith('<p role="alert"') and "opacity" in panel.view.value
         return

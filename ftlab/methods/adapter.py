@@ -30,8 +30,11 @@ class Adapter(nn.Module):
         return s + self.up(F.gelu(self.down(s))) if self.on else s
 
 
-def put_behind(sublayer: nn.Module, adapter: Adapter) -> None:
-    """From now on, what `sublayer` gives goes through `adapter`, which becomes a part of it."""
+def put_behind(sublayer: nn.Module, adapter: nn.Module) -> None:
+    """From now on, what `sublayer` gives goes through `adapter`, which becomes a part of it.
+
+    It may be one of your own that has a layer `up`, as Adapter has.
+    """
     sublayer.adapter = adapter
     sublayer.register_forward_hook(_through)
 
@@ -43,6 +46,6 @@ def _through(sublayer: Any, _: Any, output: Any) -> Any:
     return _in_its_type(sublayer.adapter, output[0]), *output[1:]  # attention: and its weights
 
 
-def _in_its_type(adapter: Adapter, s: Tensor) -> Tensor:
+def _in_its_type(adapter: Any, s: Tensor) -> Tensor:
     """A base in half precision has adapters in float32, as peft's are."""
     return adapter(s.to(adapter.up.weight.dtype)).to(s.dtype)

@@ -8,11 +8,13 @@ if TYPE_CHECKING:
     from ftlab.show.canvas.html import img, png, show
     from ftlab.show.canvas.sheet import Picture
     from ftlab.show.canvas.style import percent, rate_text, skill_marks
+    from ftlab.show.panels.adapters import adapter_panel
     from ftlab.show.panels.attention import attention_panel
     from ftlab.show.panels.compare import compare_panel
     from ftlab.show.panels.freeze import freeze_panel
     from ftlab.show.panels.live import Live
     from ftlab.show.panels.panel import block_panel
+    from ftlab.show.panels.prune import prune_panel
     from ftlab.show.panels.rank_explorer import rank_explorer
     from ftlab.show.panels.schedule import schedule_panel
     from ftlab.show.plots.boards import best_of, matched_table, scoreboard, settings_table

@@ -7,6 +7,9 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from torch import cat
+from torch.nn.functional import gelu
+
 from ftlab.evaluate.retention import retained
 from ftlab.train.schedules import lr_factors
 
@@ -82,3 +85,26 @@ def bits_a_weight(block: int, double: bool) -> float:
 def decoded(codes: Any, absmax: Any, levels: Any) -> Any:
     """Notebook 06: the weights of codes (blocks, block): levels times the absmax of the row."""
     return levels[codes] * absmax[:, None]
+
+
+def wanda_score(weight: Any, inputs: Any) -> Any:
+    """Notebook 08: |W_ij| ||x_j||, of weight (out, in) and inputs (tokens, in)."""
+    return weight.abs() * inputs.norm(dim=0)
+
+
+def hold_zeros(layer: Any) -> Any:
+    """Notebook 08: the layer itself; the gradient of a weight that is 0 now is 0 from here on."""
+    zero = layer.weight == 0
+    layer.weight.register_hook(lambda gradient: gradient.masked_fill(zero, 0.0))
+    return layer
+
+
+def bottleneck(s: Any, down: Any, up: Any) -> Any:
+    """Notebook 07: what an adapter sends on, s + up(GELU(down(s))). (B, T, d)"""
+    return s + up(gelu(down(s)))
+
+
+def prefix_share(q: Any, keys: Any, prefix: Any) -> float:
+    """Notebook 07: share of one query's attention that keys of a prefix (p, d) take."""
+    scores = cat([prefix, keys]) @ q / math.sqrt(len(q))  # (p + t,)
+    return float(scores.softmax(0)[: len(prefix)].sum())

@@ -10,7 +10,7 @@ first picture as plain HTML, which is what a stored notebook, GitHub and a PDF s
 when they are let go, or at each stroke of a key: a drag asks for one picture, not for ten.
 
 The other panels: `schedule_panel` (notebook 02), `freeze_panel` (03), `compare_panel` and
-`rank_explorer` (04), `attention_panel` (05).
+`rank_explorer` (04), `attention_panel` (05), `prune_panel` (08).
 
 Run the tests: pytest tests/show/test_panels.py
 """
