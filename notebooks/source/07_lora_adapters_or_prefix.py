@@ -796,11 +796,10 @@ print(f"the best merge has learned, of the task it knows less of the two: {both_
 # Switching is safe: each adapter does its own task as well as if it were alone, and off, the base is
 # there. Merging is not: compare each merge with the two rows at the top, task by task, and look at
 # what is retained. The exact sum (*cat*) is no promise, since each adapter was trained without the
-# other. And *linear* is, in the words of peft's documentation, "a very rough approximation": these
-# two adapters started from the same seed, so their As are nearly the same (the cosine above), the
-# cross terms are as large as the changes themselves, and with weights of 1 everything counts about
-# twice. One half is the better weight there. If you need both tasks at once, train one adapter on
-# both (notebook 10 will come back to this).
+# other. And *linear* is, in the words of peft's documentation, "a very rough approximation": both
+# adapters started from the same seed, and their As still point much the same way (the cosine
+# above). So the cross terms are no small matter, and with weights of 1 too much is added. If you
+# need both tasks at once, train one adapter on both.
 #
 # ## When to choose which
 #
