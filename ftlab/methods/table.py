@@ -108,7 +108,7 @@ METHODS: dict[str, Row] = {
     "osf": Row("OSF, half protected", "#9F1239", "$S$", lambda seed: m.OSF()),
     "tune_prune": Row("fine-tuned, then pruned", "#B0407F", "$1$"),
     "prune_tune": Row("pruned, then fine-tuned", "#0072B2", "$2$"),
-    "tune_prune_tune": Row("pruned in between", "#705000", "$3$"),
+    "tune_prune_tune": Row("pruned in between", "#705000", "$m$"),
     "drop_tune": Row("blocks dropped, then fine-tuned", "#7A7F87", "$-$"),
     "update": Row("update pruned", "#008A66", "$U$"),
     "qlora": Row("QLoRA", "#7A1F4B", "X", lambda seed: m.QLoRA()),

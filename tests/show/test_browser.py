@@ -206,11 +206,11 @@ def test_the_rank_explorer_answers_trains_for_real_and_stops(explorer_page: Page
     new_picture(found, moved)
     train = found.get_by_role("button", name="Train it for real")
     train.press("Enter")
-    expect(found.get_by_text(re.compile(r"Trained after 40 of 40 steps"))).to_be_visible(
+    expect(found.get_by_text(re.compile(r"Trained after 80 of 80 steps"))).to_be_visible(
         timeout=480_000
     )
     trained = panel_picture(found)
-    assert "Trained now, 40 of 40 steps" in trained.alt and trained.src != first.src
+    assert "Trained now, 80 of 80 steps" in trained.alt and trained.src != first.src
     page.screenshot(path=screens / "explorer-trained.png", full_page=True)
 
     found.get_by_label("steps").select_option("80")  # long enough for Stop to come before its end

@@ -164,9 +164,9 @@ def test_stop_ends_it_and_the_panel_goes_on(
 
     monkeypatch.setattr(panel, "_steps", pressing)
     panel.train.click()
-    assert "Stopped after 3 of 40 steps, last measured at step 0," in panel.message.value
+    assert "Stopped after 3 of 80 steps, last measured at step 0," in panel.message.value
     assert not panel.train.disabled and panel.stop.disabled
-    assert "Trained now, 0 of 40 steps: learned 0 %, retained 100 %" in panel.figure.alt
+    assert "Trained now, 0 of 80 steps: learned 0 %, retained 100 %" in panel.figure.alt
     stopped_at_0 = panel.figure.alt
 
     def at_once(asked: Settings) -> Iterator[Any]:
@@ -175,7 +175,7 @@ def test_stop_ends_it_and_the_panel_goes_on(
 
     monkeypatch.setattr(panel, "_steps", at_once)  # stopped before anything was measured:
     panel.train.click()  # what was measured before stays
-    assert panel.figure.alt == stopped_at_0 and "Stopped after 0 of 40" in panel.message.value
+    assert panel.figure.alt == stopped_at_0 and "Stopped after 0 of 80" in panel.message.value
 
 
 def test_a_failed_run_is_a_sentence(

@@ -14,6 +14,7 @@ Run the tests: pytest tests/show/test_designers.py
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from ftlab.analysis.compare import LONGER
 from ftlab.base.errors import InputError
 from ftlab.methods.bands import parts_of, read_bands
 from ftlab.show.canvas.agg import own_settings
@@ -111,10 +112,10 @@ def freezings(found: Iterable[Any], asked: Shares) -> list[Found]:
 
 
 def _shares(sweep: str, run: Any) -> Shares | None:
-    """Share of the rate by part; None for a run that is no freezing."""
+    """Share of the rate by part; None for a run that is no freezing of the usual steps."""
     if sweep == recorded.FULL[0]:
         return (1.0,) * 13
-    if not sweep.startswith("freeze"):
+    if not sweep.startswith("freeze") or sweep.endswith(LONGER):  # of other steps
         return None
     method = run.extra["method"]
     of = {part: share for band, share in method["bands"].items() for part in parts_of(band)}
