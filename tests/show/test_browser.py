@@ -213,7 +213,7 @@ def test_the_rank_explorer_answers_trains_for_real_and_stops(explorer_page: Page
     assert "Trained now, 80 of 80 steps" in trained.alt and trained.src != first.src
     page.screenshot(path=screens / "explorer-trained.png", full_page=True)
 
-    found.get_by_label("steps").select_option("80")  # long enough for Stop to come before its end
+    found.get_by_label("seed").select_option("1")  # another run, which Stop ends
     new_picture(found, trained)
     train.press("Enter")
     expect(found.get_by_text(re.compile(r"step \d+ of 80"))).to_be_visible(timeout=240_000)
