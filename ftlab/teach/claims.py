@@ -20,10 +20,11 @@ A claim that failed in this run counts for the other side. Nothing is typed in.
 
 import html
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ftlab.base.errors import InputError
+from ftlab.plan import check_choice
 
 HEAD = ("The article says", "We measured", "Verdict")
 
@@ -85,23 +86,29 @@ def says(
     supported_by: Sequence[Claim] = (),
     contradicted_by: Sequence[Claim] = (),
     undecided_by: Sequence[Claim] = (),
+    decided: Mapping[str, str] | None = None,
 ) -> Verdict:
     """A row of the verdict table: `article` judged by claims of this notebook.
 
+    `decided`: evidence -> what records say of the statement in the words of `analysis.verdict`.
     Raises InputError if no claim is given: a verdict without a measurement is an opinion.
     """
     claims = [*supported_by, *contradicted_by, *undecided_by]
-    if not claims:
+    records = dict(decided or {})
+    if not (claims or records):
         raise InputError(
             f"The statement {article!r} has no claim to judge it by; "
             "give at least one in supported_by, contradicted_by or undecided_by."
         )
+    for word in records.values():
+        check_choice("decided", word, ("holds", "does not hold", "not decided"))
     votes = [made.holds for made in supported_by] + [not made.holds for made in contradicted_by]
+    votes += [word == "holds" for word in records.values() if word != "not decided"]
     verdict = "holds" if all(votes) else "holds in part" if any(votes) else "does not hold"
-    if undecided_by:
+    if undecided_by or "not decided" in records.values():
         left_open = all(made.holds for made in undecided_by) and not any(votes)
         verdict = "not decided" if left_open else "holds in part"
-    return Verdict(article, "; ".join(made.evidence for made in claims), verdict)
+    return Verdict(article, "; ".join([*(made.evidence for made in claims), *records]), verdict)
 
 
 @dataclass(frozen=True)

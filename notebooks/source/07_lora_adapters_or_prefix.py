@@ -586,25 +586,20 @@ show(matched_table(MODELS["SmolLM2-135M"], SWEEPS, levels["SmolLM2-135M"], model
 # difference leaves out zero, else *not decided*. (From two seeds an interval is so wide that even a
 # large difference may stay open.)
 
+
 # %%
-BUCKET = {
-    "holds": "supported_by",
-    "does not hold": "contradicted_by",
-    "not decided": "undecided_by",
-}
-
-
 def settle(statement, pairs, unit=100, digits=0):
     """A row of the last table: is the first above the second, on each model?"""
-    sides = {bucket: [] for bucket in BUCKET.values()}
+    decided = {}
     for model, (what, first, second) in pairs.items():
         found = analysis.verdict(first, second)
         many = min(len(first), len(second))
         seeds = f"{many} seed{'' if many == 1 else 's'}"
         mean = unit * sum(a - b for a, b in zip(first, second, strict=False)) / many
         evidence = f"{model}, {what}: {mean:+.{digits}f}, {seeds}, {found}"
-        sides[BUCKET[found]].append(ftlab.claim(f"{model}: {statement}: {found}", True, evidence))
-    return ftlab.says(statement, **sides)
+        print(f"{statement}? {evidence}")
+        decided[evidence] = found
+    return ftlab.says(statement, decided=decided)
 
 
 def least(model, key, without):

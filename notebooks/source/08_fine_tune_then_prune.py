@@ -199,25 +199,19 @@ for s in SPARSITIES:
 header = [f"{name}: {what}" for name in models for what in BOTH.values()]
 show(Table(["zeros", *header], rows, "pruned first minus pruned last; + is for pruning first"))
 
+
 # %%
-SIDES = {
-    "holds": "supported_by",
-    "does not hold": "contradicted_by",
-    "not decided": "undecided_by",
-}
-
-
 def judge(sentence, of_model, words):
-    """A claim for each model, on the side that the records decide.
+    """What the records of each model decide, for the last table.
 
     `of_model`: found -> two lists; is the first larger? `words`: found -> the evidence.
     """
-    sides = {}
+    decided = {}
     for name, found in models.items():
-        verdict = analysis.verdict(*of_model(found))
-        made = ftlab.claim(f"{name}: {sentence}: {verdict}", True, f"{name} {words(found)}")
-        sides.setdefault(SIDES[verdict], []).append(made)
-    return sides
+        verdict, evidence = analysis.verdict(*of_model(found)), f"{name} {words(found)}"
+        print(f"{name}: {sentence}: {verdict} ({evidence})")
+        decided[evidence] = verdict
+    return decided
 
 
 last, first = (ORDERS[order].format(0.5) for order in ("last", "first"))
@@ -913,11 +907,13 @@ prune_panel(models).show()
 
 # %%
 ftlab.verdict_table(
-    ftlab.says("Fine-tune first, then prune (half of the weights): more is learned", **tune_first),
-    ftlab.says("(Wanda paper) Wanda prunes better than magnitude", **wanda_better),
-    ftlab.says("(ours) What you calibrate on is what survives", **survives),
+    ftlab.says(
+        "Fine-tune first, then prune (half of the weights): more is learned", decided=tune_first
+    ),
+    ftlab.says("(Wanda paper) Wanda prunes better than magnitude", decided=wanda_better),
+    ftlab.says("(ours) What you calibrate on is what survives", decided=survives),
     ftlab.says("(often said) A pruned model is smaller and faster", contradicted_by=[zeros_alone]),
-    ftlab.says("(ours) Pruning the update takes back most of the forgetting", **recovers),
+    ftlab.says("(ours) Pruning the update takes back most of the forgetting", decided=recovers),
 )
 
 # %% [markdown]

@@ -115,6 +115,26 @@ def test_what_the_seeds_leave_open_is_not_decided(support, undecided, verdict: s
     assert row.verdict == verdict
 
 
+@pytest.mark.parametrize(
+    ("words", "verdict"),
+    [
+        (("holds", "holds"), "holds"),
+        (("does not hold", "does not hold"), "does not hold"),
+        (("holds", "does not hold"), "holds in part"),
+        (("holds", "not decided"), "holds in part"),
+        (("not decided", "not decided"), "not decided"),
+    ],
+)
+def test_what_records_decide_is_a_verdict(words, verdict):
+    row = says("Rates matter", decided={f"model {n}": word for n, word in enumerate(words)})
+    assert (row.verdict, row.measured) == (verdict, "model 0; model 1")
+
+
+def test_a_word_that_is_no_verdict_is_refused():
+    with pytest.raises(InputError, match="choose one of holds, does not hold, not decided"):
+        says("Rates matter", decided={"nano": "maybe"})
+
+
 def test_the_verdict_table_in_both_forms() -> None:
     table = verdict_table(says("a | b < c", supported_by=[YES]), says("d", contradicted_by=[YES]))
     assert repr(table).splitlines() == [

@@ -59,7 +59,8 @@ def sweep(rows: Iterable[Any], x: str, *, log: bool = False, title: str | None =
     series = _series(groups)
     ticks = {place: value_text(place, x) for place in sorted({place for _, place in groups})}
     log = log and min(ticks, default=0.0) > 0
-    many, seeds = len(series) > 1, max(map(len, groups.values()), default=0)
+    many, counts = len(series) > 1, sorted({len(group) for group in groups.values()}) or [0]
+    seeds, told = counts[-1], "-".join(map(str, dict.fromkeys((counts[0], counts[-1]))))
     label = QUANTITIES.get(x, words(x))
     figure = Picture(9.0, 4.0, title=title)
     room = text_width([one.mark.label for one in series]) + 0.35 if many else 0.3
@@ -72,7 +73,7 @@ def sweep(rows: Iterable[Any], x: str, *, log: bool = False, title: str | None =
         axes.set_xlabel(label + (" (log scale)" if log else ""))
         _draw(axes, series, key)
     if seeds > 1:
-        band = f"line: mean, band: lowest to highest of {seeds} seeds"
+        band = f"line: mean, band: lowest to highest of {told} seeds"
         write(figure, 8.86, 0.15, band, ha="right", fontsize=TINY, color=SOFT)
     figure.alt = alt_sweep(series, ticks, label)
     return figure
