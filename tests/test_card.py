@@ -45,6 +45,7 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Lab, "__init__", lambda *given, **more: opened(*given, **{**more, **sizes}))
     monkeypatch.setattr(lab_room, "FAST_SIZES", sizes)
     monkeypatch.setattr(Evaluator, "_full", Evaluator._quick)
+    monkeypatch.setattr(Evaluator, "test_items", property(lambda measures: measures.quick_items))
 
 
 def test_what_a_real_card_refuses_is_refused(card: FakeCard) -> None:

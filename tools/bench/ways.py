@@ -31,7 +31,7 @@ from transformers import Trainer, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
 
 from ftlab.explorer.live import run_of
-from ftlab.explorer.settings import PRESETS, Settings
+from ftlab.explorer.settings import FIRST, PRESETS, Settings
 from ftlab.lab.lab import Lab
 from ftlab.lab.run import Run
 from ftlab.models.fused_forward import fused
@@ -39,7 +39,7 @@ from ftlab.models.prefix_cache import cached_below
 from ftlab.text.train_batches import Example, batch_indices, collate, encode
 from ftlab.train.loop import train
 
-ASKED = PRESETS["the article's table"]
+ASKED = PRESETS[FIRST]
 """What is trained: where the panel's controls stand at first."""
 SAME = 1e-3
 """How far apart the losses of the same work may be, as a share of them."""
