@@ -17,7 +17,9 @@ from ftlab.cli.terminal import check_folder, place
 
 def add_grid(parser: argparse.ArgumentParser) -> None:
     """The options of `ftlab grid`."""
-    parser.add_argument("name", help="decoder (01-04), seq2seq (05), qlora (06), adapters (07), prune (08)")
+    parser.add_argument(
+        "name", help="decoder (01-04), seq2seq (05), qlora (06), adapters (07), prune (08)"
+    )
     parser.add_argument("--model", default=None, help="(default: by the profile)")
     parser.add_argument(
         "--profile", choices=("nano", "laptop"), default="nano", help="(default: %(default)s)"
