@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ftlab.methods.full_tuning import full
     from ftlab.methods.lora import LoRA
     from ftlab.methods.off import adapter_off
+    from ftlab.methods.partway import partway
     from ftlab.methods.prepared import Prepared, count
     from ftlab.methods.qlora import QLoRA
     from ftlab.methods.table import METHODS, NAMES, named
