@@ -71,8 +71,8 @@ class Lab:
 class Shown:
     """A panel's picture as a browser has it."""
 
-    alt: str  # the words of the picture
-    src: str  # the picture itself, as a data address
+    alt: str  # its words, which stand below it
+    src: str  # what is drawn, as data addresses
 
 
 def chromium() -> str:
@@ -223,8 +223,9 @@ def slider(panel: Locator, label: str) -> Locator:
 
 def panel_picture(panel: Locator) -> Shown:
     """The picture that the panel shows now."""
-    picture = panel.locator("img").first
-    return Shown(picture.get_attribute("alt") or "", picture.get_attribute("src") or "")
+    words = panel.locator("p[aria-live]").first.inner_text()
+    drawn = panel.locator("img").evaluate_all("all => all.map(one => one.src).join()")
+    return Shown(words, drawn)
 
 
 def new_picture(panel: Locator, old: Shown, *, seconds: float = 120) -> Shown:

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from ftlab.show.canvas.sheet import Picture
     from ftlab.show.canvas.style import percent, rate_text, skill_marks
     from ftlab.show.panels.adapters import adapter_panel
+    from ftlab.show.panels.ask import ask_panel
     from ftlab.show.panels.attention import attention_panel
     from ftlab.show.panels.compare import compare_panel
     from ftlab.show.panels.freeze import freeze_panel

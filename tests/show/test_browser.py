@@ -195,6 +195,12 @@ def test_the_rank_explorer_answers_trains_for_real_and_stops(explorer_page: Page
     found = panel(page)
     first = panel_picture(found)
     assert first.alt.startswith("Recorded:")
+    page.set_viewport_size({"width": 1366, "height": 768})  # a workshop's laptop
+    slider(found, "lower, 1-6").scroll_into_view_if_needed()
+    words, above = found.locator("p[aria-live]").first, slider(found, "lower, 1-6")
+    expect(words).to_be_in_viewport(ratio=1)
+    expect(above).to_be_in_viewport(ratio=1)
+    page.screenshot(path=screens / "explorer-1366.png")
     slider(found, "upper, 10-12").focus()
     page.keyboard.press("ArrowRight")
     moved = new_picture(found, first)
@@ -212,6 +218,14 @@ def test_the_rank_explorer_answers_trains_for_real_and_stops(explorer_page: Page
     trained = panel_picture(found)
     assert "Trained now, 80 of 80 steps" in trained.alt and trained.src != first.src
     page.screenshot(path=screens / "explorer-trained.png", full_page=True)
+
+    back = found.get_by_role("slider").last
+    back.focus()
+    page.keyboard.press("ArrowLeft")
+    expect(words).to_contain_text(re.compile(r"a = 0.95: .*\(measured\)"))
+    found.get_by_role("button", name="a note of the new task").press("Enter")
+    expect(found.get_by_role("columnheader", name=re.compile("trained, ranks"))).to_be_visible()
+    page.screenshot(path=screens / "explorer-asked.png", full_page=True)
 
     found.get_by_label("seed").select_option("1")  # another run, which Stop ends
     new_picture(found, trained)

@@ -3,24 +3,26 @@
 pytest tests/show/test_rank_explorer.py
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
+from html import unescape
 from typing import Any
 
 import pytest
-from matplotlib.colors import to_rgba
-from matplotlib.patches import FancyBboxPatch
 from yardstick import in_pictures, moves
 
 from ftlab.base.errors import InputError
 from ftlab.base.paths import data_dir
 from ftlab.explorer.explorer import Explorer
+from ftlab.explorer.live import run_of
 from ftlab.explorer.recorded import FILE
 from ftlab.explorer.settings import PRESETS, RANKS, Settings
 from ftlab.lab.lab import Lab, open_lab
+from ftlab.methods.partway import partway
 from ftlab.methods.prepared import count
 from ftlab.show.panels.explorer_picture import explorer_picture, parameters
-from ftlab.show.panels.explorer_sheet import frontier, sheet
+from ftlab.show.panels.explorer_sheet import Mark, frontier, plane, sheet
 from ftlab.show.panels.rank_explorer import RankExplorer, rank_explorer, settings, values_of
 
 if not (data_dir() / "records" / FILE).is_file():
@@ -85,23 +87,21 @@ def test_a_slider_answers_at_once(panel: RankExplorer) -> None:
 
 
 def test_what_stays_the_same_is_drawn_once(explorer: Explorer) -> None:
-    one, two = (explorer_picture(PRESETS[name], explorer) for name in ("naive", "all-linear"))
-    assert one.behind is two.behind is sheet(explorer, False)[0] and one.alt != two.alt
+    one, two = (plane(explorer, [Mark((x, 0.5), "here", "black")]) for x in (0.2, 0.4))
+    assert one.behind is two.behind is sheet(explorer)[0]
+    frame, above = sheet(explorer)[1], one.axes[0]
+    assert above.get_position().bounds == frame["rect"]
+    assert (above.get_xlim(), above.get_ylim()) == (frame["xlim"], frame["ylim"])
 
 
-def test_marks_stand_where_the_sheets_axes_have_them(explorer: Explorer) -> None:
-    above = explorer_picture(PRESETS["naive"], explorer).axes
-    for frame, axes in zip(sheet(explorer, False)[1], above, strict=True):
-        assert axes.get_position().bounds == frame["rect"]
-        assert (axes.get_xlim(), axes.get_ylim()) == (frame["xlim"], frame["ylim"])
-
-
-def test_no_word_of_a_frozen_box_shows_through_a_box_that_trains(explorer: Explorer) -> None:
-    """Boxes lie over those of the sheet, so they are opaque."""
-    asked = replace(PRESETS["all-linear"], ranks=(1, 2, 4))
-    drawn = explorer_picture(asked, explorer).artists
-    boxes: list[Any] = [artist for artist in drawn if isinstance(artist, FancyBboxPatch)]
-    assert len(boxes) == 12 and all(to_rgba(box.get_facecolor())[3] == 1 for box in boxes)
+def test_boxes_say_what_each_block_carries(explorer: Explorer) -> None:
+    asked = replace(PRESETS["all-linear"], ranks=(1, 0, 4))
+    words = re.findall(r"<b>(\w+)</b><br>([^<]+)", explorer_picture(asked, explorer).html)
+    assert [name for name, _ in words] == ["embeddings", *map(str, range(1, 13)), "head"]
+    carried = [what.split(",")[0] for _, what in words]
+    assert carried == ["frozen", *["r 1"] * 6, *["frozen"] * 3, *["r 4"] * 3, "frozen"]
+    everything = explorer_picture(PRESETS["naive"], explorer).html
+    assert everything.count("<br>all<") == 14
 
 
 def test_the_frontier_is_beaten_by_no_point(explorer: Explorer) -> None:
@@ -156,8 +156,8 @@ def test_stop_ends_it_and_the_panel_goes_on(
     panel = rank_explorer(lab, explorer)
     real = panel._steps
 
-    def pressing(asked: Settings) -> Iterator[Any]:
-        for step in real(asked):
+    def pressing(asked: Settings, every: int = 20) -> Iterator[Any]:
+        for step in real(asked, every):
             if step.step == 3:
                 panel.stop.click()
             yield step
@@ -169,11 +169,11 @@ def test_stop_ends_it_and_the_panel_goes_on(
     assert "Trained now, 0 of 80 steps: learned 0 %, retained 100 %" in panel.figure.alt
     stopped_at_0 = panel.figure.alt
 
-    def at_once(asked: Settings) -> Iterator[Any]:
+    def at_once(_progress: Any) -> Iterator[Any]:
         panel.stop.click()
         return iter(())
 
-    monkeypatch.setattr(panel, "_steps", at_once)  # stopped before anything was measured:
+    monkeypatch.setattr(panel, "_runs", at_once)  # stopped before anything was measured:
     panel.train.click()  # what was measured before stays
     assert panel.figure.alt == stopped_at_0 and "Stopped after 0 of 80" in panel.message.value
 
@@ -183,13 +183,89 @@ def test_a_failed_run_is_a_sentence(
 ) -> None:
     panel = rank_explorer(lab, explorer)
 
-    def broken(asked: Settings) -> Iterator[Any]:
+    def broken(asked: Settings, every: int = 20) -> Iterator[Any]:
         raise InputError("The loss is no longer a number.")
         yield
 
     monkeypatch.setattr(panel, "_steps", broken)
     panel.train.click()
     assert "no longer a number" in panel.message.value and not panel.train.disabled
+
+
+def numbers(measured: Any) -> list[float]:
+    return [measured[key] for key in ("target_loss", "general_loss", "target_score", "retention")]
+
+
+def test_a_sweep_trains_every_stop_as_it_is_trained_alone(lab: Lab, explorer: Explorer) -> None:
+    panel = rank_explorer(lab, explorer)
+    panel.back.on_the_way = ()
+    panel.set(low=0, middle=0, steps=20, lr=1e-3)
+    panel.sweeps["high"].click()
+    assert re.match(r"Trained: 6 of 6 stops, [\d.]+ s", panel.message.value)  # 0 trains nothing
+    swept = panel.stops("high", panel.values)
+    assert list(swept) == ["1", "2", "4", "8", "16", "32"]
+    for words, asked in swept.items():
+        last = panel.trained[asked.key][-1]
+        assert last.step == 20 and f"{words}: learned" in panel.view.value
+        if words in ("1", "16"):
+            alone = run_of(lab, asked, every=20).finish()
+            assert last.loss == pytest.approx(alone.steps[-1].loss, rel=1e-5)
+            assert numbers(last.measured) == pytest.approx(numbers(alone.steps[-1].measured))
+    assert "trained now" in panel.view.value
+    panel.sweeps["lr"].click()  # the stop that is trained already is not trained again
+    assert panel.message.value.startswith("Trained: 4 of 4 stops")
+
+
+def test_stop_ends_a_sweep_and_what_was_trained_stays(
+    lab: Lab, explorer: Explorer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    panel = rank_explorer(lab, explorer)
+    panel.set(low=0, middle=0, steps=20)
+    real = panel._steps
+
+    def pressing(asked: Settings, every: int) -> Iterator[Any]:
+        for step in real(asked, every):
+            if asked.ranks[2] == 2 and step.step == 5:
+                panel.stop.click()
+            yield step
+
+    monkeypatch.setattr(panel, "_steps", pressing)
+    panel.sweeps["high"].click()
+    assert panel.message.value.startswith("Stopped: 1 of 6 stops")
+    assert panel.view.value.count("trained now") == 1 and not panel.running
+
+
+def test_the_way_back_is_measured_and_ends_at_the_base(lab: Lab, explorer: Explorer) -> None:
+    panel = rank_explorer(lab, explorer)
+    assert panel.back.control.disabled
+    panel.set(low=0, middle=0, steps=20)
+    panel.train.click()
+    back = panel.back
+    assert not back.control.disabled and back.control.value == 1
+    assert sorted(back.measured) == [0, 0.25, 0.5, 0.75, 1]
+    back.control.value = 0.4
+    assert "a = 0.4: learned" in panel.figure.alt and "(measured)" in panel.figure.alt
+    run = panel.last[1] if panel.last else None
+    assert run is not None
+    there = partway(lab.bundle.model, run.model)(0.4)
+    assert numbers(back.measured[0.4]) == pytest.approx(numbers(lab.teacher_forced(there)))
+    back.control.value = 0
+    assert "learned 0 %, retained 100 % (measured)" in panel.figure.alt
+    panel.controls["lr"].value = 1e-3  # not what was trained
+    assert back.control.disabled and "a = 0" not in panel.figure.alt
+
+
+def test_both_are_asked(lab: Lab, explorer: Explorer) -> None:
+    panel = rank_explorer(lab, explorer)
+    panel.ask.ask("The capital of Norway is")
+    assert "press Train it for real first" in panel.ask.view.value
+    panel.back.on_the_way = ()
+    panel.set(low=0, middle=0, steps=20)
+    panel.train.click()
+    panel.ask.ready["task"].click()
+    assert panel.ask.text.value == dict(lab.domain.test[0])["prompt"]
+    assert panel.ask.answers.keys() == {"base", "trained"}
+    assert panel.ask.answers["base"] in unescape(panel.ask.view.value)
 
 
 def test_a_lab_of_another_model_is_refused(explorer: Explorer) -> None:

@@ -11,6 +11,7 @@ import base64
 import html
 import io
 import sys
+from dataclasses import dataclass
 from typing import Any
 
 from matplotlib.figure import Figure
@@ -39,6 +40,19 @@ def img(figure: Figure) -> str:
     data = base64.b64encode(png(figure)).decode("ascii")
     words = html.escape(alt(figure), quote=True)
     return f'<img alt="{words}" src="data:image/png;base64,{data}" style="max-width:100%">'
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """HTML that holds pictures among other things, and its words."""
+
+    html: str
+    alt: str
+
+
+def markup(figure: Figure | Drawn) -> str:
+    """What a panel shows of a figure."""
+    return figure.html if isinstance(figure, Drawn) else img(figure)
 
 
 def bundle(figure: Figure) -> dict[str, str]:

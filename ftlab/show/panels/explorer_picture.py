@@ -1,75 +1,69 @@
-"""One position of the rank explorer as a picture: the plan, the skills, the plane, and a sentence.
+"""One position of the rank explorer: the plan, the skills, two charts, and a sentence.
 
     explorer_picture(Settings(ranks=(0, 8, 16)), Explorer.load())
     explorer_picture(settings, explorer, live=steps)          with a run of these very settings
 
-Four parts: the twelve blocks and what each carries; what was learned and, skill by skill,
-retained; and the plane of all recorded runs, with the line that none of them beats. What was
-recorded for these very settings is a filled mark. Where nothing was, there is a hollow mark, an
-ESTIMATE, with bars as wide as such estimates are typically off; and the nearest recorded point,
-named as that. What was trained here and now is a star. What no slider changes is drawn once, and
-lies behind (`ftlab.show.panels.explorer_sheet`).
+Four parts that stand side by side, or one below the other where the page is narrow: the twelve
+blocks and what each carries; what was learned and, skill by skill, retained; the plane of all
+recorded runs; and, for one slider, both measures at each of its stops. What was recorded for these
+very settings is a filled mark. Where nothing was, there is a hollow mark, an ESTIMATE, with bars
+as wide as such estimates are typically off; and the nearest recorded point, named as that. What was
+trained here and now is a star. Boxes and bars are text of the page; only the charts are drawn
+(`ftlab.show.panels.explorer_sheet`).
 
 Run the tests: pytest tests/show/test_rank_explorer.py
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from html import escape
 from typing import Any
 
-from matplotlib.axes import Axes
-from matplotlib.colors import to_rgb
-from matplotlib.patches import Rectangle
+from matplotlib.colors import to_hex, to_rgb
 
 from ftlab.explorer.explorer import Explorer, Nearest
-from ftlab.explorer.recorded import Recorded
 from ftlab.explorer.settings import BANDS, TARGETS, Settings
 from ftlab.memory.parts import size
-from ftlab.show.canvas.agg import own_settings
 from ftlab.show.canvas.data import field, last_measured
-from ftlab.show.canvas.labels import Label, point_labels
-from ftlab.show.canvas.sheet import EDGE, Picture, write
-from ftlab.show.canvas.style import (
-    INK,
-    METHODS,
-    PAPER,
-    SMALL,
-    SOFT,
-    percent,
-    rate_text,
-    skill_marks,
-)
-from ftlab.show.panels.explorer_sheet import (
-    BLOCKS,
-    HEIGHT,
-    MOST,
-    NAMES,
-    TOP,
-    WIDTH,
-    over,
-    sheet,
-)
-from ftlab.show.plots.blocks import WIDE, Cell, blocks
+from ftlab.show.canvas.html import Drawn, img
+from ftlab.show.canvas.style import INK, METHODS, PAPER, SOFT, percent, rate_text, skill_marks
+from ftlab.show.panels.explorer_sheet import LIVE, MOST, Mark, Stop, along, plane
 from ftlab.show.plots.recorded import least
 
-RECORDED, NAIVE, LIVE = METHODS["lora_qv"].colour, METHODS["full"].colour, "#3B3B98"
+RECORDED, NAIVE = METHODS["lora_qv"].colour, METHODS["full"].colour
 SHORT = {"qv": "q, v", "qkvo": "all attention", "ff": "feed-forward", "all": "all linear"}
+NAMES = ("embeddings", *map(str, range(1, 13)), "head")
+CARD = f"background:{PAPER};color:{INK};padding:6px;line-height:1.35;font-size:13px"
+ROW = "display:flex;flex-wrap:wrap;gap:4px 10px;align-items:flex-start"
 
 
-@own_settings()
-def explorer_picture(asked: Settings, explorer: Explorer, *, live: Sequence[Any] = ()) -> Picture:
-    """The whole picture; `live`: Steps of a run of these settings, as far as it has come."""
+def explorer_picture(
+    asked: Settings,
+    explorer: Explorer,
+    *,
+    live: Sequence[Any] = (),
+    slider: tuple[str, Mapping[str, Settings]] | None = None,
+    trained: Mapping[Any, Sequence[Any]] | None = None,
+    between: tuple[float, Mapping[float, Any]] | None = None,
+) -> Drawn:
+    """The whole picture; `live`: Steps of a run of these settings, as far as it has come.
+
+    `slider`: a slider's name and the settings at each of its stops by their words. `trained`:
+    Steps of what was trained here, by `Settings.key`. `between`: a place a from base (0) to
+    trained (1), and what was measured at such places.
+    """
     near, last = explorer.nearest(asked), last_measured(live)
     guess = None if near.exact else explorer.estimate(asked)
-    behind, (skills, plane) = sheet(explorer, last is not None)
-    figure = Picture(WIDTH, HEIGHT, behind=behind)
-    write(figure, EDGE, TOP + 10 / 72, _plan(asked), color=SOFT, va="baseline")
-    blocks(figure, BLOCKS, _cells(asked), WIDE)
-    _scales(figure, asked)
-    _bars(over(figure, skills), near.recorded, guess, last)
-    _plane(over(figure, plane), asked, near, guess, live)
-    figure.alt = sentence(asked, near, guess, last)
-    return figure
+    chart = plane(explorer, _marks(asked, near, guess, live, between))
+    chart.alt = "The plane of all recorded runs, learned to the right, retained upward."
+    parts = [_bars(near.recorded, guess, last), img(chart)]
+    if slider:
+        parts.append(img(_along(*slider, asked, explorer, trained or {})))
+    html = (
+        f'<div style="{CARD}"><div style="color:{SOFT}">{escape(_plan(asked))}</div>'
+        f'{_boxes(asked)}<div style="{ROW}">{"".join(parts)}</div></div>'
+    )
+    return Drawn(html, sentence(asked, near, guess, last, between))
 
 
 def parameters(asked: Settings) -> int:
@@ -111,102 +105,138 @@ def _plan(asked: Settings) -> str:
 # --- the blocks ---------------------------------------------------------------------------------
 
 
-def _cells(asked: Settings) -> list[Cell | None]:
-    """The embeddings, the blocks and the head, where something trains in them."""
+def _boxes(asked: Settings) -> str:
+    """The embeddings, the blocks and the head: what trains in each, and alpha / r by band."""
+    cells = [_box(name, *what) for name, what in zip(NAMES, _carried(asked), strict=True)]
+    return f'<div style="display:flex;flex-wrap:wrap;gap:3px;margin:4px 0">{"".join(cells)}</div>'
+
+
+def _carried(asked: Settings) -> list[tuple[str, float]]:
+    """For each part of the model what trains in it, and how strongly to colour it."""
     if asked.naive:
-        return [_cell("all")] * len(NAMES)
-    ranks = [asked.ranks[_band(block)] for block in range(12)]
-    carry = [_cell(f"r {rank}", rank) if rank else None for rank in ranks]
-    return [None, *carry, _cell("own copy") if asked.head else None]
+        return [("all", 0.9)] * len(NAMES)
+    found = [("frozen", 0.0)]
+    for block in range(12):
+        rank, scale = asked.ranks[_band(block)], asked.scales[_band(block)]
+        words = f"r {rank}, α/r {scale:g}" if block in (0, 6, 9) else f"r {rank}"
+        found.append((words, 0.25 + 0.11 * rank.bit_length()) if rank else ("frozen", 0.0))
+    return [*found, ("own copy", 0.9) if asked.head else ("frozen", 0.0)]
 
 
-def _cell(words: str, rank: int = 0) -> Cell:
-    """One box, the darker the higher the rank."""
-    strength = 0.25 + 0.11 * rank.bit_length() if rank else 0.9
-    face = mixed(RECORDED if rank else NAIVE, strength)
-    return Cell(words, face, PAPER if strength > 0.6 else INK, INK)
+def _box(name: str, words: str, strength: float) -> str:
+    naive = words in ("all", "own copy")
+    face = mixed(NAIVE if naive else RECORDED, strength) if strength else "#F4F4F4"
+    ink = PAPER if strength > 0.6 else SOFT if not strength else INK
+    look = f"background:{face};color:{ink};border-radius:3px;padding:1px 3px;text-align:center"
+    return (
+        f'<div style="{look};flex:1 1 {max(44, 7 * len(name))}px;font-size:11px">'
+        f"<b>{name}</b><br>{words}</div>"
+    )
 
 
-def mixed(colour: str, strength: float) -> tuple[float, ...]:
+def mixed(colour: str, strength: float) -> str:
     """A colour thinned with paper: as if translucent, and hiding what lies behind."""
-    return tuple(1 - strength * (1 - part) for part in to_rgb(colour))
-
-
-def _scales(figure: Picture, asked: Settings) -> None:
-    """alpha / r under the first block of each band that carries adapters."""
-    for block in () if asked.naive else (0, 6, 9):
-        if scale := asked.scales[_band(block)]:
-            words = f"alpha / r = {scale:g}"
-            write(figure, WIDE.left(block + 1), 4.3, words, fontsize=9, color=SOFT)
+    red, green, blue = (1 - strength * (1 - part) for part in to_rgb(colour))
+    return to_hex((red, green, blue))
 
 
 # --- the measures -------------------------------------------------------------------------------
 
 
-def _bars(axes: Axes, recorded: Recorded, guess: Any, last: Any) -> None:
-    """One row for the task and each skill: recorded bar, hollow estimate, star of the run."""
+def _bars(recorded: Any, guess: Any, last: Any) -> str:
+    """A row for the task and each skill: recorded bar, hollow estimate, star of the run."""
     shown: Any = guess or recorded
-    colours = [RECORDED, *(mark.colour for mark in skill_marks(shown.kept).values())]
-    shares = [shown.target_score, *shown.kept.values()]
-    for row, (share, colour) in enumerate(zip(shares, colours, strict=True)):
-        if share is not None:
-            look: dict[str, Any] = {"color": colour, "alpha": 0.85}
-            if guess:
-                look = {"facecolor": PAPER, "edgecolor": colour, "linestyle": (0, (3, 2))}
-            axes.add_patch(Rectangle((0, row - 0.29), share, 0.58, **look))
-            axes.text(1.08, row, percent(share), va="center", fontsize=SMALL)
-    if last:
-        now = last.measured
-        _stars(axes, [now["target_score"], *(now["kept"].get(name) for name in shown.kept)])
+    marks = skill_marks(shown.kept)
+    rows = [("learned", shown.target_score, RECORDED, "target_score")]
+    rows += [(mark.label, shown.kept[name], mark.colour, name) for name, mark in marks.items()]
+    now = {**last.measured["kept"], "target_score": last.measured["target_score"]} if last else {}
+    lines = [
+        _bar(words, share, colour, bool(guess), now.get(key)) for words, share, colour, key in rows
+    ]
+    head = "<tr><td colspan=3><b>Learned, and retained by skill</b></td></tr>"
+    look = f"border-spacing:0 3px;font-size:12px;color:{INK}"
+    return f'<table style="{look}">{head}{"".join(lines)}</table>'
 
 
-def _stars(axes: Axes, shares: Sequence[float | None]) -> None:
-    """A star and its number in each row, for what was trained here."""
-    for row, share in enumerate(shares):
-        if share is not None:
-            axes.plot([min(share, MOST)], [row], marker="*", markersize=13, color=LIVE, zorder=4)
-            words = f"now {percent(share)}"
-            axes.text(1.48, row, words, va="center", fontsize=SMALL, color=LIVE)
+def _bar(words: str, share: float | None, colour: str, hollow: bool, now: float | None) -> str:
+    """A row of the table; `now`: what was trained here, as a star on the bar and in numbers."""
+    wide, cell = 60, "padding:0 4px;text-align:left;white-space:nowrap;border:0"
+    length = round(wide * min(max(share or 0.0, 0.0), MOST))
+    look = f"border:1px dashed {colour}" if hollow else f"background:{colour}"
+    star = ""
+    if now is not None:
+        left = round(wide * min(max(now, 0.0), MOST)) - 7
+        star = f'<span style="position:absolute;left:{left}px;top:-4px;color:{LIVE}">★</span>'
+    bar = f'<div style="{look};width:{length}px;height:12px;box-sizing:border-box"></div>'
+    said = "" if share is None else percent(share)
+    after = "" if now is None else f' <b style="color:{LIVE}">now {percent(now)}</b>'
+    return (
+        f'<tr><td style="{cell}">{escape(words)}</td>'
+        f'<td style="{cell}"><div style="position:relative;width:{wide}px">{bar}{star}</div></td>'
+        f'<td style="{cell}">{said}{after}</td></tr>'
+    )
 
 
-def _plane(axes: Axes, asked: Settings, near: Nearest, guess: Any, live: Sequence[Any]) -> None:
-    """The point of these settings among the others, which lie on the sheet."""
+def _marks(
+    asked: Settings, near: Nearest, guess: Any, live: Sequence[Any], between: Any
+) -> list[Mark]:
+    """The point of these settings, and what was trained here."""
     found, colour = near.recorded, NAIVE if asked.naive else RECORDED
-    labels = []
     if guess is None:
-        labels.append(_mark(axes, found.target_score, found.retention, colour, "recorded", "D"))
+        marks = [Mark(_place(found), "recorded", colour)]
     else:
-        x, y, off = guess.target_score, guess.retention, guess.off
-        bars = {"xerr": off["target_score"], "yerr": off["retention"]}
-        axes.errorbar(x, y, **bars, color=colour, linewidth=1.2, capsize=3, zorder=3)
-        labels.append(_mark(axes, x, y, colour, "estimate", "D", hollow=True))
-        there = found.target_score, found.retention
-        labels.append(_mark(axes, *there, SOFT, "nearest recorded", "s"))
-    way = [m for step in live if (m := field(step, "measured"))]
+        off = guess.off["target_score"], guess.off["retention"]
+        marks = [
+            Mark(_place(guess), "estimate", colour, hollow=True, off=off),
+            Mark(_place(found), "nearest recorded", SOFT, "s"),
+        ]
+    way = [_place(m) for step in live if (m := field(step, "measured"))]
     if way:
-        xs, ys = [m["target_score"] for m in way], [m["retention"] for m in way]
-        axes.plot(xs, ys, color=LIVE, linewidth=1.4, marker=".", zorder=4)
-        words = f"trained now, step {last_measured(live).step}"
-        labels.append(_mark(axes, xs[-1], ys[-1], LIVE, words, "*"))
-    point_labels(axes, labels, halo=True)
+        marks.append(Mark(way[-1], f"step {last_measured(live).step}", LIVE, "*", way=way))
+    if between and between[0] < 1:
+        line = [_place(between[1][a]) for a in sorted(between[1])]
+        at = _place(partway_of(*between))
+        exact = between[0] in between[1]
+        marks.append(Mark(at, f"a = {between[0]:g}", NAIVE, "o", not exact, way=line))
+    return marks
 
 
-def _mark(
-    axes: Axes, x: float, y: float, colour: str, words: str, marker: str, *, hollow: bool = False
-) -> Label:
-    """A large mark; returns the words for it."""
-    axes.plot(
-        [x], [y], marker=marker, markersize=14 if marker == "*" else 9, zorder=5, linestyle="",
-        markerfacecolor=PAPER if hollow else colour, markeredgecolor=colour, markeredgewidth=1.6,
-        clip_on=False,
-    )  # fmt: skip
-    return Label(x, y, words, colour)
+def _place(one: Any) -> tuple[float, float]:
+    return field(one, "target_score"), min(field(one, "retention"), MOST)
+
+
+def partway_of(a: float, measured: Mapping[float, Any]) -> dict[str, float]:
+    """Both measures at `a`: measured there, or read from the line between its neighbours."""
+    low, high = max(k for k in measured if k <= a), min(k for k in measured if k >= a)
+    share = (a - low) / (high - low) if high > low else 0.0
+    return {
+        key: (1 - share) * measured[low][key] + share * measured[high][key]
+        for key in ("target_score", "retention")
+    }
+
+
+def _along(
+    name: str, at: Mapping[str, Settings], asked: Settings, explorer: Explorer, trained: Any
+) -> Any:
+    """The chart of one slider."""
+    stops, said = [], []
+    for words, settings in at.items():
+        near, last = explorer.nearest(settings), last_measured(trained.get(settings.key, ()))
+        known = near.recorded if near.exact else explorer.estimate(settings)
+        now = last.measured if last and last.step == settings.steps else None
+        stops.append(Stop(words, known, near.exact, settings.key == asked.key, now))
+        said.append(f"{words}: {_both(now or known)}{', trained now' if now else ''}")
+    figure = along(name, stops)
+    figure.alt = f"What {name} does, other controls as they are. {'; '.join(said)}."
+    return figure
 
 
 # --- the words ----------------------------------------------------------------------------------
 
 
-def sentence(asked: Settings, near: Nearest, guess: Any, last: Any = None) -> str:
+def sentence(
+    asked: Settings, near: Nearest, guess: Any, last: Any = None, between: Any = None
+) -> str:
     """What the picture says, in a sentence or two; `last`: the last measured Step of a run."""
     found = near.recorded
     if guess is None:
@@ -221,6 +251,9 @@ def sentence(asked: Settings, near: Nearest, guess: Any, last: Any = None) -> st
     text += f" {parameters(asked):,} parameters train."
     if last:
         text += f" Trained now, {last.step} of {asked.steps} steps: {_both(last.measured)}."
+    if between and between[0] < 1:
+        how = "measured" if between[0] in between[1] else "between two measured places"
+        text += f" Part of the way, a = {between[0]:g}: {_both(partway_of(*between))} ({how})."
     return text
 
 

@@ -22,7 +22,7 @@ from typing import Any
 from torch import Tensor
 
 from ftlab.base.errors import InputError
-from ftlab.show.canvas.html import img, in_notebook
+from ftlab.show.canvas.html import Drawn, in_notebook, markup
 from ftlab.show.canvas.sheet import Picture
 from ftlab.show.canvas.style import BAD, rate_text
 from ftlab.show.panels.live import widget
@@ -38,15 +38,17 @@ class Panel:
     def __init__(
         self,
         controls: Mapping[str, Any],
-        draw: Callable[..., Picture],
+        draw: Callable[..., Picture | Drawn],
         *,
         rows: Mapping[str, Sequence[str]] | None = None,
         presets: Mapping[str, Mapping[str, Any]] | None = None,
+        beside: Mapping[str, Any] | None = None,
     ) -> None:
         """`controls`: widgets with a `value`; `draw` takes those values by the same names.
 
         `rows`: the names of the controls in each row, by the words before it; all in one row if
-        not given. `presets`: buttons by their words, each with the values it sets.
+        not given. `presets`: buttons by their words, each with the values it sets. `beside`: what
+        stands after a control, by the control's name.
         """
         from ipywidgets import HTML, Button, VBox
 
@@ -56,7 +58,8 @@ class Panel:
         self.buttons = {words: Button(description=words, layout=_auto()) for words in presets or ()}
         lines = [_line("Start from", self.buttons.values())] if presets else []
         for words, names in (rows or {"": list(self.controls)}).items():
-            lines.append(_line(words, [self.controls[name] for name in names]))
+            pairs = [(self.controls[name], (beside or {}).get(name)) for name in names]
+            lines.append(_line(words, [one for pair in pairs for one in pair if one is not None]))
         self.box = VBox([*lines, self.words, self.view])
         for control in self.controls.values():
             control.observe(self._redraw, names="value")
@@ -110,8 +113,8 @@ class Panel:
         display(self._repr_mimebundle_(), raw=True)
 
 
-def _shown(figure: Picture) -> str:
-    return f'{img(figure)}<p aria-live="polite" style="{LINES}">{escape(figure.alt)}</p>'
+def _shown(figure: Picture | Drawn) -> str:
+    return f'{markup(figure)}<p aria-live="polite" style="{LINES}">{escape(figure.alt)}</p>'
 
 
 def _auto() -> Any:

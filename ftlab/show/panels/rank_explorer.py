@@ -5,7 +5,9 @@
 Moving a control draws `explorer_picture` for its values, from the recorded grid: what was recorded
 for these very settings, or an estimate that is called one. *Train it for real* trains exactly what
 is shown on the lab's model (`lab.run(fast=True)`), draws the curve as it comes and leaves the
-measured point over the recorded one; *Stop* ends it after the step at hand.
+measured point over the recorded one; *sweep* trains every stop of the slider beside it, one after
+the other; *Stop* ends either after the step at hand. Then the slider *a* goes back from the trained
+model to the base (`ftlab.show.panels.back`), and *Ask* has both continue a line of text.
 
 Notable choices:
 - A run belongs to the settings it was started with: when a control is moved while it trains, the
@@ -18,7 +20,8 @@ Notable choices:
 Run the tests: pytest tests/show/test_rank_explorer.py
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from html import escape
 from typing import Any
 
@@ -36,7 +39,10 @@ from ftlab.explorer.settings import (
     Settings,
 )
 from ftlab.show.canvas.data import last_measured
-from ftlab.show.canvas.sheet import Picture
+from ftlab.show.canvas.html import Drawn
+from ftlab.show.canvas.style import rate_text
+from ftlab.show.panels.ask import Ask
+from ftlab.show.panels.back import Back
 from ftlab.show.panels.background import Ending, heard_meanwhile, run_in_background
 from ftlab.show.panels.explorer_picture import SHORT, explorer_picture
 from ftlab.show.panels.live import progress
@@ -50,7 +56,8 @@ ROWS = {
     "Training": ("what", "lr", "schedule", "steps", "seed"),
 }
 NAMES = {"low": "lower, 1-6", "middle": "middle, 7-9", "high": "upper, 10-12"}
-
+SWEPT = {name: f"rank, {words}" for name, words in NAMES.items()} | {"lr": "learning rate"}
+"""Sliders with a button that trains all their stops, and what the chart calls them."""
 
 SAME = ("alphas", "targets", "head", "lr", "schedule", "steps", "seed")
 """Controls that are called as their field of Settings."""
@@ -83,49 +90,95 @@ class RankExplorer(Panel):
 
     def __init__(self, lab: Any, explorer: Explorer) -> None:
         """`lab`: what a live run is trained in. Raises InputError unless the grid is its own."""
-        from ipywidgets import HTML, Button, FloatProgress, HBox
+        from ipywidgets import HTML, Button, FloatProgress, HBox, Layout
 
         _check(lab, explorer)
-        self.lab, self.explorer, self._fast = lab, explorer, None
+        self.lab, self.explorer = lab, explorer
         self.off = explorer.estimator.off  # fitted now, not when the first slider moves
         self.trained: dict[tuple[Any, ...], Sequence[Any]] = {}
+        self.last: tuple[Settings, Any] | None = None  # what was trained last, and its Run
+        self._run: Any = None
         self.running = self.stopped = False
+        self.slider = "high"  # what the last chart shows: the slider that was moved last
+        self.back = Back(lab, self._redraw, lambda: self.running)
+        self.ask = Ask(lab, self._model)
+        self.sweeps = {name: _sweep_button(words) for name, words in SWEPT.items()}
         presets = {name: values_of(asked) for name, asked in PRESETS.items()}
-        super().__init__(_controls(), self._picture, rows=ROWS, presets=presets)
-        self.train = Button(description="Train it for real", button_style="primary")
+        super().__init__(_controls(), self._picture, rows=ROWS, presets=presets, beside=self.sweeps)
+        auto = Layout(width="auto")
+        self.train = Button(description="Train it for real", button_style="primary", layout=auto)
         self.stop = Button(description="Stop", disabled=True)
         self.message = HTML(value="")
         self.bar = FloatProgress(value=0, min=0, max=1)
         self.train.on_click(lambda _: self.start())
         self.stop.on_click(self._stop)
+        for name, button in self.sweeps.items():
+            button.on_click(lambda _, name=name: self.start(name))
         heard = [self.stop] if heard_meanwhile() else []
         line = HBox([self.train, *heard, self.bar, self.message])
-        self.box.children = [*self.box.children[:-2], line, *self.box.children[-2:]]
+        after = self.back.control, self.ask.box
+        self.box.children = [*self.box.children[:-2], line, *self.box.children[-2:], *after]
 
-    def _picture(self, **values: Any) -> Picture:
+    def _redraw(self, change: Any = None) -> None:
+        owner = getattr(change, "owner", None)
+        moved = [name for name in SWEPT if owner is self.controls[name]]
+        self.slider = moved[0] if moved else self.slider
+        super()._redraw(change)
+
+    def _picture(self, **values: Any) -> Drawn:
         asked = settings(values)
-        return explorer_picture(asked, self.explorer, live=self.trained.get(asked.key, ()))
+        here = self.last is not None and self.last[0].key == asked.key
+        self.back.control.disabled = not here or self.running
+        return explorer_picture(
+            asked,
+            self.explorer,
+            live=self.trained.get(asked.key, ()),
+            slider=(SWEPT[self.slider], self.stops(self.slider, values)),
+            trained=self.trained,
+            between=self.back.place if here else None,
+        )
 
-    def start(self) -> None:
-        """Train what the controls say; returns at once, and the panel follows the run."""
+    def stops(self, name: str, values: Mapping[str, Any]) -> dict[str, Settings]:
+        """The settings at every stop of a slider, by its words; where nothing moves, none."""
+        found = {}
+        for words, stop in self.controls[name].options:
+            with suppress(InputError):
+                found[words] = settings({**values, name: stop})
+        return found
+
+    def start(self, name: str = "") -> None:
+        """Train what the controls say, or every stop of the slider `name`; returns at once."""
         if self.running:
             return
         try:
-            asked = settings(self.values)
+            asked = [settings(self.values)]
         except InputError as slip:
             self._refuse(slip)
             return
-        steps: list[Any] = []
+        if name:
+            self.slider = name
+            stops = self.stops(name, self.values).values()
+            asked = [stop for stop in stops if not self._is_done(stop)] or asked
+        progress = Progress(asked, EVERY if not name else 0)
         self.running, self.stopped = True, False
-        self.train.disabled, self.stop.disabled = True, False
-        self.bar.value, self.bar.max = 0, asked.steps
+        self._enable(False)
+        self.bar.value, self.bar.max = 0, progress.total
         self.message.value = "preparing ..."
         run_in_background(
-            self._steps(asked),
-            on_step=lambda step: self._take(step, asked, steps),
-            on_end=lambda ending: self._ended(ending, asked, steps),
+            self._runs(progress),
+            on_step=lambda step: self._take(step, progress),
+            on_end=lambda ending: self._ended(ending, progress),
             should_stop=lambda: self.stopped,
         )
+
+    def _is_done(self, asked: Settings) -> bool:
+        last = last_measured(self.trained.get(asked.key, ()))
+        return bool(last) and last.step == asked.steps
+
+    def _enable(self, on: bool) -> None:
+        for button in (self.train, *self.sweeps.values()):
+            button.disabled = not on
+        self.stop.disabled = on
 
     def clear(self) -> None:
         """Forget the states that earlier runs left, so that the next begins as the first did."""
@@ -134,14 +187,25 @@ class RankExplorer(Panel):
     def _stop(self, _button: Any = None) -> None:
         self.stopped = True
 
-    def _take(self, step: Any, asked: Settings, steps: list[Any]) -> None:
+    def _runs(self, progress: "Progress") -> Iterator[Any]:
+        """The steps of one run after the other; the frozen lower blocks are computed once."""
+        shown = self._asked_key()
+        for asked in progress.asked:
+            progress.begin(asked)
+            for step in self._steps(asked, progress.every or asked.steps):
+                if asked.key == shown or len(progress.asked) == 1:
+                    self.last = asked, self._run
+                yield step
+
+    def _take(self, step: Any, progress: "Progress") -> None:
         """Show a step of the run; the picture follows while it is of these settings."""
+        asked, steps = progress.now, progress.steps
         steps.append(step)
-        self.bar.value = step.step
-        self.message.value = escape(progress(steps, asked.steps))
+        self.bar.value = progress.done + step.step
+        self.message.value = escape(progress.words())
         if step.measured:
             self.trained[asked.key] = steps  # from now on, in place of an earlier run's
-            if self._asked_key() == asked.key:
+            if len(progress.asked) > 1 or self._asked_key() == asked.key:
                 self._redraw()
 
     def _asked_key(self) -> tuple[Any, ...] | None:
@@ -150,25 +214,81 @@ class RankExplorer(Panel):
         except InputError:
             return None
 
-    def _steps(self, asked: Settings) -> Any:
+    def _steps(self, asked: Settings, every: int = EVERY) -> Iterator[Any]:
         from ftlab.explorer.live import run_of
 
-        yield from run_of(self.lab, asked, every=EVERY)
+        self._run = run_of(self.lab, asked, every=every)
+        yield from self._run
 
-    def _ended(self, ending: Ending, asked: Settings, steps: list[Any]) -> None:
+    def _model(self) -> tuple[str, Any]:
+        """What was trained last, in words, and its model. Raises InputError where nothing is."""
+        if self.last is None or self.running:
+            raise InputError(
+                "It is training; ask when it has ended." if self.running
+                else "Nothing is trained yet; press Train it for real first."
+            )  # fmt: skip
+        asked, run = self.last
+        ranks = "" if asked.naive else f", ranks {' / '.join(map(str, asked.ranks))}"
+        return f"trained{ranks}, rate {rate_text(asked.lr)}, {run.steps[-1].step} steps", run.model
+
+    def _ended(self, ending: Ending, progress: "Progress") -> None:
         """Free the buttons and say how it ended."""
         self.running = False
-        self.train.disabled, self.stop.disabled = False, True
+        self._enable(True)
         if ending.how == "failed":
             self.message.value = f'<span role="alert">{escape(ending.words)}</span>'
             return
-        word = "Stopped" if ending.how == "stopped" else "Trained"
-        done, seconds = (steps[-1].step, steps[-1].seconds) if steps else (0, 0.0)
-        after = f"{word} after {done} of {asked.steps} steps"
-        if steps and not steps[-1].measured:
-            after += f", last measured at step {last_measured(steps).step}"
-        self.message.value = f"{after}, {seconds:.1f} s of training."
+        self.message.value = escape(
+            progress.ended("Stopped" if ending.how == "stopped" else "Trained")
+        )
+        if self.last and self.last[1] and self.last[1].steps:
+            self.back.begin(self.last[1])
         self._redraw()
+
+
+class Progress:
+    """How far a run is, or one run after the other for each stop of a slider."""
+
+    def __init__(self, asked: Sequence[Settings], every: int) -> None:
+        """`every`: steps between two measured points; 0 measures at the end alone."""
+        self.asked, self.every, self.now = asked, every, asked[0]
+        self.total = sum(one.steps for one in asked)
+        self.done = self.number = 0  # steps of the runs before this, and which run this is
+        self.steps: list[Any] = []
+        self.seconds = 0.0
+
+    def begin(self, asked: Settings) -> None:
+        """Another run begins."""
+        if self.number:
+            self.done += self.now.steps
+            self.seconds += self.steps[-1].seconds
+        self.now, self.steps, self.number = asked, [], self.number + 1
+
+    def words(self) -> str:
+        """One line, while it goes on."""
+        text = progress(self.steps, self.now.steps)
+        return f"run {self.number} of {len(self.asked)}, {text}" if len(self.asked) > 1 else text
+
+    def ended(self, word: str) -> str:
+        """One line about what was done."""
+        steps = self.steps
+        done, seconds = (steps[-1].step, steps[-1].seconds) if steps else (0, 0.0)
+        seconds += self.seconds
+        if len(self.asked) > 1:
+            full = self.number - (done < self.now.steps)
+            return f"{word}: {full} of {len(self.asked)} stops, {seconds:.1f} s of training."
+        text = f"{word} after {done} of {self.now.steps} steps"
+        if steps and not steps[-1].measured:
+            text += f", last measured at step {last_measured(steps).step}"
+        return f"{text}, {seconds:.1f} s of training."
+
+
+def _sweep_button(words: str) -> Any:
+    from ipywidgets import Button, Layout
+
+    return Button(
+        description="sweep", tooltip=f"Train every stop of {words}", layout=Layout(width="62px")
+    )
 
 
 def _check(lab: Any, explorer: Explorer) -> None:
