@@ -148,7 +148,9 @@ def test_notebooks_import_public_names_alone():
 def test_the_wheel_stays_small():
     files = (ROOT / "ftlab").rglob("*.py")
     lines = sum(len(path.read_text(encoding="utf-8").splitlines()) for path in files)
-    most = 19_000 + 2_000  # for 00 to 06; methods, grids and panels of 07 and 08
+    most = (
+        19_000 + 2_000 + 400
+    )  # for 00 to 06; 07 and 08; the explorer's sweep, way back, questions
     assert lines <= most, f"the wheel's Python has {lines:,} lines; at most {most:,}"
 
 

@@ -476,10 +476,16 @@ compare_panel(nano).show()
 # All of it in one panel: a rank for each band, which layers get adapters, the rate, the schedule.
 # (Its runs have fewer steps than those above, so that one of them takes seconds.) Every slider
 # answers at once, from recorded runs. A filled mark was recorded for exactly these settings; a
-# hollow one is an *estimate*, with bars as wide as such estimates are typically off. *Train it for
-# real* does what it says, in some seconds, and draws the measured point over the recorded one.
+# hollow one is an *estimate*, with bars as wide as such estimates are typically off.
 #
-# Try: choose the article's table. How much does it learn? Then move the same ranks to another place.
+# Try, and guess before each:
+#
+# - Choose the article's table. How much does it learn? Then move the same ranks to another place.
+# - Press *sweep* beside a slider. It trains every stop of that slider, here and now, and draws each
+#   as it comes. Does a higher rank learn more? Does a higher rate?
+# - Press *Train it for real*, then drag *a* from the trained model towards the base. At a = 0.5 every
+#   weight stands halfway. What comes back first, and what goes last? (Notebook 09 builds on it.)
+# - Ask both models for a fact that was lost.
 
 # %%
 from ftlab.show import rank_explorer

@@ -196,7 +196,7 @@ def test_the_rank_explorer_answers_trains_for_real_and_stops(explorer_page: Page
     first = panel_picture(found)
     assert first.alt.startswith("Recorded:")
     page.set_viewport_size({"width": 1366, "height": 768})  # a workshop's laptop
-    slider(found, "lower, 1-6").scroll_into_view_if_needed()
+    found.evaluate("panel => panel.scrollIntoView()")
     words, above = found.locator("p[aria-live]").first, slider(found, "lower, 1-6")
     expect(words).to_be_in_viewport(ratio=1)
     expect(above).to_be_in_viewport(ratio=1)

@@ -19,7 +19,7 @@ from ftlab.explorer.live import run_of
 from ftlab.explorer.recorded import FILE
 from ftlab.explorer.settings import PRESETS, RANKS, Settings
 from ftlab.lab.lab import Lab, open_lab
-from ftlab.methods.partway import partway
+from ftlab.methods.between import partway
 from ftlab.methods.prepared import count
 from ftlab.show.panels.explorer_picture import explorer_picture, parameters
 from ftlab.show.panels.explorer_sheet import Mark, frontier, plane, sheet

@@ -1,6 +1,6 @@
 """The way back: a slider from the base (a = 0) to the model that was trained last (a = 1).
 
-    theta0 + a (theta1 - theta0), see `ftlab.methods.partway`
+    theta0 + a (theta1 - theta0), see `ftlab.methods.between`
 
 It answers at once, from a few places that are measured as soon as a run has ended; and exactly as
 soon as the place where it stands is measured, which happens behind the panel.
@@ -11,7 +11,7 @@ Run the tests: pytest tests/show/test_rank_explorer.py
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from ftlab.methods.partway import partway
+from ftlab.methods.between import partway
 from ftlab.show.panels.background import Ending, run_in_background
 from ftlab.show.panels.panel import WIDE
 

@@ -1,6 +1,6 @@
 """Between base and trained model: both ends exact, a LoRA's way is that of its scale.
 
-pytest tests/methods/test_partway.py
+pytest tests/methods/test_between.py
 """
 
 from typing import Any
@@ -12,7 +12,7 @@ import ftlab
 from ftlab.base.errors import InputError
 from ftlab.lab.lab import Lab
 from ftlab.methods import Bottleneck, Freeze, LoRA, full
-from ftlab.methods.partway import partway
+from ftlab.methods.between import partway
 
 IDS = torch.tensor([[1, 5, 9, 30, 7]])
 

@@ -7,7 +7,7 @@ At a = 0 it is the base, at a = 1 the trained model; adapters are merged into th
 so that for a LoRA the way is the same as turning down its scale. One model is made and moved.
 
 Source: Wortsman et al., Robust fine-tuning of zero-shot models (2022), section 3.
-Run the tests: pytest tests/methods/test_partway.py
+Run the tests: pytest tests/methods/test_between.py
 """
 
 import math
