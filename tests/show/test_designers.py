@@ -86,7 +86,7 @@ def test_every_stop_of_the_freeze_designer(tiny_gpt2: Any) -> None:
 def test_every_stop_of_the_comparer(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     made = compare_panel(NANO)
     if name == "other":  # the same pictures as with "one": made, but not turned into PNGs
-        monkeypatch.setattr(panel, "img", lambda figure: f'<img alt="{escape(figure.alt)}"')
+        monkeypatch.setattr(panel, "markup", lambda figure: f'<img alt="{escape(figure.alt)}"')
     refused, first = 0, made.values["other" if name == "one" else "one"]
     read = {setting_name(s): {run.budget["examples"] for run in s.runs} for s in NANO}
     for _, stop in sweep(made, name):
