@@ -9,8 +9,10 @@ pytest tests/show/test_browser.py
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from browser import (
     Lab,
     browser,
@@ -171,6 +173,28 @@ def test_the_first_notebook_opens_in_a_narrow_window(chromium: Browser, lab: Lab
     page.screenshot(path=screens / "start-800-dark.png")
 
 
+PANELS = """
+import ftlab
+from ftlab import analysis
+from ftlab.show import (
+    adapter_panel, attention_panel, block_panel, compare_panel, freeze_panel, prune_panel,
+    rank_explorer, schedule_panel,
+)
+
+runs, extra = analysis.shipped("nano"), analysis.shipped("adapters") + analysis.shipped("prune")
+both = runs + [run for run in extra if run.model == "nano-gpt2"]
+nano = analysis.settings(runs)
+lab = ftlab.open_lab("clinic", model="nano-gpt2")
+model = lab.bundle.model
+rank_explorer(lab).show()
+schedule_panel(nano).show()
+freeze_panel(nano, model).show()
+compare_panel(nano).show()
+attention_panel(analysis.shipped("nano-t5")).show()
+block_panel(model.transformer.h[5].mlp.c_fc.weight).show()
+adapter_panel(both).show()
+prune_panel({"nano-gpt2": analysis.settings(both)}).show()
+"""
 EXPLORER = """
 import ftlab
 from ftlab.show.panels.rank_explorer import rank_explorer
@@ -237,3 +261,34 @@ def test_the_rank_explorer_answers_trains_for_real_and_stops(explorer_page: Page
     )
     expect(train).to_be_enabled()
     page.screenshot(path=screens / "explorer-stopped.png", full_page=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("theme", ["Light", "Dark"])
+def test_axe_finds_nothing_on_any_panel(
+    chromium: Browser, lab: Lab, screens: Path, theme: Literal["Light", "Dark"]
+):
+    """Controls have names and say their values, as a screen reader has it."""
+    use_theme(lab, theme)
+    write_notebook(lab.folder / f"panels-{theme}.ipynb", [PANELS])
+    page = open_notebook(chromium, lab, f"panels-{theme}.ipynb")
+    run_all(page)
+    use_theme(lab, "Light")
+    expect(panel(page, 7)).to_be_visible()
+    assert slider(panel(page), "upper, 10-12").get_attribute("aria-valuetext") == "upper, 10-12: 16"
+    found = Axe().run(page, context=".jp-OutputArea-output").response["violations"]
+    faults = [f"{one['id']}: {node['html'][:160]}" for one in found for node in one["nodes"]]
+    page.screenshot(path=screens / f"panels-{theme}.png", full_page=True)
+    assert not faults, "\n".join(faults)
+
+
+@pytest.mark.slow
+def test_keys_pressed_in_a_panel_stay_there(explorer_page: Page):
+    """`x` would cut the cell, and an arrow key in a closed menu go on to the next."""
+    cells = explorer_page.locator(".jp-CodeCell").count()
+    panel(explorer_page).get_by_label("seed").focus()
+    for key in ("x", "ArrowDown", "b", "d", "d"):
+        explorer_page.keyboard.press(key)
+    explorer_page.wait_for_timeout(500)
+    assert explorer_page.locator(".jp-CodeCell").count() == cells
+    expect(panel(explorer_page)).to_be_visible()

@@ -16,6 +16,7 @@ from typing import Any
 from ftlab.base.errors import InputError
 from ftlab.evaluate.target import generate
 from ftlab.show.canvas.html import in_notebook
+from ftlab.show.panels.access import access
 from ftlab.show.panels.background import Ending, run_in_background
 from ftlab.show.panels.live import widget
 
@@ -53,7 +54,7 @@ class Ask:
             HBox([self.text, self.button], layout=row),
             HBox([*self.ready.values()], layout=row),
         ]
-        self.box = VBox([*lines, self.view])
+        self.box = VBox([access(), *lines, self.view])
         self.button.on_click(lambda _: self.ask(self.text.value))
         for key, button in self.ready.items():
             button.on_click(lambda _, key=key: self.ask(key=key))

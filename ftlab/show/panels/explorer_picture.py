@@ -249,6 +249,7 @@ def sentence(
             f"({'; '.join(near.differs)}): {_both(found)}."
         )
     text += f" {parameters(asked):,} parameters train."
+    text += " All weights do, so no adapter has a rank or a place." if asked.naive else ""
     if last:
         text += f" Trained now, {last.step} of {asked.steps} steps: {_both(last.measured)}."
     if between and between[0] < 1:

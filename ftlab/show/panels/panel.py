@@ -25,6 +25,7 @@ from ftlab.base.errors import InputError
 from ftlab.show.canvas.html import Drawn, in_notebook, markup
 from ftlab.show.canvas.sheet import Picture
 from ftlab.show.canvas.style import BAD, rate_text
+from ftlab.show.panels.access import access
 from ftlab.show.panels.live import widget
 
 WIDE = {"description_width": "initial"}
@@ -60,7 +61,7 @@ class Panel:
         for words, names in (rows or {"": list(self.controls)}).items():
             pairs = [(self.controls[name], (beside or {}).get(name)) for name in names]
             lines.append(_line(words, [one for pair in pairs for one in pair if one is not None]))
-        self.box = VBox([*lines, self.words, self.view])
+        self.box = VBox([access(), *lines, self.words, self.view])
         for control in self.controls.values():
             control.observe(self._redraw, names="value")
         for words, values in (presets or {}).items():

@@ -59,6 +59,8 @@ NAMES = {"low": "lower, 1-6", "middle": "middle, 7-9", "high": "upper, 10-12"}
 SWEPT = {name: f"rank, {words}" for name, words in NAMES.items()} | {"lr": "learning rate"}
 """Sliders with a button that trains all their stops, and what the chart calls them."""
 
+OF_ADAPTERS = (*NAMES, "targets", "alphas", "head")
+"""Controls without effect where all weights train."""
 SAME = ("alphas", "targets", "head", "lr", "schedule", "steps", "seed")
 """Controls that are called as their field of Settings."""
 
@@ -129,6 +131,8 @@ class RankExplorer(Panel):
         asked = settings(values)
         here = self.last is not None and self.last[0].key == asked.key
         self.back.control.disabled = not here or self.running
+        for name in OF_ADAPTERS:
+            self.controls[name].disabled = asked.naive
         return explorer_picture(
             asked,
             self.explorer,
