@@ -292,3 +292,65 @@ def test_keys_pressed_in_a_panel_stay_there(explorer_page: Page):
     explorer_page.wait_for_timeout(500)
     assert explorer_page.locator(".jp-CodeCell").count() == cells
     expect(panel(explorer_page)).to_be_visible()
+
+
+@pytest.mark.slow
+def test_a_notebook_that_is_opened_again_shows_the_last_picture(chromium: Browser, lab: Lab):
+    """Without its kernel: the picture as it was last, its sentence, and what to do."""
+    write_notebook(lab.folder / "again.ipynb", [BLOCKS])
+    page = open_notebook(chromium, lab, "again.ipynb")
+    run_all(page)
+    stored = page.locator(".ftlab-stored")
+    expect(stored).to_be_hidden()
+    before = panel_picture(panel(page))
+    slider(panel(page), "block").focus()
+    page.keyboard.press("ArrowRight")
+    moved = new_picture(panel(page), before)
+    expect(stored).to_contain_text(moved.alt)  # a second later
+    page.keyboard.press("Control+s")
+    page.wait_for_timeout(2000)
+    page.get_by_role("menuitem", name="Kernel", exact=True).click()
+    page.get_by_role("menuitem", name="Shut Down Kernel").first.click()
+    page.close()
+
+    again = chromium.new_page()
+    again.goto(f"{lab.url}/doc/tree/again.ipynb?token={lab.token}")
+    stored = again.locator(".ftlab-stored")
+    expect(stored).to_be_visible()
+    expect(stored).to_contain_text(moved.alt)
+    expect(stored).to_contain_text("run this cell again")
+    assert stored.locator("img").get_attribute("src") == moved.src
+
+
+SHOWN = """
+import gc
+import psutil
+import ftlab
+from ftlab.show.panels.panel import _shown_by
+from ftlab.show import rank_explorer
+
+lab = ftlab.open_lab("clinic", model="nano-gpt2")
+rank_explorer(lab)
+"""
+SHOWN_AGAIN = """
+rank_explorer(lab)
+gc.collect()
+print(f"{psutil.Process().memory_info().rss / 2**20:.0f} MB")
+"""
+
+
+@pytest.mark.slow
+def test_a_panel_that_is_opened_again_closes_the_one_before(chromium: Browser, lab: Lab):
+    write_notebook(lab.folder / "many.ipynb", [SHOWN, SHOWN_AGAIN, "len(_shown_by)"])
+    page = open_notebook(chromium, lab, "many.ipynb")
+    run_all(page)
+    cell = page.locator(".jp-CodeCell").nth(1)
+    seen = []
+    for opened in range(20):
+        cell.locator(".cm-content").click()
+        page.keyboard.press("Control+Enter")
+        prompt = cell.locator(".jp-InputPrompt")
+        expect(prompt).to_have_text(f"[{4 + opened}]:")
+        seen.append(int(cell.get_by_text(re.compile(r"\d+ MB")).inner_text().split()[0]))
+    expect(cell.locator(".jp-OutputArea-output > .jupyter-widgets")).to_have_count(1)
+    assert seen[-1] - seen[0] < 30, seen

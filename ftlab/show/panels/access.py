@@ -7,7 +7,7 @@
 - A toggle button says whether it is down.
 - A key that is pressed in the box stays there: else an arrow key in a closed menu goes on to the
   next cell, and `x` cuts the cell (JupyterLab asks for an attribute, classic Notebook listens at
-  the page).
+  the page). Keys with Ctrl go on, so that Ctrl + S saves.
 
 A stylesheet's onload runs wherever the box is drawn: JupyterLab, classic Notebook, Colab. Where a
 page forbids scripts, everything is as ipywidgets has it.
@@ -36,8 +36,14 @@ const say = () => {
 };
 if (box && !box.ftlab) {
   box.ftlab = true;
-  set(box, 'data-lm-suppress-shortcuts', 'true');
-  box.addEventListener('keydown', event => event.stopPropagation());
+  const cell = box.closest('.jp-OutputArea, .output') || document.body;
+  const alive = () => cell.classList.toggle('ftlab-alive', cell.contains(box));
+  alive();
+  new MutationObserver(alive).observe(cell, {subtree: true, childList: true});
+  const alone = event => !(event.ctrlKey || event.metaKey);
+  addEventListener('keydown', event =>
+    box.toggleAttribute('data-lm-suppress-shortcuts', alone(event)), true);
+  box.addEventListener('keydown', event => alone(event) && event.stopPropagation());
   say();
   new MutationObserver(say).observe(box, {
     subtree: true, childList: true, characterData: true, attributes: true,
@@ -51,7 +57,8 @@ def access() -> Any:
     """A widget that shows nothing; as the child of a VBox it looks after the controls in there."""
     from ipywidgets import HTML, Layout
 
-    style = f'<style onload="{escape(SCRIPT, quote=True)}"></style>'
+    hide = ".ftlab-alive .ftlab-stored { display: none }"
+    style = f'<style onload="{escape(SCRIPT, quote=True)}">{hide}</style>'
     return HTML(
         value=style, layout=Layout(width="0px", height="0px", margin="0", overflow="hidden")
     )

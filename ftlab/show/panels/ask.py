@@ -19,6 +19,7 @@ from ftlab.show.canvas.html import in_notebook
 from ftlab.show.panels.access import access
 from ftlab.show.panels.background import Ending, run_in_background
 from ftlab.show.panels.live import widget
+from ftlab.show.panels.panel import close_all, close_earlier
 
 TOKENS = 32
 """Room for an answer."""
@@ -130,16 +131,19 @@ class Ask:
     def _say(self, words: str) -> None:
         self.view.value = f'<p role="status">{escape(words)}</p>'
 
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
-        words = "Ask base and trained model: run this cell again for the line to write in."
-        return {**widget(self.box), "text/html": f"<p>{words}</p>", "text/plain": words}
-
     def show(self) -> None:
         """Display it in a notebook; in a terminal nothing can be asked."""
         if in_notebook():
             from IPython.display import display
 
-            display(self._repr_mimebundle_(), raw=True)
+            close_earlier(self)
+            display(widget(self.box), raw=True)
+
+    _ipython_display_ = show
+
+    def close(self) -> None:
+        """Take it off the page."""
+        close_all(self.box)
 
 
 class _Questions(dict[str, str]):

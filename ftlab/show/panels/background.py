@@ -61,7 +61,7 @@ def run_in_background(
     async def run(compute: Compute) -> None:
         on_end(await _follow(steps, on_step, should_stop, compute))
 
-    loop = _loop() if heard_meanwhile() else None
+    loop = loop_here() if heard_meanwhile() else None
     if loop is None:
         _finish(run(_here))
         return
@@ -127,7 +127,8 @@ def _sentence(slip: Exception) -> str:
     return f"The run broke off: {type(slip).__name__}{': ' if text else ''}{text}"
 
 
-def _loop() -> asyncio.AbstractEventLoop | None:
+def loop_here() -> asyncio.AbstractEventLoop | None:
+    """The loop that runs callbacks in a notebook; None in a test or a terminal."""
     try:
         return asyncio.get_running_loop()
     except RuntimeError:

@@ -5,9 +5,11 @@
 
 Notable choices: core ipywidgets that exist in 7.7 (Colab) and 8; the picture is an `<img>` with
 alt text in an HTML widget, and its sentence stands under it as text; a slip (InputError) appears
-in the panel as a sentence, and the last picture stays, faded. What is displayed also holds the
-first picture as plain HTML, which is what a stored notebook, GitHub and a PDF show. Sliders answer
-when they are let go, or at each stroke of a key: a drag asks for one picture, not for ten.
+in the panel as a sentence, and the last picture stays, faded. Below the panel, and hidden while it
+is alive (`access`), stands its last picture as plain HTML: that is what a stored notebook, GitHub
+and a PDF show, and what is left when the kernel is gone. A panel that is shown again by the same
+cell closes the one before. Sliders answer when they are let go, or at each stroke of a key: a drag
+asks for one picture, not for ten.
 
 The other panels: `schedule_panel` (notebook 02), `freeze_panel` (03), `compare_panel` and
 `rank_explorer` (04), `attention_panel` (05), `prune_panel` (08).
@@ -26,8 +28,12 @@ from ftlab.show.canvas.html import Drawn, in_notebook, markup
 from ftlab.show.canvas.sheet import Picture
 from ftlab.show.canvas.style import BAD, rate_text
 from ftlab.show.panels.access import access
+from ftlab.show.panels.background import loop_here
 from ftlab.show.panels.live import widget
 
+AGAIN = "The panel needs a running kernel: run this cell again."
+REST = 1.0
+"""Seconds without a move after which the notebook's stored picture follows."""
 WIDE = {"description_width": "initial"}
 LINES = "line-height:1.4;margin:0.4em 0"  # a widget's own lines stand far apart
 LOUD = f"{LINES};border-left:4px solid {BAD};padding-left:0.6em"
@@ -54,6 +60,8 @@ class Panel:
         from ipywidgets import HTML, Button, VBox
 
         self.controls, self._draw, self._waits = dict(controls), draw, False
+        self._output: Any = None  # where the notebook stores the last picture
+        self._timer: Any = None
         self.figure = draw(**self.values)
         self.view, self.words = HTML(value=_shown(self.figure)), HTML(value="")
         self.buttons = {words: Button(description=words, layout=_auto()) for words in presets or ()}
@@ -93,6 +101,7 @@ class Panel:
                 raise
             return
         self.words.value, self.view.value = "", _shown(self.figure)
+        self.keep()
 
     def _refuse(self, slip: Exception) -> None:
         """Say it in words, and fade the picture, which is of other values."""
@@ -100,9 +109,10 @@ class Panel:
         self.words.value = f'<p role="alert" style="{LOUD}">{escape(text)}</p>'
         self.view.value = f'<div style="opacity:0.35">{_shown(self.figure)}</div>'
 
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
-        shown = {"text/html": _shown(self.figure), "text/plain": self.figure.alt}
-        return {**widget(self.box), **shown}
+    @property
+    def stored(self) -> str:
+        """The picture as it is now, for where no kernel answers."""
+        return f'<div class="ftlab-stored"><p>{AGAIN}</p>{_shown(self.figure)}</div>'
 
     def show(self) -> None:
         """Display it in a notebook; in a terminal print the picture's words."""
@@ -111,7 +121,55 @@ class Panel:
             return
         from IPython.display import display
 
-        display(self._repr_mimebundle_(), raw=True)
+        close_earlier(self)
+        display(widget(self.box), raw=True)
+        self._output = display({"text/html": self.stored}, raw=True, display_id=True)
+
+    _ipython_display_ = show  # as the last value of a cell too
+
+    def keep(self) -> None:
+        """Have the notebook store the picture as it is, once the controls are at rest."""
+        if self._output is None:
+            return
+        if self._timer:
+            self._timer.cancel()
+        loop = loop_here()
+        self._timer = loop.call_later(REST, self._write) if loop else self._write()
+
+    def _write(self) -> None:
+        if self._output is not None:
+            self._output.update({"text/html": self.stored}, raw=True)
+
+    def close(self) -> None:
+        """Take the controls off the page, and free what they hold; the stored picture stays."""
+        self._output = None
+        close_all(self.box)
+
+
+def close_all(box: Any) -> None:
+    """Close a widget and all in it."""
+    for child in getattr(box, "children", ()):
+        close_all(child)
+    box.close()
+
+
+_shown_by: dict[str, tuple[str, list[Any]]] = {}  # cell -> the request that ran it, its panels
+
+
+def close_earlier(shown: Any) -> None:
+    """Close what this cell showed before, when it was run before."""
+    from IPython.core.getipython import get_ipython
+
+    header: Any = getattr(get_ipython(), "get_parent", dict)()
+    cell = header.get("metadata", {}).get("cellId", "")
+    count = header.get("header", {}).get("msg_id", "")
+    earlier = _shown_by.get(cell)
+    if cell and earlier and earlier[0] != count:
+        for one in earlier[1]:
+            one.close()
+        earlier = None
+    if cell:
+        _shown_by[cell] = count, [*(earlier[1] if earlier else []), shown]
 
 
 def _shown(figure: Picture | Drawn) -> str:

@@ -285,6 +285,8 @@ def _controls() -> dict[str, Any]:
         "seed": ("seed", SEEDS),
     }
     made = {name: slider(words, ranks, first[name]) for name, words in NAMES.items()}
+    for control in made.values():
+        control.layout.width = "260px"
     made |= {name: choice(words, all_, first[name]) for name, (words, all_) in lists.items()}
     made["head"] = Checkbox(value=first["head"], description="head trains too", indent=False)
     return made | {"lr": rate_slider("learning rate", RATES, first["lr"])}
