@@ -333,7 +333,7 @@ lab = ftlab.open_lab("clinic", model="nano-gpt2")
 rank_explorer(lab)
 """
 SHOWN_AGAIN = """
-rank_explorer(lab)
+rank_explorer(lab).show()
 gc.collect()
 print(f"{psutil.Process().memory_info().rss / 2**20:.0f} MB")
 """
@@ -351,6 +351,6 @@ def test_a_panel_that_is_opened_again_closes_the_one_before(chromium: Browser, l
         page.keyboard.press("Control+Enter")
         prompt = cell.locator(".jp-InputPrompt")
         expect(prompt).to_have_text(f"[{4 + opened}]:")
+        expect(cell.locator(".jp-OutputArea-output > .jupyter-widgets")).to_have_count(1)
         seen.append(int(cell.get_by_text(re.compile(r"\d+ MB")).inner_text().split()[0]))
-    expect(cell.locator(".jp-OutputArea-output > .jupyter-widgets")).to_have_count(1)
     assert seen[-1] - seen[0] < 30, seen
