@@ -15,6 +15,7 @@ from pathlib import Path
 
 from ftlab.base.errors import InputError
 from ftlab.base.files import whole
+from ftlab.base.paths import data_dir
 
 NAME = "CHECKSUMS"
 GROWS = "records/"
@@ -87,3 +88,13 @@ def damaged(folder: Path, under: str = "") -> list[str]:
         for name, digest in listed.items()
         if name.startswith(under) and (name not in there or sha256(folder / name) != digest)
     ]
+
+
+def shipped(name: str) -> Path:
+    """Where `name` lies in the data folder. Raises InputError where it is not as it ships."""
+    if bad := damaged(data_dir(), name):
+        raise InputError(
+            f"{data_dir() / bad[0]} is missing or not what CHECKSUMS lists; get it again from the "
+            "repository (git checkout), or list one of your own: python -m tools.data --write."
+        )
+    return data_dir() / name

@@ -98,7 +98,9 @@ def run(asked: argparse.Namespace) -> int:
     check_name(asked.method)  # slips are found before the model is loaded
     quantize_named(asked.base)
     if not 0 <= asked.replay < 1:
-        raise InputError(f"--replay {asked.replay:g} is not possible; give a share below 1.")
+        raise InputError(
+            f"replay={asked.replay:g} is not possible; give a share from 0 to below 1."
+        )
     check_folder(asked.out)
     asked.stopped = "no record was written"
     if asked.store:

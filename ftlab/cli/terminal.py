@@ -62,10 +62,13 @@ class _Lines:
 
 
 def place(text: str) -> Path:
-    """A path that was given as an option; an empty one is a slip."""
+    """A path that was given as an option; an empty one is a slip, and ~ is one's home."""
     if not text.strip():
         raise argparse.ArgumentTypeError("it is empty; give a name")
-    return Path(text)
+    path = Path(os.path.expanduser(text))
+    if path.parts and path.parts[0].startswith("~"):
+        raise argparse.ArgumentTypeError(f"{path.parts[0]} is nobody's home; write the path out")
+    return path
 
 
 def check_picture(path: Path) -> Path:

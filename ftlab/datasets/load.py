@@ -22,6 +22,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ftlab.base.checksums import shipped
 from ftlab.base.errors import InputError
 from ftlab.base.jsonfile import read_json
 from ftlab.base.paths import data_dir
@@ -160,7 +161,7 @@ def load_suite(name: str | Path = "world") -> Suite:
     """
     if name == "wiki":
         return replace(load_suite("english"), name="wiki", documents=tuple(hub_sets.documents()))
-    folder = data_dir() / str(name) if name in SUITES else Path(name)
+    folder = data_dir() / str(name) if name in SUITES else Path(os.path.expanduser(name))
     if not (name and is_there(folder)):
         raise InputError(
             f"There is no suite '{name}'{nearest(name, SUITES)}; the suites are "
@@ -175,6 +176,8 @@ def load_suite(name: str | Path = "world") -> Suite:
                 f"The suite {name} has no {path.name} in {path.parent}; it needs "
                 "probes.jsonl (questions) and general.jsonl (documents)."
             )
+        if name in SUITES:
+            shipped(path.relative_to(data_dir()).as_posix())
     probes = [_probe(where, row) for where, row in read_jsonl(paths[0])]
     documents = [_document(where, row) for where, row in read_jsonl(paths[1])]
     for path, rows in zip(paths, (probes, documents), strict=True):
@@ -246,7 +249,7 @@ def load_domain(name: str | Path, *, seed: int = 0) -> Domain:
     """
     name = str(name)
     own = name in DOMAINS
-    path = data_dir() / "world" / name if own else Path(os.path.expanduser(name))
+    path = shipped(f"world/{name}/") if own else Path(os.path.expanduser(name))
     if own and not path.is_dir():
         raise InputError(
             f"The domain '{name}' is not in {path.parent}; get the "

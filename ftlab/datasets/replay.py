@@ -20,8 +20,8 @@ import itertools
 from collections.abc import Sequence
 from typing import Any
 
+from ftlab.base.checksums import shipped
 from ftlab.base.errors import InputError
-from ftlab.base.paths import data_dir
 from ftlab.datasets.hub_sets import replay_texts
 from ftlab.datasets.rows import read_jsonl
 
@@ -49,7 +49,7 @@ def documents(suite: str, count: int) -> list[Row]:
         texts = itertools.islice(itertools.cycle(replay_texts()), count)
         return [_row(n, "", text) for n, text in enumerate(texts)]
     known = suite if suite in ("world", "tasks") else "english"
-    stored = [row for _, row in read_jsonl(data_dir() / known / "replay.jsonl")]
+    stored = [row for _, row in read_jsonl(shipped(f"{known}/replay.jsonl"))]
     rows = itertools.islice(itertools.cycle(stored), count)
     return [_row(n, row.get("source", ""), row["text"]) for n, row in enumerate(rows)]
 

@@ -24,9 +24,8 @@ from typing import Any
 
 import numpy as np
 
-from ftlab.base import checksums
+from ftlab.base.checksums import shipped
 from ftlab.base.errors import InputError
-from ftlab.base.paths import data_dir
 from ftlab.explorer.estimate import Estimate, Estimator
 from ftlab.explorer.recorded import FILE, Recorded, point_at, points_of, read
 from ftlab.explorer.settings import Settings, place
@@ -67,13 +66,7 @@ class Explorer:
     @classmethod
     def load(cls, path: Path | None = None) -> "Explorer":
         """Read a file that `python -m tools.data.explorer` made; by default the one that ships."""
-        if path is None and checksums.damaged(data_dir(), f"records/{FILE}"):
-            raise InputError(
-                f"{data_dir() / 'records' / FILE} is missing or not what CHECKSUMS lists; get it "
-                "again from the repository (git checkout), or list one of your own: "
-                "python -m tools.data --write."
-            )
-        header, runs = read(path or data_dir() / "records" / FILE)
+        header, runs = read(path or shipped(f"records/{FILE}"))
         return cls(header, [point for run in runs for point in points_of(run)])
 
     def nearest(self, asked: Settings) -> Nearest:

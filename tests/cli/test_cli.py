@@ -157,6 +157,10 @@ def _with_root() -> dict[str, str]:
         (["run", "--out", ""], ["--out", "it is empty"]),
         (["run", "--store", " "], ["--store", "it is empty"]),
         (["grid", "decoder", "--out", ""], ["--out", "it is empty"]),
+        (["run", "--replay", "-0.1"], ["replay=-0.1", "from 0 to below 1"]),
+        (["run", "--replay", "nan"], ["replay=nan", "from 0 to below 1"]),
+        (["run", "--out", "~nosuchuser/x"], ["--out", "~nosuchuser", "home"]),
+        (["demo", "--out", "~nosuchuser/x.png"], ["--out", "~nosuchuser", "home"]),
         (["run", "--out", "/proc/x"], ["/proc/x cannot be written"]),
         (["run", "--out", "/dev/null/x"], ["cannot be written (Not a directory)"]),
         (["run", "--out", "x" * 300], ["File name too long"]),
@@ -210,6 +214,7 @@ def tiny_data(tmp_path: Path, tiny_tokenizer, monkeypatch) -> Path:
         probe = {"id": "1", "skill": "s", "form": "cloze", "query": "q", "choices": ["a"]}
         (folder / "probes.jsonl").write_text(json.dumps(probe | {"label": 0}))
         (folder / "general.jsonl").write_text('{"text": "t"}')
+    checksums.write(tmp_path / "data")
     monkeypatch.setenv("FTLAB_DATA", str(tmp_path / "data"))
     return tmp_path
 
@@ -226,7 +231,7 @@ def test_output_that_cannot_be_written_is_one_line(argv: list[str]) -> None:
         done = subprocess.run(
             [sys.executable, "-m", "ftlab.cli.main", *argv],
             cwd=ROOT, env=os.environ | {"PYTHONUNBUFFERED": ""}, stdout=full,
-            stderr=subprocess.PIPE, text=True, timeout=100,
+            stderr=subprocess.PIPE, text=True, timeout=600,
         )  # fmt: skip
     assert done.returncode == 2 and done.stderr.count("\n") == 1, done.stderr
     assert "the output cannot be" in done.stderr and "No space left" in done.stderr
@@ -256,6 +261,14 @@ def test_run_keeps_a_record(fake_lab, capsys) -> None:
     assert main.main(["run", "--steps", "3", "--seed", "7", "--out", "deep/runs"]) == 0
     (record,) = records.load_all("deep/runs")
     assert record.plan["seed"] == 7 and "deep/runs" in capsys.readouterr().out
+
+
+def test_a_folder_of_ones_home_is_there(fake_lab, monkeypatch, tmp_path) -> None:
+    """As in --out=~/runs, which no shell expands."""
+    monkeypatch.setenv("HOME", str(tmp_path / "me"))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path / "me"))
+    assert main.main(["run", "--steps", "3", "--out=~/runs"]) == 0
+    assert len(records.load_all(tmp_path / "me" / "runs")) == 1
 
 
 @pytest.mark.parametrize("command", ["demo", "run"])

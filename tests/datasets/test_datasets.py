@@ -6,6 +6,7 @@ pytest tests/datasets/test_datasets.py
 import csv
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -19,8 +20,10 @@ from hypothesis import strategies as st
 
 from ftlab.base import checksums
 from ftlab.base.errors import InputError
+from ftlab.base.paths import data_dir
 from ftlab.datasets import own_files
 from ftlab.datasets.load import Probe, Suite, load_domain, load_suite
+from ftlab.datasets.replay import documents
 
 ROWS = [{"prompt": f"Question {n}:", "answer": f"reply {n}"} for n in range(40)]
 PROBE = {
@@ -313,3 +316,48 @@ def test_only_folders_that_are_listed_are_closed(tmp_path: Path) -> None:
 def test_an_emptied_or_damaged_list_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "CHECKSUMS").write_text(text, encoding="latin-1")
     refused(lambda: checksums.damaged(tmp_path), "CHECKSUMS is damaged", "git checkout")
+
+
+# What ships
+
+
+READ: dict[str, Any] = {
+    "world/probes.jsonl": lambda: load_suite("world"),
+    "world/general.jsonl": lambda: load_suite("tasks"),
+    "world/clinic/test.jsonl": lambda: load_domain("clinic"),
+    "english/replay.jsonl": lambda: documents("english", 1),
+}
+
+
+@pytest.fixture
+def copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A data folder of one's own, with the sets that ship; FTLAB_DATA set."""
+    for name in ("world", "tasks", "english"):
+        shutil.copytree(data_dir() / name, tmp_path / name)
+    shutil.copy(data_dir() / checksums.NAME, tmp_path)
+    monkeypatch.setenv("FTLAB_DATA", str(tmp_path))
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", READ)
+def test_a_set_that_ships_and_was_changed_is_refused(copied: Path, name: str) -> None:
+    assert READ[name]()
+    whole = (copied / name).read_bytes()
+    (copied / name).write_bytes(whole.replace(b"a", b"e", 1))
+    refused(READ[name], f"{name} is missing or not what CHECKSUMS lists", "git checkout")
+    (copied / name).write_bytes(whole)
+    assert READ[name]()
+    (copied / checksums.NAME).write_text("")
+    refused(READ[name], "CHECKSUMS is damaged")
+
+
+def test_a_file_dropped_into_a_domain_that_ships_is_refused(copied: Path) -> None:
+    shutil.copy(copied / "world/clinic/test.jsonl", copied / "world/clinic/more.jsonl")
+    refused(lambda: load_domain("clinic"), "more.jsonl is missing or not what CHECKSUMS lists")
+
+
+def test_a_suite_of_ones_home_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_suite(tmp_path / "mine", [PROBE], [{"text": "A text."}])
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    assert load_suite("~/mine").name == "mine"

@@ -5,7 +5,13 @@ Run: pytest tests/tools/test_pretrain.py
 
 import itertools
 import math
+import os
+import signal
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -22,6 +28,7 @@ from tools.pretrain import train as work
 from tools.pretrain.card import gap_to_generator
 from tools.world.streams import PRETRAIN_SEED, training_stream
 
+ROOT = Path(__file__).resolve().parents[2]
 SMALL = replace(
     work.RECIPES["nano-gpt2"],
     stages=(("general", 3), ("looking back", 3)),
@@ -210,6 +217,66 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_weights(
     assert [row[0] for row in whole] == stretches
     files = [(tmp_path / part / "model.safetensors").read_bytes() for part in ("whole", "cut")]
     assert files[0] == files[1]
+
+
+def killed(out: Path, when: str) -> None:
+    """Pre-train until this process is killed: in step 5, or while step 4 is stored."""
+    move, write, moved = os.replace, work.save_file, []
+
+    def die(*_: object) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def replace(source: Any, goal: Any) -> None:
+        if when == "between the two moves" and len(moved) == 2:  # the older one lies aside
+            die()
+        moved.append(move(source, goal))
+
+    def save(tensors: Any, path: Path) -> None:
+        write(tensors, path)
+        if when == "while it is written" and moved:
+            path.write_bytes(path.read_bytes()[:1000])
+            die()
+
+    os.replace, work.save_file, work.CHECKPOINT_EVERY = replace, save, 2
+    nano_gpt2.train_tokenizer = lambda recipe: load("nano-gpt2").tokenizer
+    work.pretrain(
+        "nano-gpt2", out=out, recipe=SMALL, report=lambda n, *_: die() if n == 5 else None
+    )
+
+
+@pytest.mark.parametrize(
+    ("when", "step"),
+    [("between two checkpoints", 4), ("while it is written", 2), ("between the two moves", 2)],
+)
+def test_killed_it_goes_on_from_the_last_checkpoint_to_the_same_weights(
+    when, step, tmp_path, monkeypatch, nano
+):
+    code = "import sys; from pathlib import Path; from tests.tools import test_pretrain as t; "
+    code += "t.killed(Path(sys.argv[1]), sys.argv[2])"
+    command = [sys.executable, "-c", code, str(tmp_path / "cut"), when]
+    child = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert child.returncode == -signal.SIGKILL, child.stderr
+    assert work.stored(tmp_path / "cut.checkpoint", SMALL)[-1][0] == step
+    monkeypatch.setattr(work, "CHECKPOINT_EVERY", 2)
+    monkeypatch.setattr(nano_gpt2, "train_tokenizer", lambda recipe: nano.tokenizer)
+    begun = []
+    for name in ("cut", "whole"):
+        work.pretrain(
+            "nano-gpt2", out=tmp_path / name, recipe=SMALL, report=lambda n, *_: begun.append(n)
+        )
+    assert begun == [*range(step + 1, 9), *range(1, 9)]
+    weights = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("cut", "whole")]
+    assert weights[0] == weights[1]
+    names = {"cut", "cut.checkpoint", "whole", "whole.checkpoint"}
+    assert {path.name for path in tmp_path.iterdir()} == names, "what was killed left something"
+
+
+def test_a_loss_that_is_no_number_ends_it_and_writes_no_model(tmp_path, monkeypatch, nano):
+    monkeypatch.setattr(nano_gpt2, "train_tokenizer", lambda recipe: nano.tokenizer)
+    monkeypatch.setattr(work, "learning_rate", lambda recipe, step: 1e30)
+    with pytest.raises(InputError, match="no longer a number at step 2"):
+        work.pretrain("nano-gpt2", out=tmp_path / "m", recipe=SMALL)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_checkpoint_of_another_recipe_or_with_a_flipped_byte_is_refused(

@@ -13,6 +13,7 @@ when started again; the text stream is made again from its seed and wound forwar
 
 import itertools
 import json
+import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -131,6 +132,11 @@ def pretrain(
         optimizer.step()
         optimizer.zero_grad()
         losses.append(loss.item())
+        if not math.isfinite(losses[-1]):
+            raise InputError(
+                f"The loss is no longer a number at step {step + 1}: training has diverged; lower "
+                "the learning rate in tools/pretrain/recipes.py, and begin anew."
+            )
         report(step + 1, losses[-1], batch["input_ids"].numel() / (time.perf_counter() - began))
         if (step + 1) % CHECKPOINT_EVERY == 0 or step + 1 == recipe.steps:
             curve.append([step + 1, sum(losses) / len(losses)])
