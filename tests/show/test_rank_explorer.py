@@ -5,6 +5,7 @@ pytest tests/show/test_rank_explorer.py
 
 from collections.abc import Iterator
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,11 +15,13 @@ from yardstick import in_pictures, moves
 
 from ftlab.base.errors import InputError
 from ftlab.base.paths import data_dir
+from ftlab.explorer.estimate import Estimate
 from ftlab.explorer.explorer import Explorer
 from ftlab.explorer.recorded import FILE
 from ftlab.explorer.settings import PRESETS, RANKS, Settings
 from ftlab.lab.lab import Lab, open_lab
 from ftlab.methods.prepared import count
+from ftlab.show.canvas.style import PAPER
 from ftlab.show.panels.explorer_picture import explorer_picture, parameters
 from ftlab.show.panels.explorer_sheet import frontier, sheet
 from ftlab.show.panels.rank_explorer import RankExplorer, rank_explorer, settings, values_of
@@ -75,6 +78,69 @@ def test_only_what_was_recorded_is_called_so(explorer: Explorer) -> None:
     assert not explorer.nearest(odd).exact
     words = explorer_picture(odd, explorer).alt
     assert words.startswith("Not recorded. Estimated:") and "The nearest recorded run" in words
+
+
+def estimated(asked: Settings, explorer: Explorer, monkeypatch: pytest.MonkeyPatch) -> Estimate:
+    """What is estimated from here on, whatever is asked: fitting takes long."""
+    kept = dict.fromkeys(explorer.points[0].kept, 0.75)
+    off = {"target_score": 0.125, "retention": 0.0625}
+    guess = Estimate(asked, 0.5, 0.75, kept, off, unsure=0.5)
+    monkeypatch.setattr(explorer, "estimate", lambda asked: guess)
+    return guess
+
+
+def test_an_estimate_is_hollow_and_its_bars_are_as_wide_as_it_is_off(
+    explorer: Explorer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    odd = replace(PRESETS["all-linear"], ranks=(1, 16, 2), lr=3e-4, steps=20, schedule="cosine")
+    guess = estimated(odd, explorer, monkeypatch)
+    plane: Any = explorer_picture(odd, explorer).axes[1]
+    (mark,) = [line for line in plane.lines if line.get_marker() == "D"]
+    assert mark.get_markerfacecolor() == PAPER
+    x, y = guess.target_score, guess.retention
+    assert (*mark.get_xdata(), *mark.get_ydata()) == (x, y)
+    across, up = (bars.get_segments()[0] for bars in plane.containers[0].lines[2])
+    off_x, off_y = guess.off["target_score"], guess.off["retention"]
+    assert across.tolist() == [[x - off_x, y], [x + off_x, y]]
+    assert up.tolist() == [[x, y - off_y], [x, y + off_y]]
+    recorded: Any = explorer_picture(PRESETS["naive"], explorer).axes[1]
+    (mark,) = [line for line in recorded.lines if line.get_marker() == "D"]
+    assert mark.get_markerfacecolor() != PAPER and not recorded.containers
+
+
+def test_a_live_run_is_drawn_from_what_it_learned_to_what_it_retained(explorer: Explorer) -> None:
+    kept = dict.fromkeys(explorer.points[0].kept, 0.9)
+    steps = [
+        SimpleNamespace(
+            step=n, measured={"target_score": n / 40, "retention": 1 - n / 100, "kept": kept}
+        )
+        for n in (0, 20)
+    ]
+    plane: Any = explorer_picture(PRESETS["naive"], explorer, live=steps).axes[1]
+    (way,) = [line for line in plane.lines if line.get_marker() == "."]
+    assert way.get_xydata().tolist() == [[0.0, 1.0], [0.5, 0.8]]
+
+
+def test_alpha_over_r_stands_under_its_own_band(
+    explorer: Explorer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = Settings(ranks=(1, 2, 8), alphas="fixed")
+    estimated(asked, explorer, monkeypatch)
+    figure: Any = explorer_picture(asked, explorer)
+    found = [text for text in figure.texts if text.get_text().startswith("alpha / r = ")]
+    found.sort(key=lambda text: text.get_position()[0])
+    assert [text.get_text() for text in found] == [f"alpha / r = {n}" for n in (16, 8, 4)]
+
+
+@pytest.mark.parametrize("alphas", ["scaled", "fixed"])
+def test_what_is_trained_for_real_is_what_the_sliders_say(alphas: Any) -> None:
+    from ftlab.explorer.live import method_of
+
+    asked = Settings(ranks=(0, 2, 8), alphas=alphas, targets="qkvo", head=True)
+    made = method_of(asked)
+    assert made.ranks == {"7-9": 2, "10-12": 8}
+    assert [made.alpha(b) / made.ranks[b] for b in made.ranks] == [s for s in asked.scales if s]
+    assert (made.targets, made.head, made.dropout) == (("q", "k", "v", "o"), True, 0.0)
 
 
 def test_a_slider_answers_at_once(panel: RankExplorer) -> None:
