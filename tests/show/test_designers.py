@@ -147,11 +147,10 @@ def test_overlap_is_one_for_the_same_curve_and_the_ratio_for_a_scaled_one() -> N
 
 
 def test_the_line_of_equal_area_lies_at_the_mean_rate() -> None:
-    figure: Any = schedule_outcome(1e-3, 10, "cosine", found=NANO)
+    figure: Any = schedule_outcome(1e-3, 10, "constant", found=NANO)
     whole = [line.get_ydata() for line in figure.axes[0].lines if len(line.get_ydata()) == 100]
-    assert [line[0] for line in whole if len(set(line)) == 1] == [
-        fmean(rates(1e-3, 10, "cosine", 100))
-    ]
+    mean = fmean(rates(1e-3, 10, "constant", 100))
+    assert [line[0] for line in whole if len(set(line)) == 1] == [mean]
 
 
 def test_a_schedule_that_is_none_is_refused() -> None:
