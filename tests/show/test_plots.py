@@ -6,6 +6,7 @@ import math
 import subprocess
 import sys
 from dataclasses import dataclass
+from typing import Any
 
 import matplotlib
 import pytest
@@ -254,7 +255,7 @@ def test_each_line_of_the_two_numbers_says_what_it_is():
 def test_bars_before_and_after_stand_where_their_words_do():
     before = {"facts": {"accuracy": 0.8, "chance": 0.25, "n": 40}}
     after = {"facts": {"accuracy": 0.3, "chance": 0.25, "n": 40}}
-    axes = skills_bars(before, after).axes[0]
+    axes: Any = skills_bars(before, after).axes[0]
     bars = {round(bar.get_y() + bar.get_height() / 2, 9): bar.get_width() for bar in axes.patches}
     words = {text.get_text(): round(text.get_position()[1], 9) for text in axes.texts}
     assert bars[words["80 % before"]] == 0.8 and bars[words["30 % after"]] == 0.3
