@@ -239,9 +239,10 @@ def test_each_line_of_the_two_numbers_says_what_it_is():
     ]
     steps = [{"step": n, "measured": found} for n, found in enumerate(measured)]
     final = {"target_score": 0.45, "retention": 0.75}
-    left, right = two_numbers(steps, prediction=(0.9, 0.6), final=final).axes
+    figure: Any = two_numbers(steps, prediction=(0.9, 0.6), final=final)
+    left, right = figure.axes
     drawn = [
-        [list(line.get_ydata()) for line in axes.lines if len(line.get_xdata()) == 3]
+        [line.get_xydata()[:, 1].tolist() for line in axes.lines if len(line.get_xydata()) == 3]
         for axes in (left, right)
     ]
     assert drawn == [[[0, 0.1, 0.2], [0, 0.2, 0.4]], [[1, 0.9, 0.8]]]
