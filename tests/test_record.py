@@ -99,6 +99,20 @@ def test_round_trip(tmp_path: Path, changes: dict):
     path.unlink()
 
 
+ASKED_FOR = {
+    "name": "other", "method": "freeze", "model": "gpt2", "model_checksum": "c" * 12,
+    "domain": "helpdesk", "data_checksum": "d" * 64, "suite": "tasks", "seed": 1,
+    "plan": dataclasses.asdict(Plan(steps=2)), "device": "cuda", "precision": "bf16",
+    "trainable": 9, "extra": {"method": {"alpha": 8}}, "suite_checksum": "e" * 64,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("field", ASKED_FOR)
+def test_a_run_that_was_asked_otherwise_has_a_file_of_its_own(field):
+    other = dataclasses.replace(RECORD, **{field: ASKED_FOR[field]})
+    assert other.file_name != RECORD.file_name
+
+
 def test_not_a_number_becomes_null(tmp_path):
     path = save(RECORD, tmp_path)
     assert json.loads(path.read_text())["final"]["bits_per_byte"] is None

@@ -62,6 +62,22 @@ def test_the_least_forgetful_rate_is_taken():
     assert best is not None and best.lr == 2.0
 
 
+def test_a_level_is_reached_when_the_slowest_seed_reaches_it():
+    ends = {
+        ("full", 1.0): (0.2, 0.5, 0.1),
+        ("full", 2.0): (0.3, 0.3, 0.4),
+        ("lora", 1.0): (0.1,) * 3,
+    }
+    found = compare.settings(
+        run([4, end], [1, 0.9], sweep=sweep, seed=s, lr=lr, name=f"{sweep}, lr {lr}, seed {s}")
+        for (sweep, lr), several in ends.items()
+        for s, end in enumerate(several)
+    )
+    assert compare.common_level(found, ["full", "lora"]) == 0.4
+    assert compare.common_level(found, ["lora"]) == 0.1
+    assert compare.best_at(found, 0.01)["full"].lowest == 0.4
+
+
 def test_the_level_is_half_of_what_guessing_the_rule_costs():
     assert compare.level(compare.settings([run([1], [1])])) == 0.25
     other = run([1], [1])
@@ -84,6 +100,23 @@ def test_verdicts_need_an_interval_without_zero():
         for shares in ((0.9, 0.91, 0.9), (0.5, 0.5, 0.52))
     )
     assert compare.more(high, low) and not compare.more(low, high) and not compare.more(low, low)
+    assert not compare.close(high, low) and not compare.close(low, high)
+    assert compare.close(low, low) and compare.close(high, low, room=0.5)
+    assert compare.difference(high, low) == "+40 points (+36 to +43)"
+
+
+def test_what_is_left_of_another_base_has_guessing_taken_off():
+    base = {"skills": {"facts": 0.8, "grammar": 0.9}, "chance": {"facts": 0.0, "grammar": 0.5}}
+    now = {"skills": {"facts": 0.4, "grammar": 0.6}, "chance": {"facts": 0.9, "grammar": 0.9}}
+    assert compare.retained_of(now, base) == pytest.approx((0.5 + 0.25) / 2)
+
+
+def test_whole_settings_have_all_their_seeds_in_order():
+    runs = [run([1], [1], seed=s, name=f"full, lr 1, seed {s}") for s in (2, 0, 1)]
+    runs += [run([1], [1], seed=s, name=f"lora, lr 1, seed {s}", sweep="lora") for s in (1, 0)]
+    found = compare.settings(runs)
+    assert [[r.seed for r in s.runs] for s in found] == [[0, 1, 2], [0, 1]]
+    assert [s.sweep for s in compare.whole(found)] == ["full"]
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=3, max_size=12))

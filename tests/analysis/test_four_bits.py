@@ -33,6 +33,8 @@ def test_what_is_left_counts_from_the_plain_base() -> None:
         assert left(pair.lora, pair.plain) == pytest.approx(pair.lora.values("retention"))
         alone = compare.retained_of(pair.qlora.runs[0].baseline, pair.plain)
         assert 0.8 < alone < 1.01
+        truth = [compare.retained_of(run.final, pair.plain) for run in pair.qlora.runs]
+        assert left(pair.qlora, pair.plain) == truth
 
 
 def test_runs_in_another_precision_are_no_pair() -> None:

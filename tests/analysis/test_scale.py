@@ -98,6 +98,13 @@ def test_a_shift_of_the_rates_is_found_and_undone():
     assert scale.order(real, real).factor == 1
 
 
+def test_between_two_rates_it_is_linear_in_the_rates_logarithm():
+    curve = compare.settings(made("full", 1e-4, 0.2, 1.0) + made("full", 1e-2, 0.8, 0.4))
+    assert scale._between(curve, 1e-3, "target_score") == pytest.approx(0.5)
+    assert scale._between(curve, 1e-4, "retention") == pytest.approx(1.0)
+    assert scale._between(curve, 2e-2, "retention") != scale._between(curve, 2e-2, "retention")
+
+
 def test_methods_that_do_not_get_there_are_censored():
     runs = [r for n, m in enumerate(scale.METHODS[:4]) for r in made(m, 1e-4, 0.5, 0.9 - n / 10)]
     runs += made(scale.METHODS[4], 1e-4, 0.1, 0.9, loss=0.3)

@@ -17,6 +17,11 @@ from ftlab.datasets.load import Domain, Probe, Suite
 from ftlab.evaluate import evaluator as module
 from ftlab.evaluate.drift import kl_to_base
 from ftlab.evaluate.evaluator import Evaluator, draw_items
+from ftlab.evaluate.intervals import bootstrap_mean, wilson
+from ftlab.evaluate.likelihood import DocumentLoss
+from ftlab.evaluate.measures import Measures, detailed
+from ftlab.evaluate.skills import SkillScore
+from ftlab.evaluate.target import TargetScore
 from ftlab.evaluate.teacher_forced import TeacherForced
 
 # peft 0.21 asks transformers 5.23 for `is_gradient_checkpointing`, which warns that it goes in v6.
@@ -166,6 +171,60 @@ def test_full_says_how_sure_it_is(evaluator, domain, suite, base):
         assert low <= full[name] <= high
     for name, (low, high) in full["intervals"]["skills"].items():
         assert low <= full["skills"][name] <= high
+
+
+def test_each_interval_is_of_what_it_is_named_after():
+    correct, held = (True,) * 6 + (False,) * 4, (False,) * 5 + (True,) * 5
+    losses, lengths = (1.0, 4.0, 2.5, 3.0, 1.5), (90, 10, 40, 20, 60)
+    known = SkillScore("facts", 0.75, 0.0, 4, (True, True, True, False))
+    other = SkillScore("grammar", 0.5, 0.5, 2, (True, False))
+    now = Measures(
+        TargetScore(correct, held, loss=1.0),
+        DocumentLoss(1.68, 1.0, losses, lengths),
+        {"facts": known, "grammar": other},
+    )
+    found = detailed(now, now)["intervals"]
+    expected = {
+        "target_score": wilson(6, 10),
+        "seen_score": wilson(5, 5),
+        "held_score": wilson(1, 5),
+        "general_loss": bootstrap_mean(losses, lengths),
+    }
+    skills = {"facts": wilson(3, 4), "grammar": wilson(1, 2)}
+    assert found.pop("skills") == {name: [one.low, one.high] for name, one in skills.items()}
+    assert found == {name: [one.low, one.high] for name, one in expected.items()}
+
+
+def test_the_checksum_follows_every_question(tiny_tokenizer, domain, suite, base):
+    """It decides whether a stored run is found again."""
+    sizes = {"target_items": 8, "per_skill": 4, "documents": 3}
+
+    def checksum(domain=domain, suite=suite, **more):
+        return Evaluator(tiny_tokenizer, domain, suite, base, **sizes, **more).checksum()
+
+    test = Dataset.from_list([*list(domain.test)[:-1], {**domain.test[-1], "answer": " other"}])
+    first = Dataset.from_list([{**row, "id": f"v{row['id']}"} for row in domain.validation])
+    known, *more = suite.probes
+    renamed = Probe("other", *(getattr(known, n) for n in "skill form query choices label".split()))
+    others = [
+        checksum(Domain("notes", domain.train, domain.validation, test)),
+        checksum(Domain("notes", domain.train, first, domain.test)),
+        checksum(suite=Suite("tiny", (renamed, *more), suite.documents)),
+        checksum(suite=Suite("tiny", suite.probes, (*suite.documents[:-1], "Another text."))),
+        checksum(kl_texts=5),
+        checksum(seed=1),
+    ]
+    assert checksum() == checksum() and len({checksum(), *others}) == 7
+
+
+def test_the_seed_draws_items_probes_and_documents(tiny_tokenizer, domain, suite, base):
+    sizes = {"target_items": 8, "per_skill": 4, "documents": 3}
+    one, other = (
+        Evaluator(tiny_tokenizer, domain, suite, base, **sizes, seed=seed) for seed in (0, 1)
+    )
+    assert one.quick_items != other.quick_items
+    assert one.quick_suite.probes != other.quick_suite.probes
+    assert one.quick_suite.documents != other.quick_suite.documents
 
 
 def test_kl_is_taken_over_the_first_documents_and_test_items(tiny_tokenizer, domain, suite, base):

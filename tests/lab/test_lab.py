@@ -4,6 +4,7 @@ Run: pytest tests/lab/test_lab.py
 """
 
 import dataclasses
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -205,6 +206,25 @@ def test_no_two_runs_of_the_grids_have_one_name(grid: str, model: str):
     assert len(names) == len(set(names))
     with pytest.raises(InputError, match="No run of the grid 'decoder' has 'xyz'"):
         make.choose("decoder", model, "xyz")
+
+
+def test_a_grids_point_is_what_its_sweep_says():
+    """What no name and no plan of a record shows."""
+    from ftlab.experiments.decoder import LEVEL, REPLAY
+    from ftlab.methods.masked import Masked
+    from ftlab.methods.qlora import QLoRA
+
+    for point in make.points("decoder", "nano-gpt2"):
+        longer = point.sweep.endswith(" longer")
+        assert point.stop_loss == (LEVEL if longer else None), point.name
+        assert point.replay == REPLAY.get(point.sweep.removesuffix(" longer"), 0.0), point.name
+    for model in ("nano-gpt2", "nano-t5"):
+        for point in make.points("qlora", model):
+            assert isinstance(point.method, QLoRA) and point.base == point.method.base
+    for point in make.points("prune", "nano-gpt2"):
+        held = bool(re.search(r"prune \d+%, (tune|LoRA)", point.sweep))
+        assert isinstance(point.method, Masked) == held, point.name
+        assert bool(point.after) != bool(point.start), point.name
 
 
 def test_a_method_wraps_the_fresh_model_and_the_seed_decides_its_weights(lab: Lab):

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from peft import LoraConfig, get_peft_model
 
 from ftlab.base.errors import InputError
+from ftlab.methods.attention_lora import AttentionLoRA
 from ftlab.methods.export import merge
 from ftlab.methods.lora import LoRA
 from ftlab.models.layers import layer_map
@@ -57,6 +58,13 @@ def test_the_fused_snippet_moves_the_keys_and_counts_the_same(tiny_gpt2, tiny_to
     assert naive.get_nb_trainable_parameters()[0] == ours.trainable
     list(train(naive, tiny_tokenizer, ROWS, PLAN))
     assert all(k > 1e-3 for _, k, _ in fused_changes(base, naive.merge_and_unload()))
+
+
+@pytest.mark.parametrize("method", [LoRA, AttentionLoRA])
+def test_the_plans_dropout_stands_before_every_adapter(method, tiny_t5):
+    made = method(dropout=0.25)(tiny_t5).model
+    found = [m.lora_dropout["default"].p for m in made.modules() if hasattr(m, "lora_dropout")]
+    assert found and set(found) == {0.25}
 
 
 def test_ranks_and_scales_are_those_of_the_plan(tiny_gpt2):

@@ -21,7 +21,7 @@ from ftlab.methods.full_tuning import full
 from ftlab.plan import SCHEDULES
 from ftlab.show.canvas.style import rate_text
 from ftlab.show.panels import panel
-from ftlab.show.panels.compare import compare_panel, in_numbers, sentence, side_by_side
+from ftlab.show.panels.compare import COLOURS, compare_panel, in_numbers, sentence, side_by_side
 from ftlab.show.panels.freeze import BLOCKS, PRESETS, freeze_outcome, freeze_panel, part_sizes
 from ftlab.show.panels.schedule import (
     PEAKS,
@@ -146,6 +146,13 @@ def test_overlap_is_one_for_the_same_curve_and_the_ratio_for_a_scaled_one() -> N
     assert overlap(rates(5e-4, 10, "cosine", 100), one) == pytest.approx(0.5)
 
 
+def test_the_line_of_equal_area_lies_at_the_mean_rate() -> None:
+    figure: Any = schedule_outcome(1e-3, 10, "constant", found=NANO)
+    whole = [line.get_ydata() for line in figure.axes[0].lines if len(line.get_ydata()) == 100]
+    mean = fmean(rates(1e-3, 10, "constant", 100))
+    assert [line[0] for line in whole if len(set(line)) == 1] == [mean]
+
+
 def test_a_schedule_that_is_none_is_refused() -> None:
     with pytest.raises(InputError, match="fewer"):
         schedule_outcome(1e-3, 100, "cosine", found=NANO)
@@ -203,6 +210,22 @@ def test_no_point_of_a_freezing_is_invented() -> None:
         assert points(figure) <= of(kinds)
 
 
+def test_the_drawing_shows_the_embeddings_first_and_how_far_down_gradients_go(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    drawn: list[Any] = []
+    lowest: list[int | None] = []
+    module = "ftlab.show.panels.freeze"
+    monkeypatch.setattr(f"{module}.blocks", lambda figure, y, cells: drawn.append(cells))
+    monkeypatch.setattr(f"{module}.gradients", lambda figure, y, low: lowest.append(low))
+    for on, embeddings in (({5, 9}, False), ({5, 9}, True), (set(), False)):
+        freeze_outcome([b in on for b in BLOCKS], embeddings, 1e-3, found=NANO, sizes=SIZES)
+        yours = drawn[-3]  # the two nearest are below it
+        assert [cell.words for cell in yours] == ["emb.", *map(str, BLOCKS)]
+        assert [not cell.still for cell in yours] == [embeddings, *(b in on for b in BLOCKS)]
+    assert lowest == [5, 0, None]
+
+
 def test_a_freezing_that_is_none_is_refused() -> None:
     with pytest.raises(InputError, match="3e-4"):
         freeze_outcome(rate=0.5, found=NANO, sizes=SIZES)
@@ -253,6 +276,28 @@ def test_runs_that_were_stopped_at_a_score_are_compared_where_all_were_measured(
     assert [list(line.get_xdata()) for line in thin[:2]] == [[0, 2, 4], [0, 2, 4, 6]]
     assert [list(line.get_xdata()) for line in thick] == [[0, 2, 4]] * 2
     assert list(thick[0].get_ydata()) == pytest.approx([0, 0.3, 0.6])
+
+
+def test_each_setting_has_its_colour_its_curves_and_its_skills() -> None:
+    pair = pick("lora_qv", 3e-3), pick("learning rate", 1e-4)
+    figure: Any = side_by_side(*pair)
+    for axes, key in zip(figure.axes, ("target_score", "retention"), strict=False):
+        thick = [line for line in axes.lines if line.get_linewidth() == 2.4]
+        for line, setting, colour in zip(thick, pair, COLOURS, strict=True):
+            ends = [run.curve[-1]["measured"][key] for run in setting.runs]
+            assert line.get_color() == colour and line.get_ydata()[-1] == pytest.approx(fmean(ends))
+        ways = [line for line in axes.lines if len(line.get_xdata()) > 2]
+        thin = [line.get_color() for line in ways if line.get_linewidth() == 0.8]
+        assert thin == [colour for colour, s in zip(COLOURS, pair, strict=True) for _ in s.runs]
+        words = {text.get_text(): text.get_color() for text in axes.texts}
+        assert words["first"] == COLOURS[0] and words["second"] == COLOURS[1]
+    marks = [line for line in figure.axes[2].lines if line.get_marker() in ("o", "s")]
+    for row, name in enumerate(pair[0].runs[0].final["kept"]):
+        for line, setting, colour in zip(marks[2 * row : 2 * row + 2], pair, COLOURS, strict=True):
+            kept = fmean(run.final["kept"][name] for run in setting.runs)
+            assert line.get_color() == colour and line.get_xdata() == [kept]
+    cost = in_numbers(pair[0])
+    assert cost["gradients and AdamW"] == f"{3 * pair[0].runs[0].trainable:,}"
 
 
 def test_unequal_budgets_are_refused_in_words() -> None:

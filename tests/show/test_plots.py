@@ -6,6 +6,7 @@ import math
 import subprocess
 import sys
 from dataclasses import dataclass
+from typing import Any
 
 import matplotlib
 import pytest
@@ -229,6 +230,38 @@ def test_alt_texts_hold_the_numbers():
     assert "7 layers did not move" in CASES["layers"]().alt
     assert "block 12 moved most (7.5 %)" in CASES["layers"]().alt
     assert "grammar 99 % before, 73 % after (guessing gives 50 %)" in CASES["skills"]().alt
+
+
+def test_each_line_of_the_two_numbers_says_what_it_is():
+    measured = [
+        {"target_score": 0.2 * n, "held_score": 0.1 * n, "retention": 1 - 0.1 * n, "kept": {}}
+        for n in range(3)
+    ]
+    steps = [{"step": n, "measured": found} for n, found in enumerate(measured)]
+    final = {"target_score": 0.45, "retention": 0.75}
+    figure: Any = two_numbers(steps, prediction=(0.9, 0.6), final=final)
+    left, right = figure.axes
+    drawn = [
+        [line.get_xydata()[:, 1].tolist() for line in axes.lines if len(line.get_xydata()) == 3]
+        for axes in (left, right)
+    ]
+    assert drawn == [[[0, 0.1, 0.2], [0, 0.2, 0.4]], [[1, 0.9, 0.8]]]
+    for axes, words in (
+        (left, {"new cases 20 %", "all new items 40 %", "predicted 90 %", "★ in the test 45 %"}),
+        (right, {"mean 80 %", "predicted 60 %", "★ in the test 75 %"}),
+    ):
+        assert words <= {text.get_text() for text in axes.texts}
+
+
+def test_bars_before_and_after_stand_where_their_words_do():
+    before = {"facts": {"accuracy": 0.8, "chance": 0.25, "n": 40}}
+    after = {"facts": {"accuracy": 0.3, "chance": 0.25, "n": 40}}
+    axes: Any = skills_bars(before, after).axes[0]
+    bars = {round(bar.get_y() + bar.get_height() / 2, 9): bar.get_width() for bar in axes.patches}
+    words = {text.get_text(): round(text.get_position()[1], 9) for text in axes.texts}
+    assert bars[words["80 % before"]] == 0.8 and bars[words["30 % after"]] == 0.3
+    upright = [line for line in axes.lines if len(set(line.get_xdata())) == 1]
+    assert [line.get_xdata()[0] for line in upright] == [0.25], "what guessing gives"
 
 
 def test_a_run_without_shares_is_measured_against_its_first_step():

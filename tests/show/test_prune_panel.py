@@ -101,6 +101,19 @@ def test_skills_are_those_of_the_nearest_and_stay_in_the_panel() -> None:
     assert [text.get_text() for text in figure.axes[0].texts] == ["50 %", "104 %"]
 
 
+def test_a_skills_bar_is_the_mean_over_seeds_with_its_number_beside_it() -> None:
+    found = setting("tune, prune 50%", 3e-4, 0.6, 0.5, "tune_prune")
+    for run, facts, grammar in zip(found.runs, (0.25, 0.5), (0.75, 0.5), strict=True):
+        run.final["kept"] = {"facts": facts, "grammar": grammar}
+    axes: Any = prune_outcome("tune_prune", 0.5, 3e-4, found=[found]).axes[0]
+    bars = {round(bar.get_y() + bar.get_height() / 2, 9): bar.get_width() for bar in axes.patches}
+    assert bars == {0: 0.375, 1: 0.625}
+    numbers = {text.get_position()[1]: text.get_text() for text in axes.texts}
+    assert all(numbers[row] == percent(share) for row, share in bars.items())
+    names = [label.get_text().lower() for label in axes.get_yticklabels()]
+    assert "facts" in names[0] and "grammar" in names[1]
+
+
 def test_what_cannot_be_is_refused() -> None:
     with pytest.raises(InputError, match="choose from tune_prune"):
         prune_outcome("sideways", found=FOUND)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from html import unescape
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from yardstick import in_pictures, moves
 
 from ftlab.base.errors import InputError
 from ftlab.base.paths import data_dir
+from ftlab.explorer.estimate import Estimate
 from ftlab.explorer.explorer import Explorer
 from ftlab.explorer.live import run_of
 from ftlab.explorer.recorded import FILE
@@ -21,8 +23,10 @@ from ftlab.explorer.settings import PRESETS, RANKS, Settings
 from ftlab.lab.lab import Lab, open_lab
 from ftlab.methods.between import partway
 from ftlab.methods.prepared import count
+from ftlab.show.canvas.style import PAPER
+from ftlab.show.panels import explorer_picture as drawn
 from ftlab.show.panels.explorer_picture import explorer_picture, parameters
-from ftlab.show.panels.explorer_sheet import Mark, frontier, plane, sheet
+from ftlab.show.panels.explorer_sheet import Mark, Stop, along, frontier, plane, sheet
 from ftlab.show.panels.rank_explorer import RankExplorer, rank_explorer, settings, values_of
 
 if not (data_dir() / "records" / FILE).is_file():
@@ -77,6 +81,103 @@ def test_only_what_was_recorded_is_called_so(explorer: Explorer) -> None:
     assert not explorer.nearest(odd).exact
     words = explorer_picture(odd, explorer).alt
     assert words.startswith("Not recorded. Estimated:") and "The nearest recorded run" in words
+
+
+def estimated(asked: Settings, explorer: Explorer, monkeypatch: pytest.MonkeyPatch) -> Estimate:
+    """What is estimated from here on, whatever is asked: fitting takes long."""
+    kept = dict.fromkeys(explorer.points[0].kept, 0.75)
+    off = {"target_score": 0.125, "retention": 0.0625}
+    guess = Estimate(asked, 0.5, 0.75, kept, off, unsure=0.5)
+    monkeypatch.setattr(explorer, "estimate", lambda asked: guess)
+    return guess
+
+
+@pytest.fixture
+def axes_of(explorer: Explorer, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The plane of a picture, as matplotlib has it."""
+    kept: list[Any] = []
+    monkeypatch.setattr(drawn, "plane", lambda *given: kept.append(plane(*given)) or kept[-1])
+
+    def axes(asked: Settings, **more: Any) -> Any:
+        explorer_picture(asked, explorer, **more)
+        return kept[-1].axes[0]
+
+    return axes
+
+
+def test_an_estimate_is_hollow_and_its_bars_are_as_wide_as_it_is_off(
+    explorer: Explorer, axes_of: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    odd = replace(PRESETS["all-linear"], ranks=(1, 16, 2), lr=3e-4, steps=20, schedule="cosine")
+    guess = estimated(odd, explorer, monkeypatch)
+    axes = axes_of(odd)
+    (mark,) = [line for line in axes.lines if line.get_marker() == "D"]
+    assert mark.get_markerfacecolor() == PAPER
+    x, y = guess.target_score, guess.retention
+    assert (*mark.get_xdata(), *mark.get_ydata()) == (x, y)
+    across, up = (bars.get_segments()[0] for bars in axes.containers[0].lines[2])
+    off_x, off_y = guess.off["target_score"], guess.off["retention"]
+    assert across.tolist() == [[x - off_x, y], [x + off_x, y]]
+    assert up.tolist() == [[x, y - off_y], [x, y + off_y]]
+    assert "dashed" in explorer_picture(odd, explorer).html
+    recorded = axes_of(PRESETS["naive"])
+    (mark,) = [line for line in recorded.lines if line.get_marker() == "D"]
+    assert mark.get_markerfacecolor() != PAPER and not recorded.containers
+    assert "dashed" not in explorer_picture(PRESETS["naive"], explorer).html
+
+
+def test_a_live_run_is_drawn_from_what_it_learned_to_what_it_retained(
+    explorer: Explorer, axes_of: Any
+) -> None:
+    kept = dict.fromkeys(explorer.points[0].kept, 0.9)
+    steps = [
+        SimpleNamespace(
+            step=n, measured={"target_score": n / 40, "retention": 1 - n / 100, "kept": kept}
+        )
+        for n in (0, 20)
+    ]
+    axes = axes_of(PRESETS["naive"], live=steps)
+    (way,) = [line for line in axes.lines if line.get_marker() == "."]
+    assert way.get_xydata().tolist() == [[0.0, 1.0], [0.5, 0.8]]
+    html = explorer_picture(PRESETS["naive"], explorer, live=steps).html
+    assert re.findall(r"now (\d+) %", html) == ["50", *["90"] * len(kept)]
+
+
+def test_alpha_over_r_stands_in_its_own_band(
+    explorer: Explorer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = Settings(ranks=(1, 2, 8), alphas="fixed")
+    estimated(asked, explorer, monkeypatch)
+    html = explorer_picture(asked, explorer).html
+    found = re.findall(r"<b>(\d+)</b><br>r (\d+), α/r (\d+)", html)
+    assert found == [("1", "1", "16"), ("7", "2", "8"), ("10", "8", "4")]
+
+
+def test_a_sliders_chart_shows_both_measures_at_their_stops() -> None:
+    known = [SimpleNamespace(target_score=x, retention=y) for x, y in ((0.1, 0.9), (0.4, 0.7))]
+    now = {"target_score": 0.2, "retention": 0.8}
+    stops = [Stop("1", known[0], True, True), Stop("2", known[1], False, now=now)]
+    axes: Any = along("rank", stops).axes[0]
+    by: dict[Any, Any] = {}
+    for line in axes.lines:
+        by.setdefault(line.get_marker(), []).append(line.get_xydata().tolist())
+    assert by["*"] == [[[1.0, 0.2]], [[1.0, 0.8]]]
+    assert by["o"] == [[[0.0, 0.1]], [[1.0, 0.4]]] and by["s"] == [[[0.0, 0.9]], [[1.0, 0.7]]]
+    hollow = [
+        line.get_markerfacecolor() == PAPER for line in axes.lines if line.get_marker() == "o"
+    ]
+    assert hollow == [False, True]
+
+
+@pytest.mark.parametrize("alphas", ["scaled", "fixed"])
+def test_what_is_trained_for_real_is_what_the_sliders_say(alphas: Any) -> None:
+    from ftlab.explorer.live import method_of
+
+    asked = Settings(ranks=(0, 2, 8), alphas=alphas, targets="qkvo", head=True)
+    made = method_of(asked)
+    assert made.ranks == {"7-9": 2, "10-12": 8}
+    assert [made.alpha(b) / made.ranks[b] for b in made.ranks] == [s for s in asked.scales if s]
+    assert (made.targets, made.head, made.dropout) == (("q", "k", "v", "o"), True, 0.0)
 
 
 def test_a_slider_answers_at_once(panel: RankExplorer) -> None:

@@ -188,6 +188,18 @@ def test_dropout_is_at_work(tiny_gpt2, tiny_tokenizer):
     assert steps[1].loss != pytest.approx(still.item(), rel=1e-6)
 
 
+def test_dropout_is_drawn_anew_by_step_and_by_seed(tiny_gpt2, tiny_tokenizer):
+    """One item and a rate of almost nothing, so that the losses differ by dropout alone."""
+
+    def losses(seed):
+        plan = Plan(steps=3, batch_size=1, lr=1e-30, seed=seed, measure_every=0)
+        return [s.loss for s in train(tiny_gpt2, tiny_tokenizer, ITEMS[:1], plan)][1:]
+
+    one, other = losses(0), losses(1)
+    assert one == losses(0)
+    assert len({*one, *other}) == 6
+
+
 # --- a usable model -------------------------------------------------------------------------------
 
 

@@ -1,0 +1,168 @@
+"""The exercises' own checks name a slip: each solution passes, and each plausible mistake in it
+fails at a check whose sentence says what is wrong.
+
+pytest tests/tools/test_exercises.py
+"""
+
+import math
+import re
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+from transformers import GPT2Config, GPT2LMHeadModel
+
+import ftlab
+from ftlab.methods import Freeze, nf4
+from ftlab.teach import answers
+from ftlab.train.schedules import lr_factor
+from tools.notebooks.build import ROOT
+
+NAMES = "retained most_lost relative_change warmup_cosine_floor fair_rate freeze_lower"
+NAMES += " lora_parameters merged_weight attention_of equal_rank bits_a_weight decoded bottleneck"
+NAMES += " prefix_share wanda_score hold_zeros"
+SLIPS = (
+    ("retained", "(base - chance)", "base", "nothing lost gives 1"),
+    ("retained", "(now - chance) / (base - chance)", "now / base", "guessing gives 0"),
+    ("retained", "max(0.0, (now - chance) / (base - chance))", "(now - chance) / (base - chance)",
+     "worse than guessing is still 0"),
+    ("retained", "max(0.0, (now - chance) / (base - chance))",
+     "min(1.0, max(0.0, (now - chance) / (base - chance)))", "better than before"),
+    ("most_lost", "min(shares", "max(shares", "equal to the reference"),
+    ("most_lost", "retained(after[name], before[name]", "retained(before[name], after[name]",
+     "equal to the reference"),
+    ("relative_change", "/ before.norm()", "/ after.norm()", "doubling"),
+    ("relative_change", "(after - before).norm()", "(after.norm() - before.norm())", "equal to"),
+    ("warmup_cosine_floor", "done = step - 1", "done = step", "a floor of 0"),
+    ("warmup_cosine_floor", "(steps - warmup)", "steps", "a floor of 0"),
+    ("warmup_cosine_floor", "floor + (1 - floor) *", "floor +", "a floor of 1"),
+    ("warmup_cosine_floor", "return done / warmup", "return floor + (1 - floor) * done / warmup",
+     "the warmup is untouched"),
+    ("fair_rate", "2e-3 *", "1e-3 *", "equal to the reference"),
+    ("freeze_lower", "model.transformer.wpe.requires_grad_(False)\n", "pass\n", "final norm"),
+    ("freeze_lower", "h[:n]", "h[:n - 1]", "final norm"),
+    ("freeze_lower", "h[:n]", "h[-n:]", "equal to the reference"),
+    ("lora_parameters", "r * d_in + d_out * r", "d_in * d_out", "the layer from above"),
+    ("lora_parameters", "r * d_in + d_out * r", "2 * r * d_in", "equal to the reference"),
+    ("merged_weight", "alpha / r", "alpha", "twice the r changes W half as much"),
+    ("merged_weight", "(B @ A)", "(A.T @ B.T)", "shape of W"),
+    ("merged_weight", "alpha / r", "1 / r", "twice the alpha"),
+    ("merged_weight", "W + alpha", "W - alpha", "what layer and adapter do together"),
+    ("attention_of", '"encoder_attn" in name', 'False', "cross"),
+    ("attention_of", '"encoder_attn" in name', '"encoder" in name', "equal to the reference"),
+    ("equal_rank", "layers * 2 * width", "layers * width", "all three attentions"),
+    ("equal_rank", "parameters // (", "1 + parameters // (", "all three attentions"),
+    ("bits_a_weight", "return 4 + 32 / block", "return 4 + 16 / block", "blocks of 64"),
+    ("bits_a_weight", "32 / (block * 256)", "32 / 256", "equal to the reference"),
+    ("decoded", "absmax[:, None]", "absmax.mean()", "the layer from above"),
+    ("bottleneck", "s + up", "up", "did you add it"),
+    ("bottleneck", "F.gelu(down(s))", "down(s)", "is there a GELU"),
+    ("bottleneck", "up(F.gelu(down(s)))", "F.gelu(up(down(s)))", "GELU stands in the middle"),
+    ("bottleneck", "F.gelu", "F.relu", "GELU stands in the middle"),
+    ("prefix_share", " / len(q) ** 0.5", "", "sqrt of d"),
+    ("prefix_share", "[prefix, keys]", "[keys, prefix]", "the prefix comes first"),
+    ("prefix_share", "scores.softmax(0)[: len(prefix)].sum()",
+     "scores[: len(prefix)].softmax(0).sum()", "one softmax over all"),
+    ("wanda_score", "inputs.norm(dim=0)", "inputs.abs().mean(dim=0)", "a norm over tokens"),
+    ("wanda_score", "inputs.norm(dim=0)", "inputs.sum(dim=0)", "and not a sum"),
+    ("wanda_score", "weight.abs()", "weight", "the sign of a weight"),
+    ("wanda_score", " * inputs.norm(dim=0)", "", "always 0 needs no weight"),
+    ("hold_zeros", "gradient.masked_fill(zero, 0.0)", "gradient * 0", "others still have"),
+    ("hold_zeros", "layer.weight.register_hook(lambda gradient: gradient.masked_fill(zero, 0.0))",
+     "layer.weight.data[zero] = 0.0", "18 zeros after a step"),
+    ("hold_zeros", "layer.weight.register_hook(lambda gradient: gradient.masked_fill(zero, 0.0))",
+     "layer.weight.requires_grad_(False)", "others still have"),
+)  # fmt: skip
+"""Exercise, a piece of its solution, a slip in its place, and words of a check that fails."""
+
+
+def cell(name: str) -> str:
+    """The solved notebook's cell that checks this exercise."""
+    for source in sorted((ROOT / "notebooks" / "source").glob("*.py")):
+        for text in re.split(r"^# %%", source.read_text(encoding="utf-8"), flags=re.MULTILINE):
+            if f"\n{name} = ftlab.exercise(" in text:
+                return text.partition(")\nprint(")[0] + ("\n)" if ")\nprint(" in text else "")
+    raise AssertionError(f"no notebook has the exercise {name}")
+
+
+def small_model() -> Any:
+    config = GPT2Config(vocab_size=8, n_positions=4, n_layer=12, n_embd=128, n_head=2)
+    return GPT2LMHeadModel(config)
+
+
+def cells_before(name: str) -> dict[str, Any]:
+    """What the cells above an exercise have made."""
+    torch.manual_seed(0)
+    weights, found = torch.randn(6, 4), torch.randn(6, 4)
+    block = nf4.quantize(torch.randn(640))
+    codes = nf4.unpack(block.packed, 640).reshape(-1, 64).long()
+    theirs = nf4.nf4_levels()
+    chances = {"facts": 0.0, "grammar": 0.5}
+    runs = {
+        lr: SimpleNamespace(
+            plan={"lr": lr, "seed": 0},
+            baseline={"skills": {"facts": 0.8, "grammar": 0.9}},
+            final={"skills": now},
+        )
+        for lr, now in (
+            (1e-4, {"facts": 0.7, "grammar": 0.6}),
+            (3e-3, {"facts": 0.2, "grammar": 0.75}),
+        )
+    }
+    probes = [SimpleNamespace(skill=skill, chance=chance) for skill, chance in chances.items()]
+    path = "transformer.h.0.mlp.c_fc.weight"
+    model = SimpleNamespace(state_dict=lambda: {path: found})
+    lab = SimpleNamespace(fresh=small_model, suite=SimpleNamespace(probes=probes))
+    zeros, q, keys = torch.zeros(3, 16), torch.randn(16), torch.randn(5, 16)
+    return {
+        "ftlab": ftlab, "torch": torch, "nn": nn, "F": F, "math": math, "answers": answers,
+        "lab": lab, "runs": list(runs.values()), "high": runs[3e-3],
+        "retained": ftlab.evaluate.retained, "run": SimpleNamespace(model=model),
+        "before": {path: weights}, "lr_factors": ftlab.train.schedules.lr_factors,
+        "by_hand": [lr_factor("cosine", t, steps=100, warmup=10) for t in range(1, 101)],
+        "LOW": Freeze({"1-6": 0.0, "7-12": 1.0}),
+        "layer": SimpleNamespace(A=torch.zeros(8, 128), B=torch.zeros(128, 8)),
+        "plain_bits": 4.5, "codes": codes, "absmax": block.absmax, "theirs": theirs,
+        "library": nf4.dequantize(block), "q": q, "keys": keys, "zeros": zeros,
+    }  # fmt: skip
+
+
+def checked(name: str, code: str) -> Any:
+    """The exercise's cell run with `code`; what the notebook would go on with."""
+    space = cells_before(name)
+    exec(compile(code, f"<{name}>", "exec"), space)
+    return space[name]
+
+
+@pytest.mark.parametrize("name", NAMES.split())
+def test_the_solution_passes(name: str, monkeypatch: Any, capsys: Any) -> None:
+    monkeypatch.setenv("FTLAB_STRICT", "1")
+    checked(name, cell(name))
+    assert "✓ done" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("name", "right", "wrong", "words"), SLIPS)
+def test_a_slip_is_named(name: str, right: str, wrong: str, words: str, monkeypatch: Any) -> None:
+    monkeypatch.setenv("FTLAB_STRICT", "1")
+    code = cell(name)
+    begin, end = code.index("# <solution>"), code.index("# </solution>")
+    solution = code[begin:end]
+    assert solution.count(right) >= 1, "the notebook's solution has changed"
+    slipped = solution[::-1].replace(right[::-1], wrong[::-1], 1)[::-1]  # its last place
+    with pytest.raises(AssertionError, match="fails its checks") as told:
+        checked(name, code[:begin] + slipped + code[end:])
+    assert words in str(told.value)
+
+
+def test_every_exercise_is_here() -> None:
+    sources = sorted((ROOT / "notebooks" / "source").glob("*.py"))
+    found = {
+        name
+        for source in sources
+        for name in re.findall(r"^(\w+) = ftlab\.exercise\(", source.read_text("utf-8"), re.M)
+    }
+    found -= {"traps"}  # of notebook 08: its answers are yes and no, and measured there
+    assert found == set(NAMES.split()) == {slip[0] for slip in SLIPS}
