@@ -22,6 +22,7 @@ from importlib.metadata import version
 from time import monotonic
 from typing import Any
 
+from ftlab.base.errors import InputError
 from ftlab.show.canvas.data import MEASURES, field, guess, last_measured, number
 from ftlab.show.canvas.html import bundle, img, in_notebook
 from ftlab.show.canvas.style import percent
@@ -80,6 +81,8 @@ class Live:
 
     def update(self, step: Any) -> None:
         """Take one step; redraw if something new was measured and enough time has passed."""
+        if field(step, "step") is None:
+            raise InputError(f"step={step!r:.60} is not possible; give one that a run yields.")
         self.steps.append(step)
         if not self._panel:
             return

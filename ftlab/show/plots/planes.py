@@ -12,6 +12,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
+from ftlab.base.errors import InputError
 from ftlab.show.canvas.agg import own_settings
 from ftlab.show.canvas.data import field, find, fold, number, numbers
 from ftlab.show.canvas.labels import Label, boxes, point_labels
@@ -54,7 +55,7 @@ class _Spot:
 def plane(
     points: Iterable[Any],
     *,
-    base: Any = None,
+    base: float | Sequence[float] | None = None,
     model: str | None = None,
     title: str | None = None,
 ) -> Picture:
@@ -91,7 +92,9 @@ def _model(points: Sequence[Any]) -> str | None:
 
 
 def _spot(point: Any) -> _Spot:
-    """A point read from a `Point` or a mapping."""
+    """A point read from a `Point`, a mapping or a record."""
+    if not any(find(point, name) for name in ("method", "target", "target_score", "retention")):
+        raise InputError(f"{point!r:.60} is no point; give Points, records, or their dicts.")
     method = str(field(point, "method", "unnamed"))
     target = numbers(field(point, "target", find(point, "target_score")))
     retained = numbers(find(point, "retention"))
