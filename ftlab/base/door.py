@@ -7,10 +7,11 @@
 
 What is public is checked by `lazy`, which loads it: functions, those of modules, and classes: what
 they are made from and what their public methods are given. NumPy's numbers are taken as Python's,
-lists where tuples are asked for; True and False are no numbers, nor are NaN, infinities and what no
-64 bits hold, and a text is no list of texts. `Annotated[Mapping[str, int], 'ranks by band such as {"7-12": 8}']` says in better words what
-to give. What an annotation does not say (a range, a name that must be known) the function checks; where it
-says Any, and the function fails over a plain value or an empty list, that value is named.
+lists where tuples are asked for; True and False are no numbers, nor are NaN, infinities and what
+64 bits do not hold, and a text is no list of texts.
+`Annotated[Mapping[str, int], 'ranks by band such as {"7-12": 8}']` says in better words what to
+give. What an annotation does not say (a range, a name that must be known) the function checks;
+where it says Any, and the function fails over a plain value or an empty list, that one is named.
 """
 
 import collections.abc
@@ -81,7 +82,7 @@ def _guarded(function: Callable[..., Any], name: str) -> Callable[..., Any]:
             told = f"{odd}={_shown(bound.arguments[odd])} is not possible in {name}(...)"
             raise InputError(f"{told} ({first_line(error)}); see help({name}).") from error
 
-    call.behind_the_door = True
+    vars(call)["behind_the_door"] = True
     return call
 
 

@@ -4,7 +4,8 @@ pytest tests/campaign/test_command.py
 """
 
 import argparse
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -45,7 +46,7 @@ def parsers() -> dict[str, argparse.ArgumentParser]:
     return {"": top, **each, "pretrain": own}
 
 
-def slips(command: str, action: argparse.Action) -> Iterator[list[str]]:
+def slips(command: str, action: argparse.Action) -> Iterator[Sequence[str]]:
     """Words that are wrong for an option."""
     flag = action.option_strings[-1:]
     if isinstance(action, argparse._HelpAction | argparse._VersionAction):
@@ -83,7 +84,8 @@ def nothing_begins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         raise Reached
 
     for module, name in (
-        (ftlab.lab.run, "train"), (make, "run_point"), (make, "_trained"), (main.grid, "_side_by_side"),
+        (ftlab.lab.run, "train"), (make, "run_point"), (make, "_trained"),
+        (main.grid, "_side_by_side"),
         (pretraining, "_train"), (import_module("ftlab.teach.preflight"), "preflight"),
     ):  # fmt: skip
         monkeypatch.setattr(module, name, reached)
@@ -92,7 +94,7 @@ def nothing_begins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def run(command: str, words: list[str]) -> Callable[[], int]:
+def run(command: str, words: Sequence[str]) -> Callable[[], int]:
     if command == "pretrain":
         return lambda: pretraining.main(words)
     return lambda: main.main([command, *words] if command else words)
@@ -100,7 +102,8 @@ def run(command: str, words: list[str]) -> Callable[[], int]:
 
 def verdict(call: Callable[[], int], capsys: pytest.CaptureFixture[str]) -> tuple[str, str]:
     """The verdict on a command with bad words."""
-    sys.stderr.reconfigure(errors="backslashreplace")  # as Python's own; what pytest puts there is strict
+    stderr: Any = sys.stderr
+    stderr.reconfigure(errors="backslashreplace")  # as Python's own; pytest's is strict
     try:
         code = call()
     except Reached:

@@ -15,9 +15,9 @@ from typing import Any
 
 import ftlab.lab.lab
 from ftlab.cli import main
+from ftlab.datasets.load import load_domain, load_suite
 from ftlab.experiments import make
 from ftlab.experiments.point import Point
-from ftlab.datasets.load import load_domain, load_suite
 from ftlab.models.loading import load
 from ftlab.plan import Plan
 from ftlab.train import store
@@ -64,8 +64,8 @@ def child(job: dict[str, Any]) -> int:
     said = os.open("said.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(said, 1)
     os.dup2(said, 2)
-    sys.stdout = open(1, "w", closefd=False)
-    sys.stderr = open(2, "w", closefd=False)
+    sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115
+    sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115
     Path("begun").touch()
     call = pretraining.main if job["what"] == "pretrain" else main.main
     try:

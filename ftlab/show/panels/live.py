@@ -22,8 +22,7 @@ from importlib.metadata import version
 from time import monotonic
 from typing import Any
 
-from ftlab.base.errors import InputError
-from ftlab.show.canvas.data import MEASURES, field, guess, last_measured, number
+from ftlab.show.canvas.data import MEASURES, field, guess, has_some, last_measured, number
 from ftlab.show.canvas.html import bundle, img, in_notebook
 from ftlab.show.canvas.style import percent
 from ftlab.show.panels.background import hear_during_cells
@@ -81,9 +80,7 @@ class Live:
 
     def update(self, step: Any) -> None:
         """Take one step; redraw if something new was measured and enough time has passed."""
-        if field(step, "step") is None:
-            raise InputError(f"step={step!r:.60} is not possible; give one that a run yields.")
-        self.steps.append(step)
+        self.steps.append(has_some(step, "a step", "step", "measured"))
         if not self._panel:
             return
         now = monotonic()

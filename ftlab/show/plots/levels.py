@@ -7,13 +7,13 @@ Both draw what was measured on the weight that is given: the weights are really 
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
 
 import torch
 from matplotlib.ticker import FixedLocator, MultipleLocator, NullLocator
 from torch import Tensor
 
 from ftlab.methods import nf4
+from ftlab.plan import check_choice
 from ftlab.show.canvas.agg import own_settings
 from ftlab.show.canvas.labels import Label, end_labels
 from ftlab.show.canvas.sheet import Picture, head, row
@@ -25,16 +25,16 @@ NAMES = {"nf4": "NF4", "int4": "int4, equal steps", "fp4": "FP4 of bitsandbytes"
 COLOURS = {"nf4": "#7A1F4B", "int4": "#0072B2", "fp4": "#8C6D00"}
 
 
-def error(weight: Tensor, kind: Literal["nf4", "int4", "fp4"], block: int = nf4.BLOCK) -> float:
+def error(weight: Tensor, kind: str, block: int = nf4.BLOCK) -> float:
     """Relative error of rounding: |w' - w| / |w|, both as lengths of the whole weight."""
+    check_choice("kind", kind, tuple(nf4.LEVELS))
     stored = nf4.quantize(weight, block=block, levels=nf4.LEVELS[kind]())
     return ((nf4.dequantize(stored) - weight).norm() / weight.norm()).item()
 
 
-def usage(
-    weight: Tensor, kind: Literal["nf4", "int4", "fp4"], block: int = nf4.BLOCK
-) -> list[float]:
+def usage(weight: Tensor, kind: str, block: int = nf4.BLOCK) -> list[float]:
     """The share of the weights that each level takes, from the lowest level up."""
+    check_choice("kind", kind, tuple(nf4.LEVELS))
     levels = nf4.LEVELS[kind]()
     stored = nf4.quantize(weight, block=block, levels=levels)
     codes = nf4.unpack(stored.packed, weight.numel()).long()
@@ -124,7 +124,7 @@ def block_sizes(errors: Errors, kind: str = "nf4", block: int = nf4.BLOCK) -> Pi
     return figure
 
 
-def sentence(errors: Errors, kind: Literal["nf4", "int4", "fp4"], block: int) -> str:
+def sentence(errors: Errors, kind: str, block: int) -> str:
     """What one choice of table and block size costs, in one sentence."""
     off = errors[kind][BLOCKS.index(block)]
     return (

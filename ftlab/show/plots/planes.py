@@ -12,9 +12,8 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
-from ftlab.base.errors import InputError
 from ftlab.show.canvas.agg import own_settings
-from ftlab.show.canvas.data import field, find, fold, number, numbers
+from ftlab.show.canvas.data import field, find, fold, has_some, number, numbers
 from ftlab.show.canvas.labels import Label, boxes, point_labels
 from ftlab.show.canvas.sheet import HIGHER, RETAINED, Picture, note, panel, plane_axes
 from ftlab.show.canvas.style import GOOD, SMALL, method_mark, percent, shorten
@@ -93,8 +92,7 @@ def _model(points: Sequence[Any]) -> str | None:
 
 def _spot(point: Any) -> _Spot:
     """A point read from a `Point`, a mapping or a record."""
-    if not any(find(point, name) for name in ("method", "target", "target_score", "retention")):
-        raise InputError(f"{point!r:.60} is no point; give Points, records, or their dicts.")
+    has_some(point, "a point", "method", "target", "target_score", "retention")
     method = str(field(point, "method", "unnamed"))
     target = numbers(field(point, "target", find(point, "target_score")))
     retained = numbers(find(point, "retention"))
