@@ -28,7 +28,7 @@ import torch
 from torch import Tensor
 
 from ftlab.base.errors import InputError
-from ftlab.plan import check_whole
+from ftlab.plan import LOSSES, check_choice, check_whole
 from ftlab.text.requests import item_segments
 from ftlab.text.scored_batches import UNLIMITED, Rows, what_is_read
 from ftlab.text.segments import Segment
@@ -89,6 +89,7 @@ def encode(
     Raises InputError, naming the item, for a row that has no prompt and answer in text, and for
     a text longer than `limit`; also for no items at all.
     """
+    check_choice("loss_on", loss_on, LOSSES)
     rows = list(data)
     if not rows:
         raise InputError("There are no items to train on; give at least one prompt and answer.")
