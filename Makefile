@@ -32,7 +32,7 @@ EXTRAS_all := lab,laptop,quant,test
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help lab test notebooks book style unit execute colab lanes bench gpu constraints
+.PHONY: help lab test campaign notebooks book style unit execute colab lanes bench gpu constraints
 
 # $(call timed,name,command): run it, then print the wall seconds it took.
 timed = @begin=$$(date +%s); $(2); status=$$?; \
@@ -68,6 +68,14 @@ execute: $(VENV)/.installed-test  ## run every notebook, the learner's and the s
 		--nbval-lax --nbval-current-env --nbval-cell-timeout=1200 \
 		--nbval-kernel-startup-timeout=300 --durations=10 \
 		notebooks/*.ipynb notebooks/solutions/*.ipynb)
+
+campaign: export FTLAB_CAMPAIGN := whole
+campaign: export HF_HUB_OFFLINE := 1
+campaign: export OMP_NUM_THREADS := 1
+campaign: export FTLAB_CAMPAIGN_COUNTS := campaign.txt
+campaign: $(VENV)/.installed-test  ## bad inputs, damaged files, 20 kills and 20 Ctrl-C; the counts
+	@rm -f campaign.txt
+	$(call timed,campaign,$(BIN)/python -m pytest tests/campaign -q; cat campaign.txt)
 
 notebooks: $(VENV)/.installed-test  ## write the notebooks anew from their sources and run them
 	$(BIN)/python -m tools.notebooks.build

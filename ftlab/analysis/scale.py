@@ -22,6 +22,7 @@ import pandas as pd
 from ftlab.analysis.compare import Matched, Setting, best_at, level, pick, spearman
 from ftlab.base.errors import InputError
 from ftlab.evaluate.intervals import Interval
+from ftlab.plan import check_whole
 
 METHODS = (
     "learning rate", "schedule", "replay", "replay 25", "freeze", "freeze_low", "freeze_top",
@@ -166,6 +167,7 @@ def spearman_interval(
     rows: Sequence[tuple[Sequence[float], Sequence[float]]], *, draws: int = 1000
 ) -> Interval:
     """Rank correlation of the rows' means, with 95 % over draws of the rows and of their seeds."""
+    check_whole("draws", draws, 1)
     dice = random.Random("spearman")
     found = sorted(_drawn(dice.choices(rows, k=len(rows)), dice) for _ in range(draws))
     middle = spearman([fmean(a) for a, _ in rows], [fmean(b) for _, b in rows])

@@ -5,11 +5,13 @@
 
     run(items="5")       InputError: items='5' is not possible; give a whole number or None.
 
-Public functions are checked by `lazy`, which loads them; classes carry the decorator, which checks
-what they are made from and what their public methods are given. NumPy's numbers are taken as
-Python's, lists where tuples are asked for; True and False are no numbers, and a text is no list of
-texts. `Annotated[Mapping[str, int], 'ranks by band such as {"7-12": 8}']` says in better words what
-to give. What an annotation does not say (a range, a name that must be known) the function checks.
+What is public is checked by `lazy`, which loads it: functions, those of modules, and classes: what
+they are made from and what their public methods are given. NumPy's numbers are taken as Python's,
+lists where tuples are asked for; True and False are no numbers, nor are NaN, infinities and what
+64 bits do not hold, and a text is no list of texts.
+`Annotated[Mapping[str, int], 'ranks by band such as {"7-12": 8}']` says in better words what to
+give. What an annotation does not say (a range, a name that must be known) the function checks;
+where it says Any, and the function fails over a plain value or an empty list, that one is named.
 """
 
 import collections.abc
@@ -21,7 +23,7 @@ import typing
 from collections.abc import Callable
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
-from ftlab.base.errors import InputError
+from ftlab.base.errors import InputError, first_line
 
 T = TypeVar("T")
 PLAIN = {
@@ -31,22 +33,26 @@ PLAIN = {
     bool: "True or False",
     type(None): "None",
 }
+LARGEST = 2**64
 
 
 def checked(made: T) -> T:
     """The function or class, its arguments checked: wrong ones raise InputError."""
-    if inspect.isclass(made):
+    if inspect.isclass(made) or inspect.ismodule(made):
+        home = made.__name__ if inspect.ismodule(made) else made.__module__
         for name, part in list(vars(made).items()):
-            if inspect.isfunction(part) and (name == "__init__" or not name.startswith("_")):
+            here = inspect.isfunction(part) and (part.__module__ == home or name == "__init__")
+            if here and (name == "__init__" or not name.startswith("_")):
                 setattr(made, name, _guarded(part, made.__name__ if name == "__init__" else name))
         return made
-    if inspect.isfunction(made) and not hasattr(made, "__wrapped__"):
-        return typing.cast(T, _guarded(made, made.__name__))
-    return made
+    return typing.cast(T, _guarded(made, made.__name__)) if inspect.isfunction(made) else made
 
 
 def _guarded(function: Callable[..., Any], name: str) -> Callable[..., Any]:
+    if hasattr(function, "behind_the_door"):
+        return function
     signature = inspect.signature(function)
+    unsaid = {k for k, one in signature.parameters.items() if _says_nothing(one.annotation)}
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
@@ -65,9 +71,30 @@ def _guarded(function: Callable[..., Any], name: str) -> Callable[..., Any]:
                 fields = typing.get_type_hints(of)
                 _known(name, [*signature.parameters, *fields], value.keys() - fields.keys())
                 bound.arguments[key] = {k: take(v, fields[k], k) for k, v in value.items()}
-        return function(*bound.args, **bound.kwargs)
+        try:
+            return function(*bound.args, **bound.kwargs)
+        except InputError:
+            raise
+        except (AttributeError, TypeError, LookupError, ValueError, ArithmeticError) as error:
+            odd = next((k for k, v in bound.arguments.items() if k in unsaid and _plain(v)), None)
+            if odd is None:
+                raise
+            told = f"{odd}={_shown(bound.arguments[odd])} is not possible in {name}(...)"
+            raise InputError(f"{told} ({first_line(error)}); see help({name}).") from error
 
+    vars(call)["behind_the_door"] = True
     return call
+
+
+def _says_nothing(hint: Any) -> bool:
+    return hint is Any or hint is object or Any in get_args(hint)
+
+
+def _plain(value: Any) -> bool:
+    """Is it nothing that a library made, nor holds that?"""
+    if isinstance(value, dict | list | tuple):
+        return all(map(_plain, value.values() if isinstance(value, dict) else value))
+    return type(value) in (object, type, bytes, *PLAIN) or inspect.isbuiltin(value)
 
 
 def _unpacked(hint: Any) -> Any:
@@ -99,7 +126,7 @@ def _hint(written: Any, function: Callable[..., Any]) -> Any:
     if not isinstance(written, str):
         return Any if written is inspect.Parameter.empty else written
     try:
-        return eval(written, function.__globals__)
+        return eval(written, inspect.unwrap(function).__globals__)
     except (NameError, TypeError):
         return Any
 
@@ -138,13 +165,13 @@ def fits(value: Any, hint: Any) -> bool:
         return value in args
     if hint in (int, float):
         number = isinstance(value, int if hint is int else int | float)
-        return number and not isinstance(value, bool)
+        return number and not isinstance(value, bool) and -LARGEST <= value < LARGEST
     if hint is None:
         return value is None
     if origin is collections.abc.Callable:
         return callable(value)
     if inspect.isclass(origin):
-        if isinstance(value, str) or not _is_a(value, origin):
+        if isinstance(value, str | bytes) or not _is_a(value, origin):
             return False
         if issubclass(origin, collections.abc.Mapping):
             return all(fits(k, args[0]) and fits(v, args[1]) for k, v in value.items())

@@ -74,7 +74,11 @@ def whole(path: Path, *, holds: Sequence[str] | None = None) -> Iterator[Path]:
     With `holds` it is a folder, which may take the place of one that holds nothing but what these
     patterns name. Raises InputError for any other folder, before anything is done, and NotWritten.
     """
-    path, folder = Path(os.path.realpath(path)), holds is not None
+    try:
+        path, folder = Path(os.path.realpath(path)), holds is not None
+        path.exists()
+    except (OSError, ValueError) as error:  # text that can be no path
+        raise NotWritten(path, error) from error
     if holds is not None:
         check_own(settled(path), holds)
     part = _beside(path, f"{os.getpid()}.part")

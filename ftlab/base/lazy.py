@@ -20,6 +20,13 @@ _checked = cache(checked)
 Names = tuple[list[str], Callable[[], list[str]], Callable[[str], Any]]
 
 
+def _ours(found: Any) -> bool:
+    """A function, a class that is no library's below, or a module that is no room."""
+    module = inspect.ismodule(found) and not hasattr(found, "__path__")
+    plain = inspect.isclass(found) and found.__mro__[1:] == (object,)
+    return module or plain or inspect.isfunction(found)
+
+
 def lazy(package: str, file: str) -> Names:
     """`__all__`, `__dir__` and `__getattr__` of the package whose `__init__.py` is `file`.
 
@@ -37,7 +44,8 @@ def lazy(package: str, file: str) -> Names:
         module = importlib.import_module(home[name])
         if name in vars(module):
             found = vars(module)[name]
-            return _checked(found) if inspect.isfunction(found) else found
-        return importlib.import_module(f"{home[name]}.{name}")  # a module
+        else:
+            found = importlib.import_module(f"{home[name]}.{name}")
+        return _checked(found) if _ours(found) else found
 
     return sorted(home), lambda: sorted(home), get

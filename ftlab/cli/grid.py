@@ -13,6 +13,7 @@ from ftlab.base.errors import InputError
 from ftlab.base.paths import data_dir
 from ftlab.base.quiet import quiet
 from ftlab.cli.terminal import check_folder, place
+from ftlab.plan import check_whole
 
 
 def add_grid(parser: argparse.ArgumentParser) -> None:
@@ -42,8 +43,12 @@ def grid(asked: argparse.Namespace) -> int:
     """Run what is missing of a grid, one record a run."""
     from ftlab.experiments import make as work
 
-    if asked.most is not None and asked.most < 1:
-        raise InputError(f"--most {asked.most} is not possible; give a whole number from 1 up.")
+    check_whole("--jobs", asked.jobs, 1)
+    if asked.most is not None:
+        check_whole("--most", asked.most, 1)
+    k, _, n = asked.part.partition("/")
+    if not (k.isdecimal() and n.isdecimal() and int(k) < int(n)):
+        raise InputError(f"--part {asked.part} is not possible; give such as 0/2 or 1/2.")
     model = asked.model or work.model_of(asked.name, asked.profile)
     points = work.choose(asked.name, model, asked.only)
     if asked.list:
@@ -56,7 +61,6 @@ def grid(asked: argparse.Namespace) -> int:
     if asked.jobs > 1:
         _side_by_side(asked.jobs)
     else:
-        k, _, n = asked.part.partition("/")
         for news in work.run_grid(
             asked.name, model=model, folder=folder, most=asked.most, only=asked.only,
             part=(int(k), int(n)),

@@ -14,7 +14,10 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ftlab.base.door import checked
 
+
+@checked
 class Adapter(nn.Module):
     """s + up(GELU(down(s))): (B, T, d) -> (B, T, d). `up` starts at zero: at first it is s."""
 

@@ -28,12 +28,14 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from ftlab.base.door import checked
 from ftlab.base.errors import InputError
 from ftlab.methods.full_tuning import full, refuse_codes
 from ftlab.methods.prepared import Prepared
 from ftlab.models.layers import layer_map
 
 
+@checked
 @dataclass(frozen=True)
 class Masked:
     """A method under which the zeros of the model it is called on stay zero."""

@@ -30,7 +30,7 @@ def adapter_off(model: Any) -> Iterator[Any]:
 
     Raises InputError for a model without an adapter.
     """
-    own = [module for module in model.modules() if isinstance(module, Adapter)]
+    own = [module for module in getattr(model, "modules", list)() if isinstance(module, Adapter)]
     if not own and not hasattr(model, "peft_config"):
         raise InputError(
             "This model carries no adapter that could be switched off: its own weights were "

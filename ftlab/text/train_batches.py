@@ -28,6 +28,7 @@ import torch
 from torch import Tensor
 
 from ftlab.base.errors import InputError
+from ftlab.plan import LOSSES, check_choice, check_whole
 from ftlab.text.requests import item_segments
 from ftlab.text.scored_batches import UNLIMITED, Rows, what_is_read
 from ftlab.text.segments import Segment
@@ -88,6 +89,7 @@ def encode(
     Raises InputError, naming the item, for a row that has no prompt and answer in text, and for
     a text longer than `limit`; also for no items at all.
     """
+    check_choice("loss_on", loss_on, LOSSES)
     rows = list(data)
     if not rows:
         raise InputError("There are no items to train on; give at least one prompt and answer.")
@@ -153,6 +155,8 @@ def _name(row: Mapping[str, Any], number: int) -> str:
 
 def batch_indices(n: int, batch_size: int, step: int, seed: int) -> list[int]:
     """Which of `n` items step `step` (from 1) learns from: the same for everyone at a seed."""
+    for name, value in (("n", n), ("batch_size", batch_size), ("step", step)):
+        check_whole(name, value, 1)
     first = (step - 1) * batch_size
     places = range(first, first + batch_size)
     return [_epoch_order(n, seed, place // n)[place % n] for place in places]

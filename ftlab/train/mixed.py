@@ -14,7 +14,7 @@ Source: Micikevicius et al., Mixed Precision Training (2018), section 3.
 import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -26,7 +26,9 @@ MOST_REPEATS = 24
 """Halvings of the scale in one step, from 65,536: below that the gradient is no number at all."""
 
 
-def autocast(model: nn.Module, precision: str | None = None) -> AbstractContextManager[Any]:
+def autocast(
+    model: nn.Module, precision: Literal["fp32", "bf16", "fp16"] | None = None
+) -> AbstractContextManager[Any]:
     """Inside, matrix products are computed as in a run of this model (by default: its device's)."""
     device = next(model.parameters()).device
     return MixedPrecision(device, machine.precision(device.type, precision)).autocast()

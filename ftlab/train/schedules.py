@@ -17,7 +17,7 @@ Run the tests: pytest tests/train/test_schedules.py
 import math
 
 from ftlab.base.errors import InputError
-from ftlab.plan import SCHEDULES
+from ftlab.plan import SCHEDULES, check_whole
 
 
 def lr_factor(schedule: str, step: int, *, steps: int, warmup: int = 0) -> float:
@@ -25,6 +25,7 @@ def lr_factor(schedule: str, step: int, *, steps: int, warmup: int = 0) -> float
 
     Raises InputError for a schedule that is not constant, cosine or linear.
     """
+    check_whole("steps", steps, 1)
     done = step - 1
     if done < warmup:
         return done / warmup

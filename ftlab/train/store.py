@@ -114,6 +114,8 @@ class RunFolder:
         if self.found is None:
             return None, False
         checkpoint.restore(self.folder / self.found.tensors, engine)
+        with suppress(OSError):  # a folder that can only be read
+            self._keep_only(self.found.tensors)
         self.steps = list(self.found.steps)
         self.stored_step = self.steps[-1].step
         if self.found.scaler:
@@ -159,10 +161,14 @@ class RunFolder:
             "record": "",
         }
         write_json(self.folder / CHECKPOINT, checkpoint.sealed(state))
+        self.done, self.stored_step = done, self.steps[-1].step
+        self._keep_only(name)
+
+    def _keep_only(self, name: str) -> None:
+        """Remove the tensors of older steps, and what a killed writer left."""
         for old in [*self.folder.glob("step-*.safetensors"), *self.folder.glob(".step-*.part")]:
             if old.name != name:
-                old.unlink()
-        self.done, self.stored_step = done, self.steps[-1].step
+                old.unlink(missing_ok=True)
 
     @property
     def seconds(self) -> float:

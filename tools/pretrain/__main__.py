@@ -18,6 +18,7 @@ from ftlab.base.paths import data_dir
 from ftlab.base.quiet import quiet
 from ftlab.cli.main import single
 from ftlab.cli.terminal import Progress, check_folder, place
+from ftlab.plan import check_whole
 
 if TYPE_CHECKING:  # torch comes with the rest
     from tools.pretrain.recipes import Recipe
@@ -46,8 +47,8 @@ def pretrain(asked: argparse.Namespace) -> int:
     """Pre-train a model, measure it and write its card."""
     out = Path(os.path.abspath(asked.out or asked.name))
     checkpoint = out.with_name(out.name + ".checkpoint")
-    if asked.steps is not None and asked.steps < 1:
-        raise InputError(f"--steps {asked.steps} is not possible; give a whole number from 1 up.")
+    if asked.steps is not None:
+        check_whole("--steps", asked.steps, 1)
     check_folder(out)
     quiet()
     from tools.pretrain import train as work

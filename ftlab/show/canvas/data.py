@@ -22,6 +22,13 @@ def field(thing: Any, name: str, default: Any = None) -> Any:
     return default if value is None else value
 
 
+def has_some(thing: Any, what: str, *names: str) -> Any:
+    """The thing; InputError where it has none of these fields, and so is not `what`."""
+    if all(find(thing, name) is None for name in names):
+        raise InputError(f"Here is {thing!r:.60} in place of {what}; {what} has a {names[0]}.")
+    return thing
+
+
 def find(thing: Any, name: str) -> Any:
     """A field of a mapping or an object; of a record also from its results, plan or budget."""
     for part in (thing, *(field(thing, key) for key in ("final", "plan", "budget"))):

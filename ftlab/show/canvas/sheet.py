@@ -22,6 +22,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.ticker import FuncFormatter
 from PIL import Image
 
+from ftlab.base.door import checked
 from ftlab.show.canvas.html import bundle
 from ftlab.show.canvas.style import INK, PAPER, SMALL, SOFT, TEXT
 
@@ -33,6 +34,7 @@ LEARNED = "learned: accuracy on the new task"
 RETAINED = "retained, the share of the base's skills"
 
 
+@checked
 class Picture(Figure):
     """A figure with its alt text, in inches; a title stands above `height` and adds LIFT to it.
 

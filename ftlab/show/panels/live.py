@@ -22,7 +22,7 @@ from importlib.metadata import version
 from time import monotonic
 from typing import Any
 
-from ftlab.show.canvas.data import MEASURES, field, guess, last_measured, number
+from ftlab.show.canvas.data import MEASURES, field, guess, has_some, last_measured, number
 from ftlab.show.canvas.html import bundle, img, in_notebook
 from ftlab.show.canvas.style import percent
 from ftlab.show.panels.background import hear_during_cells
@@ -80,7 +80,7 @@ class Live:
 
     def update(self, step: Any) -> None:
         """Take one step; redraw if something new was measured and enough time has passed."""
-        self.steps.append(step)
+        self.steps.append(has_some(step, "a step", "step", "measured"))
         if not self._panel:
             return
         now = monotonic()

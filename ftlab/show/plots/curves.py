@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from ftlab.show.canvas.agg import own_settings
-from ftlab.show.canvas.data import Curve, curve, field, guess, last, number
+from ftlab.show.canvas.data import Curve, curve, field, guess, has_some, last, number
 from ftlab.show.canvas.labels import Label, end_labels
 from ftlab.show.canvas.sheet import HIGHER, Picture, head, note, percent_axis, row, text_width
 from ftlab.show.canvas.style import INK, PREDICTION, Mark, method_mark, percent, skill_marks
@@ -51,7 +51,7 @@ def two_numbers(
     of a live plot stands still. `final`: a record's last measurement, which asks the test items and
     every probe where the lines ask fewer and others; a star of its own.
     """
-    steps = list(steps)
+    steps = [has_some(step, "a step", "step", "measured") for step in steps]
     run, expected = curve(steps), guess(prediction)
     reached = number(field(steps[-1], "step", 0)) if steps else 0
     late = total is None and run.steps and reached > run.steps[-1]

@@ -13,6 +13,7 @@ from matplotlib.ticker import FixedLocator, MultipleLocator, NullLocator
 from torch import Tensor
 
 from ftlab.methods import nf4
+from ftlab.plan import check_choice
 from ftlab.show.canvas.agg import own_settings
 from ftlab.show.canvas.labels import Label, end_labels
 from ftlab.show.canvas.sheet import Picture, head, row
@@ -26,12 +27,14 @@ COLOURS = {"nf4": "#7A1F4B", "int4": "#0072B2", "fp4": "#8C6D00"}
 
 def error(weight: Tensor, kind: str, block: int = nf4.BLOCK) -> float:
     """Relative error of rounding: |w' - w| / |w|, both as lengths of the whole weight."""
+    check_choice("kind", kind, tuple(nf4.LEVELS))
     stored = nf4.quantize(weight, block=block, levels=nf4.LEVELS[kind]())
     return ((nf4.dequantize(stored) - weight).norm() / weight.norm()).item()
 
 
 def usage(weight: Tensor, kind: str, block: int = nf4.BLOCK) -> list[float]:
     """The share of the weights that each level takes, from the lowest level up."""
+    check_choice("kind", kind, tuple(nf4.LEVELS))
     levels = nf4.LEVELS[kind]()
     stored = nf4.quantize(weight, block=block, levels=levels)
     codes = nf4.unpack(stored.packed, weight.numel()).long()

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from ftlab.show.canvas.agg import own_settings
-from ftlab.show.canvas.data import field, find, fold, number, numbers
+from ftlab.show.canvas.data import field, find, fold, has_some, number, numbers
 from ftlab.show.canvas.labels import Label, boxes, point_labels
 from ftlab.show.canvas.sheet import HIGHER, RETAINED, Picture, note, panel, plane_axes
 from ftlab.show.canvas.style import GOOD, SMALL, method_mark, percent, shorten
@@ -54,7 +54,7 @@ class _Spot:
 def plane(
     points: Iterable[Any],
     *,
-    base: Any = None,
+    base: float | Sequence[float] | None = None,
     model: str | None = None,
     title: str | None = None,
 ) -> Picture:
@@ -91,7 +91,8 @@ def _model(points: Sequence[Any]) -> str | None:
 
 
 def _spot(point: Any) -> _Spot:
-    """A point read from a `Point` or a mapping."""
+    """A point read from a `Point`, a mapping or a record."""
+    has_some(point, "a point", "method", "target", "target_score", "retention")
     method = str(field(point, "method", "unnamed"))
     target = numbers(field(point, "target", find(point, "target_score")))
     retained = numbers(find(point, "retention"))

@@ -13,7 +13,7 @@ from textwrap import shorten as cut
 from textwrap import wrap
 from typing import Any
 
-from ftlab.show.canvas.data import field
+from ftlab.show.canvas.data import field, has_some
 from ftlab.show.canvas.style import BAD, GOOD
 
 TONES = {"good": GOOD, "bad": BAD}
@@ -94,6 +94,7 @@ def samples(rows: Iterable[Any], *, limit: int = 300) -> Table:
     """
     body, right = [], {"before": 0, "after": 0}
     for item in rows:
+        has_some(item, "a sample", "prompt", "expected", "before", "after")
         expected = str(field(item, "expected", "")).strip()
         asked = field(item, "prompt", "")
         cells: list[Cell | str] = [_short(asked, limit), _short(expected, limit)]
