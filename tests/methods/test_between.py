@@ -60,6 +60,7 @@ def test_what_has_no_line_to_the_base_is_refused(lab: Lab) -> None:
     other = ftlab.open_lab("clinic", model="nano-t5", target_items=4, per_skill=2, documents=2)
     with pytest.raises(InputError, match="differ in shape at"):
         partway(other.bundle.model, base)
-    for wrong in (float("nan"), True, "0.5"):
+    wrongs: list[Any] = [float("nan"), True, "0.5"]
+    for wrong in wrongs:
         with pytest.raises(InputError, match="give a share"):
             partway(base, base)(wrong)

@@ -28,7 +28,6 @@ from typing import Any
 from ftlab.base.errors import InputError
 from ftlab.explorer.explorer import Explorer
 from ftlab.explorer.settings import (
-    BANDS,
     FIRST,
     PRESETS,
     RANKS,
@@ -58,7 +57,6 @@ ROWS = {
 NAMES = {"low": "lower, 1-6", "middle": "middle, 7-9", "high": "upper, 10-12"}
 SWEPT = {name: f"rank, {words}" for name, words in NAMES.items()} | {"lr": "learning rate"}
 """Sliders with a button that trains all their stops, and what the chart calls them."""
-
 OF_ADAPTERS = (*NAMES, "targets", "alphas", "head")
 """Controls without effect where all weights train."""
 SAME = ("alphas", "targets", "head", "lr", "schedule", "steps", "seed")
@@ -298,5 +296,4 @@ def rank_explorer(lab: Any, explorer: Explorer | None = None) -> RankExplorer:
     `explorer`: another recorded grid than the one that ships. Raises InputError for a lab of
     another model or domain; bands are BANDS of twelve blocks.
     """
-    assert len(BANDS) == len(NAMES)
     return RankExplorer(lab, explorer or Explorer.load())
