@@ -30,7 +30,7 @@ import copy
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from numbers import Real
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor
@@ -48,8 +48,10 @@ __all__ = [
     "without",
 ]  # fmt: skip
 
+Share = Annotated[float, "a share from 0 to 1, such as 0.5"]
 
-def magnitude(model: Any, sparsity: float, *, head: bool = False) -> Any:
+
+def magnitude(model: Any, sparsity: Share, *, head: bool = False) -> Any:
     """A copy whose smallest weights are 0: the share `sparsity` of every matrix.
 
     Raises InputError for a share that is none, and for a head that is the embedding table.
@@ -57,7 +59,7 @@ def magnitude(model: Any, sparsity: float, *, head: bool = False) -> Any:
     return _pruned(merge(model), sparsity, lambda _, weight: weight.abs().reshape(1, -1), head)
 
 
-def random(model: Any, sparsity: float, seed: int, *, head: bool = False) -> Any:
+def random(model: Any, sparsity: Share, seed: int, *, head: bool = False) -> Any:
     """A copy with weights drawn at random set to 0; raises InputError as `magnitude` does."""
     dice = torch.Generator().manual_seed(seed)
 
@@ -69,7 +71,7 @@ def random(model: Any, sparsity: float, seed: int, *, head: bool = False) -> Any
 
 
 def wanda(
-    model: Any, tokenizer: Any, texts: Sequence[Text], sparsity: float, *, head: bool = False
+    model: Any, tokenizer: Any, texts: Sequence[Text], sparsity: Share, *, head: bool = False
 ) -> Any:
     """A copy in which each output has lost the inputs that add least to it on these texts.
 
@@ -95,7 +97,7 @@ def sparsity(model: Any, *, head: bool = False) -> dict[str, float]:
     }
 
 
-def update(base: Any, tuned: Any, keep: float, *, score: str = "magnitude", seed: int = 0) -> Any:
+def update(base: Any, tuned: Any, keep: Share, *, score: str = "magnitude", seed: int = 0) -> Any:
     """The base with the share `keep` of what tuning changed in each tensor, by the highest score.
 
         magnitude   |D|                                 D = tuned - base

@@ -22,6 +22,7 @@ from typing import Any
 import pytest
 
 from tests.campaign.verdicts import WHOLE, tell
+from tests.campaign.worker import serve
 
 ROOT = Path(__file__).resolve().parents[2]
 EACH = 5 if WHOLE else 1
@@ -42,7 +43,7 @@ class Worker:
 
     def __init__(self) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.campaign.worker"],
+            [sys.executable, "-c", f"from {serve.__module__} import serve; serve()"],
             cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
         assert self._line() == "ready"

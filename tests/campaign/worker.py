@@ -91,7 +91,3 @@ def serve() -> None:
         sys.stdin.readline()  # until then an ended child keeps its number
         _, status = os.waitpid(pid, 0)
         print(os.waitstatus_to_exitcode(status), flush=True)
-
-
-if __name__ == "__main__":
-    serve()

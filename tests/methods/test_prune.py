@@ -413,7 +413,7 @@ def test_texts_that_are_none(tiny_gpt2: Any, tiny_tokenizer: Any, texts: Any, wo
 
 def test_other_slips(tiny_gpt2: Any, tiny_llama: Any, tiny_tokenizer: Any) -> None:
     for numbers in ([0], 13, [1.5], [True], ["1"], list(range(1, 13))):
-        with pytest.raises(InputError, match="are 1 to 12"):
+        with pytest.raises(InputError, match=r"are 1 to 12|is not possible"):
             prune.without(tiny_gpt2, numbers)  # pyright: ignore
     for number in (0, 12, True, 1.0, "two"):
         with pytest.raises(InputError, match=r"is not possible|none would be left"):

@@ -26,8 +26,8 @@ class Point:
     """One run, or one method over several seeds, in the plane."""
 
     method: str  # chooses colour and marker
-    target: Scores  # learned: accuracy on the new task, 0..1
-    retention: Scores  # retained: share of the base's skills
+    target: Scores | None  # learned: accuracy on the new task, 0..1
+    retention: Scores | None  # retained: share of the base's skills
     label: str | None = None  # words beside the point; the method's name if not given
     line: str | None = None  # points of one line are joined, and only the first one has its name
 
