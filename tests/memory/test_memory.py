@@ -72,7 +72,7 @@ def batch(model: Any, plan: MemoryPlan) -> Batch:
     return collate([Example(ids(plan.tokens - s), plan.tokens - plan.learned) for s in shorter])
 
 
-def step(model: Any, optimizer: Any, data: Batch, precision: str = "fp32") -> None:
+def step(model: Any, optimizer: Any, data: Batch, precision: Any = "fp32") -> None:
     model.train()
     with autocast(model, precision):
         loss = summed_loss(model, data) / 8
