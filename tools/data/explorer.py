@@ -41,6 +41,7 @@ from ftlab.explorer.recorded import FILE, read
 from ftlab.explorer.settings import (
     ALPHAS,
     BANDS,
+    FIRST,
     PRESETS,
     RANKS,
     RATES,
@@ -84,10 +85,15 @@ def _long(settings: Settings, **other: Any) -> Settings:
 
 def _lines() -> Iterator[Settings]:
     """One slider at a time, then two where the second says what the first means."""
-    article, everywhere, linear = (
-        PRESETS[n] for n in ("the article's table", "Q/V everywhere", "all-linear")
+    first, article, everywhere, linear = (
+        PRESETS[n] for n in (FIRST, "the article's table", "Q/V everywhere", "all-linear")
     )
+    low, middle, high = first.ranks
     for rank in RANKS:
+        yield _long(first, ranks=(low, middle, rank))
+        yield _long(first, ranks=(low, rank, high))
+        yield _long(first, ranks=(rank, middle, high))
+        yield _long(first, ranks=(rank, rank, rank), head=rank == 0)
         yield _long(article, ranks=(0, 8, rank))
         yield _long(article, ranks=(0, rank, 16))
         yield _long(article, ranks=(rank, 8, 16))
