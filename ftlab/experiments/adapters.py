@@ -25,12 +25,12 @@ from ftlab.plan import Plan
 NANO: Rates = {
     "lora_small": (1e-3, 3e-3, 1e-2, 3e-2),
     "bottleneck": (1e-3, 3e-3, 1e-2, 3e-2),
-    "prefix": (3e-3, 1e-2, 3e-2, 1e-1),
-    "prefix_words": (3e-3, 1e-2, 3e-2, 1e-1),
+    "prefix": (3e-3, 1e-2, 3e-2, 1e-1, 3e-1),
+    "prefix_words": (3e-3, 1e-2, 3e-2, 1e-1, 3e-1),
     "prompt": (3e-2, 1e-1, 3e-1),
-    "ia3": (1e-2, 3e-2, 1e-1),
+    "ia3": (3e-3, 1e-2, 3e-2, 1e-1),
     "oft": (1e-3, 3e-3, 1e-2),
-    "osf": (1e-4, 3e-4, 1e-3),
+    "osf": (1e-4, 3e-4, 1e-3, 3e-3),
 }
 REAL: Rates = {
     "lora_small": (3e-4, 1e-3, 3e-3),
