@@ -354,3 +354,46 @@ def test_a_panel_that_is_opened_again_closes_the_one_before(chromium: Browser, l
         expect(cell.locator(".jp-OutputArea-output > .jupyter-widgets")).to_have_count(1)
         seen.append(int(cell.get_by_text(re.compile(r"\d+ MB")).inner_text().split()[0]))
     assert seen[-1] - seen[0] < 30, seen
+
+
+TWO = """
+import ftlab
+from ftlab.show import rank_explorer
+
+lab = ftlab.open_lab("clinic", model="nano-gpt2")
+for _ in range(2):
+    rank_explorer(lab).show()
+"""
+BOTH = r"learned (\d+) %, retained (\d+) %"
+
+
+@pytest.mark.slow
+def test_two_panels_trained_at_once_show_the_true_numbers(chromium: Browser, lab: Lab):
+    """With a slider moved in mid-run and a second press: each ends on what was recorded."""
+    write_notebook(lab.folder / "two.ipynb", [TWO])
+    page = open_notebook(chromium, lab, "two.ipynb")
+    run_all(page)
+    both = [panel(page, number) for number in range(2)]
+    for found, preset in zip(both, ("the article's table", "Q/V everywhere"), strict=True):
+        old = panel_picture(found)
+        found.get_by_role("button", name=preset, exact=True).press("Enter")
+        old = new_picture(found, old)
+        found.get_by_label("steps").select_option("20")
+        new_picture(found, old)
+    for found in both:
+        found.get_by_role("button", name="Train it for real").press("Enter")
+        expect(found.get_by_text(re.compile(r"step \d+ of 20"))).to_be_visible()
+    found = both[0]
+    old = panel_picture(found)
+    found.get_by_role("button", name="Train it for real").press("Enter")  # pressed twice
+    slider(found, "upper, 10-12").focus()
+    page.keyboard.press("ArrowRight")
+    old = new_picture(found, old)
+    page.keyboard.press("ArrowLeft")
+    for found in both:
+        expect(found.get_by_text(re.compile(r"Trained after 20 of 20 steps"))).to_be_visible()
+        words = found.locator("p[aria-live]").first
+        expect(words).to_contain_text("Trained now, 20 of 20 steps")
+        recorded, now = re.findall(BOTH, words.inner_text())[:2]
+        apart = [abs(int(a) - int(b)) for a, b in zip(recorded, now, strict=True)]
+        assert max(apart) <= 2, words.inner_text()

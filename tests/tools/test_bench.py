@@ -45,6 +45,9 @@ FOUND = Bench(
     live=3.0,
     first_live=4.0,
     presets={"naive": 4.5, "all-linear": 4.75},
+    stops=7,
+    sweep=8.0,
+    apart=12.0,
     ways=WAYS,
 )
 
@@ -121,6 +124,7 @@ def test_all_of_it_is_timed() -> None:
     assert found.ways.same and found.ways.steps == 2 and found.live_steps == ASKED.steps
     assert 0 < found.move <= found.slowest_move and found.live > 0 and found.first_live > 0
     assert found.presets.keys() == PRESETS.keys() and min(found.presets.values()) > 0
+    assert found.stops == len(RANKS) and found.sweep > 0 and found.apart > 0
 
 
 def test_it_is_told_in_words(capsys: pytest.CaptureFixture[str], found: list[Any]) -> None:
@@ -133,6 +137,7 @@ def test_it_is_told_in_words(capsys: pytest.CaptureFixture[str], found: list[Any
         "a live run, 40 steps": ["3.00 s", "4.00 s"],
         "  naive": ["4.50 s"],
         "  all-linear": ["4.75 s"],
+        "a sweep of 7 stops": ["8.00 s", "1.50 times as fast", "12.00 s"],
         "the explorer's way": ["2.00 s", "1.00", "0.50"],
         "the plain loop": ["4.00 s", "2.00", "1.00"],
         "transformers.Trainer": ["6.00 s", "3.00", "1.50"],

@@ -2,6 +2,7 @@
 
 python -m tools.bench                    two short tables
 python -m tools.bench --json             the same for a program
+python -m tools.bench --browser          from a key to the picture, in a Chromium
 """
 
 import argparse
@@ -30,6 +31,9 @@ def add_bench(parser: argparse.ArgumentParser) -> None:
     """The options of `python -m tools.bench`."""
     parser.add_argument("--json", action="store_true", help="for a program to read")
     parser.add_argument(
+        "--browser", action="store_true", help="time from a key to the picture in a browser"
+    )
+    parser.add_argument(
         "--steps",
         type=int,
         default=40,
@@ -39,6 +43,11 @@ def add_bench(parser: argparse.ArgumentParser) -> None:
 
 def bench(asked: argparse.Namespace) -> int:
     """Time everything and print it; 1 where the three ways did not do the same work."""
+    if asked.browser:
+        from tools.bench.browser import latency
+
+        print(", ".join(f"{name} {value:.0f}" for name, value in latency().items()), "moves; ms")
+        return 0
     plan = Plan(steps=asked.steps)  # its slip is told before anything heavy is loaded
     quiet()
     from tools.bench.explorer import bench
@@ -57,6 +66,7 @@ def plain(found: "Bench") -> dict[str, Any]:
         "plain/fast": ways.ratio("plain", "fast"),
         "trainer/fast": ways.ratio("trainer", "fast"),
         "trainer/plain": ways.ratio("trainer", "plain"),
+        "apart/sweep": found.apart / found.sweep,
     }
     return {**asdict(found), "ratios": ratios, "same_work": ways.same}
 
@@ -73,6 +83,7 @@ def table(found: "Bench") -> str:
         ("a slider move to an estimate", _ms(found.estimated_move), fitted),
         (f"a live run, {found.live_steps} steps with points", f"{found.live:.2f} s", first),
         *((f"  {name}", f"{seconds:.2f} s", "") for name, seconds in found.presets.items()),
+        (f"a sweep of {found.stops} stops", f"{found.sweep:.2f} s", _against(found)),
     ]
     return "\n".join([f"On {found.device}, {threads}.", "", *_lined(rows), "", ways(found.ways)])
 
@@ -86,6 +97,11 @@ def ways(found: "Ways") -> str:
         against = [f"{found.ratio(name, other):.2f}" for other in ("fast", "plain")]
         rows.append((words, f"{found.seconds[name]:.2f} s", *against))
     return "\n".join([*_lined(rows), "", _agree(found)])
+
+
+def _against(found: "Bench") -> str:
+    ratio = found.apart / found.sweep
+    return f"{ratio:.2f} times as fast as one by one from an empty cache ({found.apart:.2f} s)"
 
 
 def _ms(seconds: float) -> str:

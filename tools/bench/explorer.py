@@ -28,8 +28,9 @@ from typing import Any
 import torch
 
 from ftlab.base.errors import InputError
+from ftlab.explorer.settings import PRESETS
 from ftlab.lab.lab import open_lab
-from ftlab.show.panels.rank_explorer import RankExplorer, rank_explorer
+from ftlab.show.panels.rank_explorer import RankExplorer, rank_explorer, values_of
 from tools.bench.ways import ASKED, Ways, three_ways
 
 SLIDERS = ("low", "middle", "high")
@@ -64,6 +65,12 @@ class Bench:
     """The first one, which measures the base as well and fills the cache."""
     presets: dict[str, float]
     """A live run of each preset, by its name."""
+    stops: int
+    """How many stops a sweep trained."""
+    sweep: float
+    """Seconds it took."""
+    apart: float
+    """Seconds of its runs one by one."""
     ways: Ways
     """The training alone, three ways."""
 
@@ -95,6 +102,7 @@ def bench(*, steps: int = ASKED.steps, rounds: int = 3) -> Bench:
         live=median(later),
         first_live=first,
         presets=presets,
+        **sweeps(panel),
         ways=three_ways(lab, replace(ASKED, steps=steps), rounds=rounds),
     )
 
@@ -153,6 +161,27 @@ def preset_runs(panel: RankExplorer) -> dict[str, float]:
         found[name] = live_runs(panel, 1)[0]
     panel.set(**begin)
     return found
+
+
+def sweeps(panel: RankExplorer) -> dict[str, Any]:
+    """Seconds of a sweep of the upper ranks of the article's table, and of its runs one by one.
+
+    Each of 20 steps; a run alone begins with an empty cache.
+    """
+    begin = panel.values
+    panel.set(**values_of(replace(PRESETS["the article's table"], steps=20)))
+    values = panel.values
+    panel.trained.clear()
+    panel.clear()
+    seconds = _seconds(lambda: panel.start("high"))
+    stops = panel.stops("high", values).values()
+    apart = 0.0
+    for stop in stops:
+        panel.set(**values_of(stop))
+        panel.clear()
+        apart += live_runs(panel, 1)[0]
+    panel.set(**begin)
+    return {"stops": len(stops), "sweep": seconds, "apart": apart}
 
 
 def _press(panel: RankExplorer) -> None:

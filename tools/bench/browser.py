@@ -1,0 +1,61 @@
+"""From a key to the picture, as a person has it: JupyterLab in a Chromium, on this machine.
+
+python -m tools.bench --browser
+
+A page's own clock times it: from the key going down on a rank slider of the rank explorer to the
+second frame after its sentence has changed, when the picture is drawn. The first moves are not
+counted. Needs what `make test` needs: Chromium and playwright (tests/browser.py drives them).
+"""
+
+import sys
+import tempfile
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+MOVES, FIRST = 24, 4
+CELL = """
+import ftlab
+from ftlab.show import rank_explorer
+
+rank_explorer(ftlab.open_lab("clinic", model="nano-gpt2")).show()
+"""
+CLOCK = """panel => new Promise(done => {
+    const words = () => panel.querySelector('p[aria-live]')?.textContent;
+    const before = words();
+    let began = 0;
+    addEventListener('keydown', () => { began = performance.now(); }, {once: true, capture: true});
+    const watch = new MutationObserver(() => {
+        if (words() === before || !words()) return;
+        watch.disconnect();
+        requestAnimationFrame(() => requestAnimationFrame(() => done(performance.now() - began)));
+    });
+    watch.observe(panel, {subtree: true, childList: true, characterData: true});
+})"""
+
+
+def latency() -> dict[str, float]:
+    """Milliseconds from key to picture: median, lowest and highest, and how many moves."""
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
+    import browser as driver  # pyright: ignore
+
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        driver.jupyter_lab(Path(folder)) as lab,
+        driver.browser() as chromium,
+    ):
+        driver.write_notebook(lab.folder / "explorer.ipynb", [CELL])
+        page = driver.open_notebook(chromium, lab, "explorer.ipynb", width=1366)
+        driver.run_all(page)
+        panel = driver.panel(page)
+        handle = driver.slider(panel, "upper, 10-12")
+        handle.focus()
+        times = [_move(page, panel, move) for move in range(MOVES)][FIRST:]
+    return {"median": median(times), "lowest": min(times), "highest": max(times), "of": len(times)}
+
+
+def _move(page: Any, panel: Any, move: int) -> float:
+    """There and back in turn, four stops each way."""
+    waiting = page.evaluate_handle(f"panel => ({{ms: ({CLOCK})(panel)}})", panel.element_handle())
+    page.keyboard.press("ArrowLeft" if move // 4 % 2 == 0 else "ArrowRight")
+    return page.evaluate("made => made.ms", waiting)
