@@ -18,6 +18,7 @@ import collections.abc
 import difflib
 import functools
 import inspect
+import math
 import types
 import typing
 from collections.abc import Callable
@@ -164,8 +165,9 @@ def fits(value: Any, hint: Any) -> bool:
     if origin is Literal:
         return value in args
     if hint in (int, float):
-        number = isinstance(value, int if hint is int else int | float)
-        return number and not isinstance(value, bool) and -LARGEST <= value < LARGEST
+        if isinstance(value, float):
+            return hint is float and math.isfinite(value)
+        return isinstance(value, int) and not isinstance(value, bool) and abs(value) < LARGEST
     if hint is None:
         return value is None
     if origin is collections.abc.Callable:

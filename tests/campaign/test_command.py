@@ -34,7 +34,7 @@ BAD: dict[str, list[str]] = {
     "part": ["x", "1", "2/1", "0/0", "-1/2"],
 }  # fmt: skip
 """More that is wrong, by option."""
-TAKEN: dict[tuple[str, str], str] = {}
+TAKEN = {("lr", "9" * 60): "a number; the run ends with a sentence when its loss is none"}
 """(option, value) that is taken on purpose, and why."""
 
 
@@ -121,7 +121,7 @@ def verdict(call: Callable[[], int], capsys: pytest.CaptureFixture[str]) -> tupl
 def test_bad_words_are_one_line(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     tally = Tally("options")
     for command, words in some(cases(), 2):
-        if tuple(words[-1].lstrip("-").split("=", 1)) in TAKEN:
+        if words and tuple(words[-1].lstrip("-").split("=", 1)) in TAKEN:
             continue
         tally.add(f"{command} {words!r:.80}", verdict(run(command, words), capsys))
         assert not list(tmp_path.iterdir()), words

@@ -29,7 +29,7 @@ def slip(capsys, do: Any, *argv: str) -> str:
     [
         (pretrain.main, [], ["required: name"]),
         (pretrain.main, ["nano-gpt9"], ["nano-gpt9", "nano-gpt2"]),
-        (pretrain.main, ["nano-gpt2", "--steps", "0"], ["--steps 0"]),
+        (pretrain.main, ["nano-gpt2", "--steps", "0"], ["--steps=0"]),
         (data.main, ["--wirte"], ["--wirte"]),
     ],
 )
