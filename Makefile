@@ -75,7 +75,8 @@ campaign: export OMP_NUM_THREADS := 1
 campaign: export FTLAB_CAMPAIGN_COUNTS := campaign.txt
 campaign: $(VENV)/.installed-test  ## bad inputs, damaged files, 20 kills and 20 Ctrl-C; the counts
 	@rm -f campaign.txt
-	$(call timed,campaign,$(BIN)/python -m pytest tests/campaign -q; cat campaign.txt)
+	$(call timed,campaign,$(BIN)/python -m pytest tests/campaign -q)
+	@cat campaign.txt
 
 notebooks: $(VENV)/.installed-test  ## write the notebooks anew from their sources and run them
 	$(BIN)/python -m tools.notebooks.build

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, TypedDict, Unpack
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -49,6 +50,10 @@ def asked(
         ({"count": 5.0}, "give a whole number or None"),
         ({"rate": "x"}, "rate='x' is not possible; give a number."),
         ({"rate": None}, "rate=None"),
+        ({"rate": float("nan")}, "rate=nan is not possible; give a number."),
+        ({"rate": float("-inf")}, "rate=-inf"),
+        ({"count": 2**64}, "count=18446744073709551616"),
+        ({"names": b"ab"}, "names=b'ab'"),
         ({"names": "ab"}, "names='ab' is not possible; give a list, each a name in quotes."),
         ({"names": [1]}, r"names=\[1\]"),
         ({"ranks": {"a": 2.5}}, 'give ranks such as {"a": 1}.'),
@@ -87,6 +92,24 @@ def test_a_class_checks_what_it_is_made_from_and_its_methods() -> None:
         Thing()  # pyright: ignore[reportCallIssue]
     with pytest.raises(InputError, match=r"by=0\.5"):
         Thing(1).grow(0.5)  # pyright: ignore[reportArgumentType]
+
+
+def test_a_plain_value_over_which_a_function_fails_is_named_and_no_other_fault_is_hidden() -> None:
+    @checked
+    def deep(model: Any, depth: int = 1) -> Any:
+        return model.blocks[depth]
+
+    with pytest.raises(InputError, match=r"model='gpt2' is not possible in deep\(...\)"):
+        deep("gpt2")
+    with pytest.raises(AttributeError):
+        deep(Path())
+
+
+def test_public_classes_and_the_functions_of_public_modules_are_behind_the_door() -> None:
+    with pytest.raises(InputError, match="size='8'"):
+        ftlab.methods.Bottleneck(size="8")  # pyright: ignore[reportArgumentType]
+    with pytest.raises(InputError, match="block=None"):
+        ftlab.methods.nf4.quantize(torch.ones(64), block=None)  # pyright: ignore
 
 
 @given(ANY)

@@ -50,11 +50,13 @@ def _json(change: Callable[[Any], Any]) -> Callable[[bytes], bytes | None]:
     return damage
 
 
+FLIPPED = "one byte flipped"
+"""The one damage of a record that its checksum alone can show: made here, a record has none."""
 DAMAGES: dict[str, Callable[[bytes], bytes | None]] = {
     "emptied": lambda raw: b"",
     "cut in half": lambda raw: raw[: len(raw) // 2],
     "last bytes gone": lambda raw: raw[:-9],
-    "one byte flipped": lambda raw: raw[: len(raw) // 2] + _flipped(raw) + raw[len(raw) // 2 + 1 :],
+    FLIPPED: lambda raw: raw[: len(raw) // 2] + _flipped(raw) + raw[len(raw) // 2 + 1 :],
     "zeros": lambda raw: b"\0" * len(raw),
     "twice": lambda raw: raw + raw,
     "not text": lambda raw: b"\xff\xfe" + raw,
@@ -129,7 +131,7 @@ def test_a_damaged_file_of_what_ships_is_named(
         place.write_bytes(made)
         read = reader(path)
         verdict = judged(lambda read=read, place=place: read(place)) if read else (SILENT, "unread")
-        if verdict[0] == SILENT:
+        if verdict[0] == SILENT and (name == FLIPPED or read is not records.load):
             verdict = _by_checksum(path, place, listed)
         tally.add(f"{path.relative_to(DATA)} {name}", verdict)
         shutil.rmtree(place.parent)
