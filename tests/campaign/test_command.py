@@ -34,7 +34,11 @@ BAD: dict[str, list[str]] = {
     "part": ["x", "1", "2/1", "0/0", "-1/2"],
 }  # fmt: skip
 """More that is wrong, by option."""
-TAKEN = {("lr", "9" * 60): "a number; the run ends with a sentence when its loss is none"}
+TAKEN = {
+    ("lr", "9" * 60): "a number; the run ends with a sentence when its loss is none",
+    ("weight-decay", "9" * 60): "the same",
+    ("clip", "9" * 60): "a bound that never binds",
+}
 """(option, value) that is taken on purpose, and why."""
 
 
