@@ -206,10 +206,10 @@ def test_a_wrong_number_of_tokens_is_refused(method, tokens):
     [
         ("text", "start='text' is not known; choose one of"),
         ((), "holds no token"),
-        (7, "holds no token"),
+        (7, "start=7 is not possible; give a word such as .* or the token ids of a text"),
         ((5, -1), "a token of start=-1"),
-        ((5, True), "a token of start=True"),
-        ((5, "x"), "a token of start='x'"),
+        ((5, True), r"start=\(5, True\) is not possible; give .* the token ids of a text"),
+        ((5, "x"), r"start=\(5, 'x'\) is not possible; give .* the token ids of a text"),
     ],
 )
 def test_a_wrong_start_is_refused(method, start, words):
