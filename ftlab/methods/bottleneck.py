@@ -16,7 +16,7 @@ Source: Houlsby et al. (2019), section 2.1. Run the tests: pytest tests/methods/
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from safetensors import SafetensorError
@@ -36,7 +36,7 @@ WEIGHTS, SETTINGS = "adapter_model.safetensors", "adapter_config.json"
 class Bottleneck:
     """Two adapters in every block. Call it on a model to put them in and freeze the rest."""
 
-    size: int = 8
+    size: Annotated[int, "a whole number from 1 up"] = 8
     """Width of the bottleneck: m."""
     name: str = "bottleneck"
     """What records and plots call it."""

@@ -24,7 +24,7 @@ Run the tests: pytest tests/methods/test_virtual_tokens.py
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor, nn
@@ -35,14 +35,15 @@ from ftlab.methods.prepared import Prepared, count
 from ftlab.plan import check_choice, check_whole
 from ftlab.text.scored_batches import context_limit, evaluating
 
-Start = str | Sequence[int]
+Start = Annotated[str | Sequence[int], "a word such as 'vocabulary', or the token ids of a text"]
+Tokens = Annotated[int, "a whole number from 1 up"]
 
 
 @dataclass(frozen=True)
 class Prompt:
     """Vectors before the text's embeddings. Call it on a model to wrap it."""
 
-    tokens: int = 16
+    tokens: Tokens = 16
     """How many."""
     start: Start = "vocabulary"
     """vocabulary (embeddings of random tokens), random (N(0, 1)), or the token ids of a text."""
@@ -73,7 +74,7 @@ class Prompt:
 class Prefix:
     """Keys and values before the text's own, in every block. Call it on a model to wrap it."""
 
-    tokens: int = 16
+    tokens: Tokens = 16
     """How many."""
     start: Start = "random"
     """random (N(0, 1)), zeros, vocabulary (of random tokens), or the token ids of a text."""

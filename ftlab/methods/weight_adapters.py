@@ -20,7 +20,7 @@ Run the tests: pytest tests/methods/test_weight_adapters.py
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 from torch import nn
 
@@ -58,7 +58,7 @@ class IA3:
 class OFT:
     """A turn of what each layer reads. Call it on a model to wrap it."""
 
-    block: int = 32
+    block: Annotated[int, "a whole number from 2 up"] = 32
     """Inputs that are turned among themselves; it divides the width of every layer."""
     targets: tuple[str, ...] = ("q", "v")
     """Of q, k, v, o and ff."""
@@ -95,7 +95,7 @@ class OFT:
 class OSF:
     """The weaker directions of every matrix, trained. Call it on a model to wrap it."""
 
-    protected: float = 0.5
+    protected: Annotated[float, "a share above 0 and below 1, as 0.5"] = 0.5
     """Share of each matrix's directions that stay, the strongest first, above 0 and below 1."""
     targets: tuple[str, ...] = TARGETS
     """Of q, k, v, o and ff."""

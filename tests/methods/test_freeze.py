@@ -57,6 +57,13 @@ def test_lightly_trained_is_a_rate_of_its_own(tiny_gpt2):
     assert not at
 
 
+@pytest.mark.parametrize("share", [0.0, 0.5])
+def test_the_final_norm_moves_as_it_is_told(share, tiny_gpt2):
+    moving = Freeze({"1-6": 0, "7-12": 1}, norm=share)(tiny_gpt2)
+    assert tiny_gpt2.transformer.ln_f.weight.requires_grad == bool(share)
+    assert {row.lr for row in moving.table() if row.part == "final norm"} == {share}
+
+
 def test_zero_gradients_are_not_freezing():
     """What the notebook tells: AdamW decays a weight that has a gradient of zero."""
     free = torch.nn.Parameter(torch.ones(1))

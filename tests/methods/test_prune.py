@@ -13,7 +13,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn.utils import prune as torch_prune
-from transformers import Qwen2Config, Qwen2ForCausalLM
+from transformers import GPT2Config, GPT2LMHeadModel, Qwen2Config, Qwen2ForCausalLM
 
 from ftlab.base.errors import InputError
 from ftlab.lab.lab import Lab, open_lab
@@ -299,6 +299,19 @@ def test_of_an_update_exactly_what_is_asked_for_stays(tiny_gpt2: Any, score: str
     whole, none = (weights(prune.update(tiny_gpt2, tuned, k, score=score)) for k in (1, 0))
     torch.testing.assert_close(whole, after, atol=0, rtol=0)
     torch.testing.assert_close(none, before, atol=0, rtol=0)
+
+
+def test_of_an_update_drawn_at_random_the_seed_decides() -> None:
+    base = GPT2LMHeadModel(GPT2Config(n_layer=1, n_embd=16, n_head=2, vocab_size=32))
+    tuned = copy.deepcopy(base)
+    with torch.no_grad():
+        for p in tuned.parameters():
+            p.add_(0.01)
+    one, again, other = (
+        weights(prune.update(base, tuned, 0.5, score="random", seed=seed)) for seed in (1, 1, 2)
+    )
+    assert all(torch.equal(one[name], again[name]) for name in one)
+    assert not any(torch.equal(one[name], other[name]) for name in one)
 
 
 def test_fapm_by_hand() -> None:

@@ -148,6 +148,14 @@ def test_a_plain_base_is_quantised_by_the_method() -> None:
     assert first is not None and first["target_loss"] != plain.evaluator.baseline["target_loss"]
 
 
+def test_a_plain_base_is_quantised_as_the_method_says(tiny_llama: Any) -> None:
+    how = Quantize("fp4", double=False)
+    made = QLoRA(LoRA({"1-12": 2}, targets=("ff",)), base=how)(tiny_llama).model
+    states = [p.quant_state for p in made.parameters() if hasattr(p, "quant_state")]
+    found = {(state.quant_type, state.nested, state.blocksize) for state in states}
+    assert found == {(how.kind, how.double, how.block)}
+
+
 def test_on_an_encoder_decoder() -> None:
     bench = open_lab("new_words", model="nano-t5", base=Quantize(), **FEW)
     plan = Plan(steps=12, lr=1e-2, measure_every=0)

@@ -64,6 +64,24 @@ def test_zero_keys_are_not_zero_effect(tiny_gpt2):
     assert (logits(Prefix(start="zeros")(tiny_gpt2).model) - before).abs().max() > 0.1
 
 
+def test_each_start_is_what_it_is_called(tiny_gpt2):
+    """Zeros are zeros, random is not, and words are drawn anew from the whole vocabulary."""
+
+    def start(method: Any, seed: int = 0) -> torch.Tensor:
+        torch.manual_seed(seed)
+        made = method(copy.deepcopy(tiny_gpt2)).model
+        return made.prompt_encoder["default"].embedding.weight.detach()
+
+    assert not start(Prefix(4, start="zeros")).any()
+    assert start(Prefix(4)).std() > 0.5 and start(Prompt(4, start="random")).std() > 0.5
+    table = tiny_gpt2.transformer.wte.weight
+    drawn = [torch.cdist(start(Prompt(8), seed), table).min(1) for seed in (0, 1)]
+    assert all(row.values.max() < 1e-4 for row in drawn)
+    assert not torch.equal(drawn[0].indices, drawn[1].indices)
+    words = [start(Prefix(8, start="vocabulary"), seed) for seed in (0, 1)]
+    assert not torch.allclose(*words)
+
+
 @pytest.mark.parametrize("start", ["random", "zeros"])
 def test_of_a_t5_the_prefix_reaches_the_decoders_own_attention_alone(start, tiny_t5):
     """Where that attention gives nothing, the prefix changes nothing."""
@@ -188,10 +206,10 @@ def test_a_wrong_number_of_tokens_is_refused(method, tokens):
     [
         ("text", "start='text' is not known; choose one of"),
         ((), "holds no token"),
-        (7, "holds no token"),
+        (7, "start=7 is not possible; give a word such as .* or the token ids of a text"),
         ((5, -1), "a token of start=-1"),
-        ((5, True), "a token of start=True"),
-        ((5, "x"), "a token of start='x'"),
+        ((5, True), r"start=\(5, True\) is not possible; give .* the token ids of a text"),
+        ((5, "x"), r"start=\(5, 'x'\) is not possible; give .* the token ids of a text"),
     ],
 )
 def test_a_wrong_start_is_refused(method, start, words):
