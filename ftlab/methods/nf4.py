@@ -26,6 +26,7 @@ Run the tests: pytest tests/methods/test_nf4.py
 
 import math
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from torch import Tensor
@@ -86,7 +87,12 @@ class Quantized:
         return 8 * (self.packed.nbytes + self.absmax.nbytes) / math.prod(self.shape)
 
 
-def quantize(weight: Tensor, *, block: int = BLOCK, levels: Tensor | None = None) -> Quantized:
+def quantize(
+    weight: Tensor,
+    *,
+    block: Annotated[int, "2 or more, as 64"] = BLOCK,
+    levels: Tensor | None = None,
+) -> Quantized:
     """Round every weight to the nearest level of its block. Levels: NF4 if None.
 
     Where the levels have no 1 (int4), the block's largest weight goes to -1, whatever its sign.

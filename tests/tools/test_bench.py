@@ -108,7 +108,7 @@ def test_all_stops_are_recorded_at_first_and_none_elsewhere() -> None:
 def test_a_live_run_that_breaks_off_is_not_timed(lab: Lab, monkeypatch: Any) -> None:
     panel = rank_explorer(lab)
 
-    def broken(_asked: Any) -> Any:
+    def broken(_asked: Any, _every: int) -> Any:
         raise InputError("The loss is no longer a number.")
         yield
 
@@ -150,7 +150,8 @@ def test_it_is_told_in_words(capsys: pytest.CaptureFixture[str], found: list[Any
 def test_it_is_told_to_a_program(capsys: pytest.CaptureFixture[str], found: list[Any]) -> None:
     assert command.main(["--json", "--steps", "7"]) == 0 and found == [{"steps": 7}]
     told = json.loads(capsys.readouterr().out)
-    assert told["ratios"] == {"plain/fast": 2, "trainer/fast": 3, "trainer/plain": 1.5}
+    ratios = {"plain/fast": 2, "trainer/fast": 3, "trainer/plain": 1.5, "apart/sweep": 1.5}
+    assert told["ratios"] == ratios
     assert told["ways"]["seconds"] == WAYS.seconds and told["threads"] == 2
 
 

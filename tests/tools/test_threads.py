@@ -16,6 +16,7 @@ STAT = (
     "cpu  1 1 1 1 1 1 1 1 0 0\ncpu0 {0} 0 0 {1} 0 0 0 0 0 0\ncpu1 {0} 0 0 {1} 0 0 0 0 0 0\nintr 5\n"
 )
 WAITS = {"yardstick.py", "browser.py", "test_background.py", "test_hub.py", "test_threads.py"}
+WAITS |= {"test_stops.py"}
 """What may look at a clock: to compare, to wait, or to show that nothing waits for minutes."""
 
 

@@ -33,7 +33,7 @@ from ftlab.show.plots.recorded import least
 RECORDED, NAIVE = METHODS["lora_qv"].colour, METHODS["full"].colour
 SHORT = {"qv": "q, v", "qkvo": "all attention", "ff": "feed-forward", "all": "all linear"}
 NAMES = ("embeddings", *map(str, range(1, 13)), "head")
-CARD = f"background:{PAPER};color:{INK};padding:6px;line-height:1.35;font-size:13px"
+CARD = f"background-color:{PAPER};color:{INK};padding:6px;line-height:1.35;font-size:13px"
 ROW = "display:flex;flex-wrap:wrap;gap:4px 10px;align-items:flex-start"
 
 
@@ -127,7 +127,9 @@ def _box(name: str, words: str, strength: float) -> str:
     naive = words in ("all", "own copy")
     face = mixed(NAIVE if naive else RECORDED, strength) if strength else "#F4F4F4"
     ink = PAPER if strength > 0.6 else SOFT if not strength else INK
-    look = f"background:{face};color:{ink};border-radius:3px;padding:1px 3px;text-align:center"
+    look = (
+        f"background-color:{face};color:{ink};border-radius:3px;padding:1px 3px;text-align:center"
+    )
     return (
         f'<div style="{look};flex:1 1 {max(44, 7 * len(name))}px;font-size:11px">'
         f"<b>{name}</b><br>{words}</div>"
@@ -162,17 +164,18 @@ def _bar(words: str, share: float | None, colour: str, hollow: bool, now: float 
     """A row of the table; `now`: what was trained here, as a star on the bar and in numbers."""
     wide, cell = 60, "padding:0 4px;text-align:left;white-space:nowrap;border:0"
     length = round(wide * min(max(share or 0.0, 0.0), MOST))
-    look = f"border:1px dashed {colour}" if hollow else f"background:{colour}"
+    look = f"border:1px dashed {colour}" if hollow else f"background-color:{colour}"
     star = ""
     if now is not None:
         left = round(wide * min(max(now, 0.0), MOST)) - 7
-        star = f'<span style="position:absolute;left:{left}px;top:-4px;color:{LIVE}">★</span>'
+        place = f"margin:-14px 0 0 {left}px;height:14px;line-height:14px"
+        star = f'<div style="{place};color:{LIVE}">★</div>'
     bar = f'<div style="{look};width:{length}px;height:12px;box-sizing:border-box"></div>'
     said = "" if share is None else percent(share)
     after = "" if now is None else f' <b style="color:{LIVE}">now {percent(now)}</b>'
     return (
         f'<tr><td style="{cell}">{escape(words)}</td>'
-        f'<td style="{cell}"><div style="position:relative;width:{wide}px">{bar}{star}</div></td>'
+        f'<td style="{cell}"><div style="width:{wide}px">{bar}{star}</div></td>'
         f'<td style="{cell}">{said}{after}</td></tr>'
     )
 

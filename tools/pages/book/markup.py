@@ -39,7 +39,9 @@ ATTRIBUTES = set(
     "style title width xmlns".split()
 )
 STYLES = (
-    "color line-height margin max-width overflow-x padding text-align vertical-align white-space"
+    "align-items background-color border border-radius border-spacing box-sizing color display "
+    "flex flex-wrap font-size gap height line-height margin max-width overflow-x padding "
+    "text-align vertical-align white-space width"
 )
 """What `ftlab.show` writes."""
 
