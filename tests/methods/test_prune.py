@@ -217,6 +217,19 @@ def test_without_a_mask_one_step_ends_it(tiny_gpt2: Any, tiny_tokenizer: Any) ->
         assert prune.sparsity(made.model)["all"] == 0.5
 
 
+def test_pefts_own_safe_merge_fills_no_hole(tiny_llama: Any) -> None:
+    pruned = prune.magnitude(tiny_llama, 0.5)
+    adapted = Masked(LoRA({"1-12": 2}, targets=ALL))(copy.deepcopy(pruned)).model
+    for name, p in adapted.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(p, std=0.1)
+    wanted = logits(adapted)
+    merged = adapted.merge_and_unload(safe_merge=True)
+    for name, layer in layer_map(pruned).matrices().items():
+        assert not merged.get_submodule(name).weight[layer.weight == 0].any(), name
+    torch.testing.assert_close(logits(merged), wanted, atol=1e-4, rtol=1e-4)
+
+
 def test_what_a_mask_says_of_itself(tiny_gpt2: Any) -> None:
     pruned = prune.magnitude(tiny_gpt2, 0.5)
     size = sum(layer.weight.numel() for layer in layer_map(pruned).matrices().values())
@@ -386,6 +399,20 @@ def test_the_block_that_does_nothing_goes_first(tiny_gpt2: Any, tiny_tokenizer: 
     short = prune.blocks(tiny_gpt2, 1, tiny_tokenizer, TEXTS)
     assert short.config.n_layer == 11
     torch.testing.assert_close(logits(short), logits(tiny_gpt2), atol=1e-5, rtol=1e-5)
+
+
+def test_influence_is_the_mean_over_all_tokens_of_all_texts(
+    tiny_gpt2: Any, tiny_tokenizer: Any
+) -> None:
+    texts, turned = [TEXTS[0], TEXTS[2]], []
+    for text in texts:
+        ids = torch.tensor([[0, *tiny_tokenizer(text)["input_ids"][:-1]]])  # as in Wanda's test
+        with torch.no_grad():
+            states = tiny_gpt2(ids, output_hidden_states=True).hidden_states
+        turned.append(1 - torch.cosine_similarity(states[2][0], states[3][0], dim=-1))
+    found = prune.influence(tiny_gpt2, tiny_tokenizer, texts)[2]
+    assert found == pytest.approx(torch.cat(turned).mean().item(), abs=1e-5)
+    assert found != pytest.approx(turned[-1][-1].item(), rel=1e-2)
 
 
 def test_influence_of_both_stacks(tiny_t5: Any, tiny_tokenizer: Any) -> None:

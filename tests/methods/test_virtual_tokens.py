@@ -78,8 +78,8 @@ def test_each_start_is_what_it_is_called(tiny_gpt2):
     drawn = [torch.cdist(start(Prompt(8), seed), table).min(1) for seed in (0, 1)]
     assert all(row.values.max() < 1e-4 for row in drawn)
     assert not torch.equal(drawn[0].indices, drawn[1].indices)
-    words = [start(Prefix(8, start="vocabulary"), seed) for seed in (0, 1)]
-    assert not torch.allclose(*words)
+    one, other = (start(Prefix(8, start="vocabulary"), seed) for seed in (0, 1))
+    assert not torch.allclose(one, other)
 
 
 @pytest.mark.parametrize("start", ["random", "zeros"])

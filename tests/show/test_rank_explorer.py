@@ -317,6 +317,31 @@ def test_a_sweep_trains_every_stop_as_it_is_trained_alone(lab: Lab, explorer: Ex
     assert panel.message.value.startswith("Trained: 4 of 4 stops")
 
 
+def test_every_stop_of_a_sweep_shows_its_own_run(
+    lab: Lab, explorer: Explorer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And the way back goes from the run whose settings are shown, not from the last one."""
+    kept = estimated(PRESETS["all-linear"], explorer, monkeypatch).kept
+    panel = rank_explorer(lab, explorer)
+    panel.set(low=0, middle=0, high=4, steps=20)
+    swept = {word: stop for word, stop in panel.stops("high", panel.values).items() if word in "48"}
+    monkeypatch.setattr(panel, "stops", lambda *_: swept)
+
+    def quick(asked: Settings, every: int) -> Iterator[Any]:
+        panel._run = SimpleNamespace(of=asked, steps=[])
+        share = asked.ranks[2] / 100
+        measured = {"target_score": share, "retention": 1 - share, "kept": kept}
+        yield SimpleNamespace(step=asked.steps, seconds=0.0, loss=1.0, measured=measured)
+
+    monkeypatch.setattr(panel, "_steps", quick)
+    panel.sweeps["high"].click()
+    for rank in (4, 8):
+        said = f"{rank}: learned {rank} %, retained {100 - rank} %, trained now"
+        assert said in panel.view.value, rank
+    assert panel.last is not None
+    assert panel.last[0].ranks == panel.last[1].of.ranks == (0, 0, 4)
+
+
 def test_stop_ends_a_sweep_and_what_was_trained_stays(
     lab: Lab, explorer: Explorer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -354,6 +379,14 @@ def test_the_way_back_is_measured_and_ends_at_the_base(lab: Lab, explorer: Explo
     assert "learned 0 %, retained 100 % (measured)" in panel.figure.alt
     panel.controls["lr"].value = 1e-3  # not what was trained
     assert back.control.disabled and "a = 0" not in panel.figure.alt
+
+
+def test_between_two_measured_places_the_nearer_one_counts_more() -> None:
+    ways = {0.0: (0.0, 1.0), 0.5: (0.4, 0.9), 1.0: (0.9, 0.3)}
+    measured = {a: {"target_score": x, "retention": y} for a, (x, y) in ways.items()}
+    found = drawn.partway_of(0.6, measured)
+    assert found == pytest.approx({"target_score": 0.5, "retention": 0.78})
+    assert all(drawn.partway_of(a, measured) == measured[a] for a in measured)
 
 
 def test_both_are_asked(lab: Lab, explorer: Explorer) -> None:

@@ -216,6 +216,12 @@ def test_a_wrong_answer_gets_sentences(capsys, monkeypatch) -> None:
         run(lambda x: x + 1)
 
 
+def test_right_on_the_first_input_alone_is_wrong(capsys, monkeypatch) -> None:
+    monkeypatch.delenv("FTLAB_STRICT", raising=False)
+    assert run(lambda x: min(x / 2, 4.0)) is halve
+    assert "✗ equal to the reference for (10): got 4, expected 5" in capsys.readouterr().out
+
+
 def test_an_exception_is_a_sentence_with_the_line(capsys, monkeypatch) -> None:
     monkeypatch.delenv("FTLAB_STRICT", raising=False)
 
