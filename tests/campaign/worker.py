@@ -8,6 +8,7 @@ test split, the grid, the recipe of pre-training.
 
 import json
 import os
+import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -60,6 +61,7 @@ def prepare() -> None:
 
 def child(job: dict[str, Any]) -> int:
     """The command, as a terminal runs it; what it says goes to a file."""
+    signal.alarm(600)  # what hangs ends, and is a fault
     os.chdir(job["folder"])
     said = os.open("said.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(said, 1)
