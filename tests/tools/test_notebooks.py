@@ -81,31 +81,6 @@ def test_every_live_plot_hears_its_stop_button(source: Path) -> None:
     assert text.count("ftlab.Live(") == len(heard) == text.count("live.update(")
 
 
-STOP_EARLY = """
-from ftlab.show.panels.live import Live
-
-def stopping(self, step, update=Live.update):
-    update(self, step)
-    self.stopped = step.step == 3
-
-Live.update = stopping
-"""
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("number", ["01", "02", "03", "05", "07"])
-def test_the_cells_after_a_run_that_was_stopped_go_on(number: str) -> None:
-    """As a learner who presses Stop after step 3 has them; claims may fail, cells may not."""
-    (path,) = FOLDER.glob(f"solutions/{number}_*.ipynb")
-    found = read(path)
-    live = [n for n, cell in enumerate(found.cells) if "ftlab.Live(" in cell.source]
-    found.cells = found.cells[: live[0] + 10]
-    found.cells.insert(0, nbformat.v4.new_code_cell(STOP_EARLY))
-    done = execute(found, folder=FOLDER, environment=builder.ENVIRONMENT | {"FTLAB_STRICT": "0"})
-    words = [out["data"].get("text/plain", "") for out in done.cells[live[0] + 1].outputs]
-    assert any("up to training step 0" in text for text in words), words
-
-
 @each_stored
 def test_stored_notebook_is_run_and_clean(path: Path, solved: bool) -> None:
     notebook = read(path)
