@@ -120,7 +120,7 @@ class Ask:
         said = "".join(f'<td style="{cell}">{escape(text)}</td>' for text in self.answers.values())
         self.view.value = (
             f'<div aria-live="polite">{escape(prompt)} ...'
-            f"<table><tr>{head}</tr><tr>{said}</tr></table></div>"
+            f"<table><tbody><tr>{head}</tr><tr>{said}</tr></tbody></table></div>"
         )
 
     def _ended(self, ending: Ending) -> None:

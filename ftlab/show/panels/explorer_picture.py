@@ -114,19 +114,19 @@ def _boxes(asked: Settings) -> str:
 def _carried(asked: Settings) -> list[tuple[str, float]]:
     """For each part of the model what trains in it, and how strongly to colour it."""
     if asked.naive:
-        return [("all", 0.9)] * len(NAMES)
+        return [("all", 0.5)] * len(NAMES)
     found = [("frozen", 0.0)]
     for block in range(12):
         rank, scale = asked.ranks[_band(block)], asked.scales[_band(block)]
         words = f"r {rank}, α/r {scale:g}" if block in (0, 6, 9) else f"r {rank}"
-        found.append((words, 0.25 + 0.11 * rank.bit_length()) if rank else ("frozen", 0.0))
-    return [*found, ("own copy", 0.9) if asked.head else ("frozen", 0.0)]
+        found.append((words, 0.15 + 0.06 * rank.bit_length()) if rank else ("frozen", 0.0))
+    return [*found, ("own copy", 0.5) if asked.head else ("frozen", 0.0)]
 
 
 def _box(name: str, words: str, strength: float) -> str:
     naive = words in ("all", "own copy")
     face = mixed(NAIVE if naive else RECORDED, strength) if strength else "#F4F4F4"
-    ink = PAPER if strength > 0.6 else SOFT if not strength else INK
+    ink = INK if strength else SOFT
     look = (
         f"background-color:{face};color:{ink};border-radius:3px;padding:1px 3px;text-align:center"
     )
@@ -157,7 +157,7 @@ def _bars(recorded: Any, guess: Any, last: Any) -> str:
     ]
     head = "<tr><td colspan=3><b>Learned, and retained by skill</b></td></tr>"
     look = f"border-spacing:0 3px;font-size:12px;color:{INK}"
-    return f'<table style="{look}">{head}{"".join(lines)}</table>'
+    return f'<table style="{look}"><tbody>{head}{"".join(lines)}</tbody></table>'
 
 
 def _bar(words: str, share: float | None, colour: str, hollow: bool, now: float | None) -> str:
