@@ -329,7 +329,11 @@ def test_any_answer_of_the_hub_counts_and_none_does_not(asks_anew, monkeypatch, 
 
 
 def test_an_interrupt_ends_a_download_at_once(repos: dict[str, Path], tmp_path: Path) -> None:
-    code = "from ftlab.hub.fetch import fetch; fetch('google-t5/t5-small', wanted=['*'])"
+    """Its patience is longer than the test's, so that only the interrupt can have ended it."""
+    code = (
+        "from ftlab.hub import fetch; fetch.PATIENCE = 600; "
+        "fetch.fetch('google-t5/t5-small', wanted=['*'])"
+    )
     with FakeHub(repos) as fake:
         fake.mode = "stalls"
         process = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, env=env(fake, tmp_path))
