@@ -482,7 +482,8 @@ compare_panel(nano).show()
 #
 # - Choose the article's table. How much does it learn? Then move the same ranks to another place.
 # - Press *sweep* beside a slider. It trains every stop of that slider, here and now, and draws each
-#   as it comes. Does a higher rank learn more? Does a higher rate?
+#   as it comes. Does a higher rank learn more? Does a higher rate? (Each is one seed on a sample of
+#   the questions. Choose another seed and sweep again before you believe a bump in the curve.)
 # - Press *Train it for real*, then drag *a* from the trained model towards the base. At a = 0.5 every
 #   weight stands halfway. What comes back first, and what goes last? (Notebook 09 builds on it.)
 # - Ask both models for a fact that was lost.

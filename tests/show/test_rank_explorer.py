@@ -27,7 +27,13 @@ from ftlab.show.canvas.style import PAPER
 from ftlab.show.panels import explorer_picture as drawn
 from ftlab.show.panels.explorer_picture import explorer_picture, parameters
 from ftlab.show.panels.explorer_sheet import Mark, Stop, along, frontier, plane, sheet
-from ftlab.show.panels.rank_explorer import RankExplorer, rank_explorer, settings, values_of
+from ftlab.show.panels.rank_explorer import (
+    NAMES,
+    RankExplorer,
+    rank_explorer,
+    settings,
+    values_of,
+)
 
 if not (data_dir() / "records" / FILE).is_file():
     pytest.skip("the recorded grid of the explorer is not made yet", allow_module_level=True)
@@ -340,6 +346,15 @@ def test_every_stop_of_a_sweep_shows_its_own_run(
         assert said in panel.view.value, rank
     assert panel.last is not None
     assert panel.last[0].ranks == panel.last[1].of.ranks == (0, 0, 4)
+
+
+def test_where_all_weights_train_no_rank_is_swept(panel: RankExplorer) -> None:
+    begin = panel.values
+    panel.set(what="full")
+    assert {name for name, button in panel.sweeps.items() if button.disabled} == {*NAMES}
+    assert panel.controls["high"].disabled and not panel.controls["lr"].disabled
+    panel.set(**begin)
+    assert not any(button.disabled for button in panel.sweeps.values())
 
 
 def test_stop_ends_a_sweep_and_what_was_trained_stays(

@@ -26,7 +26,7 @@ class Back:
         self.lab, self._redraw, self._busy = lab, redraw, busy
         self.measured: dict[float, Any] = {}
         self.on_the_way: tuple[float, ...] = (0.5, 0.25, 0.75)  # measured without being asked for
-        self._at: Any = None
+        self._run: Any = None
         self._measuring = self._quiet = False
         self.control = FloatSlider(
             value=1, min=0, max=1, step=0.05, disabled=True, description="a, from base to trained",
@@ -45,8 +45,10 @@ class Back:
         return round(self.control.value, 2)
 
     def begin(self, run: Any) -> None:
-        """Another model was trained: stand at its end, and measure some of the way."""
-        self.measured, self._at = {0.0: self.lab.teacher_forced.baseline}, None
+        """Where another model was trained, stand at its end and measure some of the way."""
+        if run is self._run:
+            return
+        self.measured = {0.0: self.lab.teacher_forced.baseline}
         if run.steps[-1].measured:
             self.measured[1.0] = run.steps[-1].measured
         self._run, self._quiet = run, True

@@ -45,7 +45,7 @@ from ftlab.show.panels.back import Back
 from ftlab.show.panels.background import Ending, heard_meanwhile, run_in_background
 from ftlab.show.panels.explorer_picture import SHORT, explorer_picture
 from ftlab.show.panels.panel import Panel, choice, rate_slider, slider
-from ftlab.show.panels.sweep import Progress
+from ftlab.show.panels.sweep import Progress, sweep_button
 
 EVERY = 20
 """Steps between two points of a live curve."""
@@ -102,12 +102,12 @@ class RankExplorer(Panel):
         self.slider = "high"  # what the last chart shows: the slider that was moved last
         self.back = Back(lab, self._redraw, lambda: self.running)
         self.ask = Ask(lab, self._model)
-        self.sweeps = {name: _sweep_button(words) for name, words in SWEPT.items()}
-        presets = {name: values_of(asked) for name, asked in PRESETS.items()}
-        super().__init__(_controls(), self._picture, rows=ROWS, presets=presets, beside=self.sweeps)
+        self.sweeps = {name: sweep_button(words) for name, words in SWEPT.items()}
         auto = Layout(width="auto")
         self.train = Button(description="Train it for real", button_style="primary", layout=auto)
         self.stop = Button(description="Stop", disabled=True)
+        presets = {name: values_of(asked) for name, asked in PRESETS.items()}
+        super().__init__(_controls(), self._picture, rows=ROWS, presets=presets, beside=self.sweeps)
         self.message = HTML(value="")
         self.bar = FloatProgress(value=0, min=0, max=1)
         self.train.on_click(lambda _: self.start())
@@ -131,6 +131,7 @@ class RankExplorer(Panel):
         self.back.control.disabled = not here or self.running
         for name in OF_ADAPTERS:
             self.controls[name].disabled = asked.naive
+        self._enable(not self.running)
         return explorer_picture(
             asked,
             self.explorer,
@@ -159,8 +160,8 @@ class RankExplorer(Panel):
             return
         if name:
             self.slider = name
-            stops = self.stops(name, self.values).values()
-            asked = [stop for stop in stops if not self._is_done(stop)] or asked
+            stops = {stop.key: stop for stop in self.stops(name, self.values).values()}
+            asked = [stop for stop in stops.values() if not self._is_done(stop)] or asked
         progress = Progress(asked, EVERY if not name else 0)
         self.running, self.stopped = True, False
         self._enable(False)
@@ -178,9 +179,9 @@ class RankExplorer(Panel):
         return bool(last) and last.step == asked.steps
 
     def _enable(self, on: bool) -> None:
-        for button in (self.train, *self.sweeps.values()):
-            button.disabled = not on
-        self.stop.disabled = on
+        self.train.disabled, self.stop.disabled = not on, on
+        for name, button in self.sweeps.items():
+            button.disabled = not on or self.controls[name].disabled
 
     def clear(self) -> None:
         """Forget the states that earlier runs left, so that the next begins as the first did."""
@@ -246,14 +247,6 @@ class RankExplorer(Panel):
         if self.last and self.last[1] and self.last[1].steps:
             self.back.begin(self.last[1])
         self._redraw()
-
-
-def _sweep_button(words: str) -> Any:
-    from ipywidgets import Button, Layout
-
-    return Button(
-        description="sweep", tooltip=f"Train every stop of {words}", layout=Layout(width="62px")
-    )
 
 
 def _check(lab: Any, explorer: Explorer) -> None:

@@ -1,4 +1,4 @@
-"""How far a run is, or several one after the other: the words and numbers beside a bar.
+"""A slider's stops trained one after the other: the button, and the words beside the bar.
 
 Run the tests: pytest tests/show/test_rank_explorer.py
 """
@@ -46,3 +46,12 @@ class Progress:
         if steps and not steps[-1].measured:
             text += f", last measured at step {last_measured(steps).step}"
         return f"{text}, {seconds:.1f} s of training."
+
+
+def sweep_button(words: str) -> Any:
+    """What trains every stop of the slider it stands beside."""
+    from ipywidgets import Button, Layout
+
+    return Button(
+        description="sweep", tooltip=f"Train every stop of {words}", layout=Layout(width="62px")
+    )
