@@ -15,6 +15,7 @@ works in every front end, is read out by a screen reader, and is saved.
 import math
 from dataclasses import dataclass
 from numbers import Real
+from typing import Any
 
 from ftlab.base.errors import InputError
 
@@ -44,8 +45,11 @@ class Prediction:
                 "give a `low` below `high`."
             )
 
-    def compare(self, measured: float) -> str:
-        """One sentence that sets the guess beside `measured` (the same unit)."""
+    def compare(self, measured: Any) -> str:
+        """One sentence that sets the guess beside the number `measured` (the same unit).
+
+        A run that diverged has measured nan or inf: that is said too.
+        """
         found = f"Measured: {_number(measured, self.unit)}."
         if self.value is None:
             return f"{found} You made no guess."

@@ -534,7 +534,12 @@ real = {kind: analysis.pick(smollm, kind, rate)[0] for kind, rate in AT.items()}
 show(settings_table(list(real.values()), model="SmolLM2-135M"))
 
 # %%
-show(scoreboard(best_of([s for s in smollm if s.sweep in BOARD])))
+real_board = best_of([s for s in smollm if s.sweep in BOARD])
+show(scoreboard(real_board))
+highest = {s.sweep: max(one.lr for one in analysis.pick(smollm, s.sweep)) for s in real_board}
+open_ended = [s for s in real_board if s.lr == highest[s.sweep]]
+names = ", ".join(f"{called(s.sweep)} ({rate_text(s.lr)})" for s in open_ended)
+print("Best at the highest rate that was run, so a higher one may do better:", names or "none")
 
 # %%
 real_qv, real_full = real["lora_qv"], real["learning rate"]
