@@ -203,7 +203,7 @@ def method_of(sweep: str, seed: int, *, real: bool = False) -> Any:
 
 def nano_plan(rate: float, seed: int, **more: Any) -> Plan:
     """How runs on nano-gpt2 are trained."""
-    return Plan(lr=rate, seed=seed, measure_every=20, **more)
+    return Plan(lr=rate, seed=seed, **({"measure_every": 20} | more))
 
 
 def _at_the_end(rate: float, seed: int) -> Plan:
@@ -213,8 +213,7 @@ def _at_the_end(rate: float, seed: int) -> Plan:
 
 def laptop_plan(rate: float, seed: int, **more: Any) -> Plan:
     """How runs on the real model are trained."""
-    more = {"measure_every": 10} | more
-    return Plan(lr=rate, steps=60, batch_size=8, seed=seed, **more)
+    return Plan(lr=rate, steps=60, batch_size=8, seed=seed, **({"measure_every": 10} | more))
 
 
 def even(ranks: dict[str, int]) -> LoRA:

@@ -100,6 +100,10 @@ class Lab:
         """
         if source == "own":
             return self.own_items(count)
+        if source not in (None, *SUITES):
+            raise InputError(
+                f"replay_source={source!r} is not possible; choose from own, {', '.join(SUITES)}."
+            )
         general = documents(source or self.replay_source, count)
         pairs = zip(general, cycle(self.earlier)) if self.earlier else ((row,) for row in general)
         return [row for pair in pairs for row in pair][:count]
