@@ -82,7 +82,7 @@ class Run:
         source: Any = self.lab.replay_source
         if self.replay_source and not self.replay:
             raise InputError(
-                f"replay_source={self.replay_source!r} says what is replayed and not how much; give "
+                f"replay_source={self.replay_source!r} says what is replayed, not how much; give "
                 "a share as well, such as replay=0.05."
             )
         if self.replay and (self.replay_source or self.lab.earlier):
