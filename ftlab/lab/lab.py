@@ -98,6 +98,7 @@ class Lab:
 
         `source` is a suite's name (its general text), "own" (`own_items`), or None: what fits.
         """
+        check_whole("count", count, 1)
         if source == "own":
             return self.own_items(count)
         if source not in (None, *SUITES):
@@ -117,6 +118,7 @@ class Lab:
         Texts that repeat or do not end within 64 tokens are left out. Raises InputError for an
         encoder-decoder model, which writes nothing unasked.
         """
+        check_whole("count", count, 1)
         writer = self.bundle.model if model is None else model
         if decoder_start(writer) is not None:
             raise InputError(
