@@ -165,12 +165,17 @@ found = {  # by model: the remedies, and plain runs at other rates
 }
 
 
+def picked(model, name, rate=None):
+    """The settings of a sweep; none where it was not run on this model."""
+    return [s for s in found[model] if s.sweep == name and rate in (None, s.lr)]
+
+
 def rows_of(model, names, rates=None):
     """Recorded settings as rows: what, rate, seeds, learned, retained."""
     return [
-        (words, rate_text(s.lr), len(s.runs), s.text("target_score"), s.text("retention"))
+        (words, rate_text(s.lr), str(len(s.runs)), s.text("target_score"), s.text("retention"))
         for words, name in names.items()
-        for s in analysis.pick(found[model], name)
+        for s in picked(model, name)
         if rates is None or s.lr in rates
     ]
 
@@ -184,7 +189,7 @@ WAYS = {
     "by depth, 0.4 to 1": "walk 40% to 100%",
 }
 for model in MODELS:
-    rates = {s.lr for s in analysis.pick(found[model], "walk 80%")}
+    rates = {s.lr for s in picked(model, "walk 80%")}
     show(Table(HEAD, rows_of(model, WAYS, rates), f"{model}; mean (lowest to highest seed)"))
 
 # %% [markdown]
@@ -195,9 +200,7 @@ for model in MODELS:
 # %%
 def values(model, name, rate, key):
     """A final value of a sweep at a rate, by seed."""
-    return {
-        run.seed: run.final[key] for s in analysis.pick(found[model], name, rate) for run in s.runs
-    }
+    return {run.seed: run.final[key] for s in picked(model, name, rate) for run in s.runs}
 
 
 def pairs(model, one, other, key, rate=3e-4):
@@ -369,21 +372,22 @@ print(guess.compare(100 * held.last["retention"]))
 ANCHORS = {
     "no anchor": "learning rate",
     "L2-SP, strength 0.1": "l2sp 0.1",
+    "EWC, strength 10": "ewc 10",
     "EWC, strength 100": "ewc 100",
     "EWC, strength 1000": "ewc 1000",
     "KL on general text, strength 1": "kl 1",
-    "KL on the new answers, strength 0.1": "kl on notes 0.1",
-    "KL on the new answers, strength 1": "kl on notes 1",
+    "KL on the new answers, strength 0.1": "kl notes 0.1",
+    "KL on the new answers, strength 1": "kl notes 1",
     "5 % replay": "replay",
 }
 for model in MODELS:
-    rates = {s.lr for s in analysis.pick(found[model], "kl 1")}
+    rates = {s.lr for s in picked(model, "kl 1")}
     show(Table(HEAD, rows_of(model, ANCHORS, rates), f"{model}; mean (lowest to highest seed)"))
 
 # %%
 anchored = judge(
     "KL on general text learns more than KL on the new answers, at equal strength",
-    "kl 1", "kl on notes 1", "target_score",
+    "kl 1", "kl notes 1", "target_score",
 )  # fmt: skip
 
 # %% [markdown]
@@ -490,7 +494,7 @@ PARTS = {
 
 def best(model, names):
     """The recorded setting of these sweeps with the largest learned x retained."""
-    several = [s for name in names for s in analysis.pick(found[model], name)]
+    several = [s for name in names for s in picked(model, name)]
     return max(several, key=lambda s: s.mean("target_score") * s.mean("retention"), default=None)
 
 
@@ -511,7 +515,7 @@ for model, kinds in ranked.items():
     for s in sorted(kinds.values(), key=lambda s: -s.mean("retention")):
         share = s.mean("target_score") / most
         goal = "yes" if share >= 0.95 and s.mean("retention") >= 0.99 else ""
-        rows.append((model, s.sweep, rate_text(s.lr), len(s.runs), f"{share:.0%}",
+        rows.append((model, s.sweep, rate_text(s.lr), str(len(s.runs)), f"{share:.0%}",
                      s.text("retention"), goal))  # fmt: skip
 header = ("model", "what", "rate", "seeds", "of the best learned", "retained", "both goals")
 show(Table(header, rows, "the goals: at least 95 % of the best learned, at least 99 % retained"))
