@@ -111,7 +111,8 @@ def _real(seed: int) -> Iterator[Point]:
     yield _point("dft", plan, DFT())
     yield from _walks(laptop_plan(1e-4, seed, measure_every=0), BACK, replay=0.05)
     yield _replayed("world", plan)
-    yield _anchored(EWC(1000.0), plan)
+    yield _anchored(EWC(10.0), plan)
+    yield _anchored(KL(1.0, on="notes"), plan)
     yield _point("eaft", plan, EAFT())
 
 
