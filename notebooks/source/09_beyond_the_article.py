@@ -495,7 +495,7 @@ PARTS = {
     "full": ("learning rate",),
     "replay": ("replay",),
     "walk": ("walk 80%",),
-    "recipe": ("replay 5%, walk 80%", "replay 5%, walk 90%"),
+    "recipe": ("replay 5%, walk 70%", "replay 5%, walk 80%", "replay 5%, walk 90%"),
     "ewc": ("ewc 100", "ewc 1000"),
     "kl": ("kl 1",),
     "l2sp": ("l2sp 0.1",),
