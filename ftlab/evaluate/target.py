@@ -31,6 +31,7 @@ from torch import nn
 from transformers import GenerationConfig
 
 from ftlab.base.errors import InputError
+from ftlab.base.shared import gathered, mine
 from ftlab.evaluate.likelihood import mean_loss, score_segments
 from ftlab.text.requests import item_segments
 from ftlab.text.scored_batches import (
@@ -169,13 +170,16 @@ def generate(
     start = decoder_start(model)
     rows = _given(tokenizer, prompts, start)
     _check_room(rows, max_new_tokens, model)
-    outputs = [""] * len(rows)
-    for chosen in _batches([len(row) for row in rows], batch_rows, alike=_pads_wrongly(model)):
+    outputs: dict[int, str] = {}
+    lengths = [len(row) for row in rows]
+    for chosen in mine(_batches(lengths, batch_rows, alike=_pads_wrongly(model))):
         given = [rows[i] for i in chosen]
         answers = _continue(model, given, max_new_tokens, eos_id(tokenizer), start)
         for i, ids in zip(chosen, answers, strict=True):
             outputs[i] = tokenizer.decode(ids, skip_special_tokens=True)
-    return outputs
+    for found in gathered(outputs):
+        outputs |= found
+    return [outputs[i] for i in range(len(rows))]
 
 
 def _given(tokenizer: Any, prompts: Sequence[str], start: int | None) -> list[tuple[int, ...]]:

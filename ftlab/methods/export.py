@@ -200,11 +200,11 @@ def _copy(parts: dict[str, Any], into: Any, scale: float, own: Any) -> None:
         a.copy_(parts[""].lora_A["default"].weight)
         b.copy_(parts[""].lora_B["default"].weight)
         return
-    rows, start = dict(zip(PARTS, torch.zeros_like(b).split(own.sizes), strict=True)), 0
+    whole, start = torch.zeros_like(b), 0
     for part, module in parts.items():
-        rank = module.r["default"]
+        rank, rows = module.r["default"], whole.split(own.sizes)[PARTS.index(part)]
         a[start : start + rank] = module.lora_A["default"].weight
         factor = module.scaling["default"] / scale
-        rows[part][:, start : start + rank] = factor * module.lora_B["default"].weight
+        rows[:, start : start + rank] = factor * module.lora_B["default"].weight
         start += rank
-    b.copy_(own.arranged(torch.cat(list(rows.values())).T).T)
+    b.copy_(own.arranged(whole.T).T)

@@ -39,7 +39,7 @@ class SplitQKV(nn.Module):
         self.groups = kv_heads if by_head else 1
         biases = [None] * 3 if fused.bias is None else self._parts(fused.bias)
         for name, part, bias in zip(PARTS, self._parts(weight), biases, strict=True):
-            linear = nn.Linear(
+            linear: Any = nn.Linear(
                 wide, len(part), bias is not None, device=weight.device, dtype=weight.dtype
             )
             linear.weight = nn.Parameter(part.detach().contiguous())
@@ -101,6 +101,7 @@ def _stock(layer: nn.Linear) -> Any:
 
 def _made(kind: Any, weight: Tensor, bias: Tensor | None, like: nn.Linear) -> Any:
     """A layer of this kind with these weights (in, out)."""
+    made: Any
     if kind is Conv1D:
         made = Conv1D(weight.shape[1], weight.shape[0])
     else:
