@@ -32,7 +32,8 @@ from ftlab.evaluate.evaluator import Evaluator, Sizes
 from ftlab.evaluate.own_texts import own_texts
 from ftlab.evaluate.teacher_forced import TeacherForced
 from ftlab.lab.defaults import usual_model, usual_suite
-from ftlab.lab.run import Run, weights_checksum
+from ftlab.lab.run import Run
+from ftlab.lab.start import weights_checksum
 from ftlab.methods.full_tuning import full
 from ftlab.methods.prepared import Prepared, count
 from ftlab.models.bases import Quantize, quantize_named
