@@ -174,6 +174,10 @@ def test_a_sliders_chart_shows_both_measures_at_their_stops() -> None:
         line.get_markerfacecolor() == PAPER for line in axes.lines if line.get_marker() == "o"
     ]
     assert hollow == [False, True]
+    stars = [line.get_markerfacecolor() for line in axes.lines if line.get_marker() == "*"]
+    assert PAPER not in stars
+    so_far: Any = along("rank", [replace(stop, part=True) for stop in stops]).axes[0]
+    assert [x.get_markerfacecolor() for x in so_far.lines if x.get_marker() == "*"] == [PAPER] * 2
 
 
 @pytest.mark.parametrize("alphas", ["scaled", "fixed"])

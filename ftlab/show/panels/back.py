@@ -21,13 +21,7 @@ OFFER = "train it first: no weights of recorded runs are stored"
 class Back:
     """The slider in `control`, of `box`; `place` is where it stands, and what is known by a."""
 
-    def __init__(
-        self,
-        lab: Any,
-        redraw: Callable[[], None],
-        busy: Callable[[], bool],
-        train: Callable[[], None],
-    ) -> None:
+    def __init__(self, lab: Any, redraw: Callable[[], None], busy: Callable[[], bool]) -> None:
         """`redraw` is called when there is news; nothing is measured while `busy()`."""
         from ipywidgets import Button, FloatSlider, HBox, Layout
 
@@ -42,7 +36,6 @@ class Back:
         )  # fmt: skip
         self.control.observe(self._moved, names="value")
         self.offer = Button(description=OFFER, layout=Layout(width="auto"))
-        self.offer.on_click(lambda _: train())
         self.box = HBox([self.control, self.offer], layout=Layout(flex_flow="row wrap"))
 
     def allow(self, trained: bool, running: bool) -> None:

@@ -15,7 +15,6 @@ Run the tests: pytest tests/show/test_rank_explorer.py
 """
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from html import escape
 from typing import Any
 
@@ -68,7 +67,9 @@ def explorer_picture(
 
 def parameters(asked: Settings) -> int:
     """How many parameters these settings train, counted from the model's shape."""
-    found, on = _shape(), TARGETS[asked.targets]
+    from ftlab.memory.shapes import shape
+
+    found, on = shape("nano-gpt2"), TARGETS[asked.targets]
     if asked.naive and not asked.frozen:
         return found.parameters
     if asked.naive:  # the final norm too
@@ -80,13 +81,6 @@ def parameters(asked: Settings) -> int:
         if matrix.target in on
     ]
     return sum(sizes) + (found.vocabulary * found.blocks[0].width if asked.head else 0)
-
-
-@lru_cache(maxsize=1)
-def _shape() -> Any:
-    from ftlab.memory.shapes import shape
-
-    return shape("nano-gpt2")
 
 
 def _band(block: int) -> int:

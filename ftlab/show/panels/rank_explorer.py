@@ -98,7 +98,7 @@ class RankExplorer(Panel):
         self._run: Any = None
         self.running = self.stopped = False
         self.slider = "high"  # what the last chart shows: the slider that was moved last
-        self.back = Back(lab, self._redraw, lambda: self.running, self.start)
+        self.back = Back(lab, self._redraw, lambda: self.running)
         self.ask = Ask(lab, self._model)
         self.sweeps = {name: sweep_button(words) for name, words in SWEPT.items()}
         auto = Layout(width="auto")
@@ -108,7 +108,8 @@ class RankExplorer(Panel):
         super().__init__(_controls(), self._picture, rows=ROWS, presets=presets, beside=self.sweeps)
         self.message = HTML(value="")
         self.bar = FloatProgress(value=0, min=0, max=1)
-        self.train.on_click(lambda _: self.start())
+        for button in (self.train, self.back.offer):
+            button.on_click(lambda _: self.start())
         self.stop.on_click(self._stop)
         for name, button in self.sweeps.items():
             button.on_click(lambda _, name=name: self.start(name))
