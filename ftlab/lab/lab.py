@@ -116,8 +116,7 @@ class Lab:
         """`count` items that the model (None: the base) writes itself, drawn from its own
         probabilities: whole texts and, where there are any, answers to `earlier` prompts in turn.
 
-        Texts that repeat or do not end within 64 tokens are left out. Raises InputError for an
-        encoder-decoder model, which writes nothing unasked.
+        Raises InputError for an encoder-decoder model, which writes nothing unasked.
         """
         check_whole("count", count, 1)
         writer = self.bundle.model if model is None else model
