@@ -31,6 +31,7 @@ from torch import nn
 from transformers import GenerationConfig
 
 from ftlab.base.errors import InputError
+from ftlab.base.progress import counted
 from ftlab.evaluate.likelihood import mean_loss, score_segments
 from ftlab.text.requests import item_segments
 from ftlab.text.scored_batches import (
@@ -42,11 +43,10 @@ from ftlab.text.scored_batches import (
 )
 from ftlab.text.segments import encode, eos_id, prefix_id, wrapped
 from ftlab.text.seq2seq import around, decoder_start
+from ftlab.text.too_long import SPARE_TOKENS
 
 BATCH_ROWS = 64
 """Most prompts answered at once."""
-SPARE_TOKENS = 4
-"""How many tokens beyond the longest right answer a model may spend."""
 
 
 @dataclass(frozen=True)
@@ -170,7 +170,8 @@ def generate(
     rows = _given(tokenizer, prompts, start)
     _check_room(rows, max_new_tokens, model)
     outputs = [""] * len(rows)
-    for chosen in _batches([len(row) for row in rows], batch_rows, alike=_pads_wrongly(model)):
+    groups = _batches([len(row) for row in rows], batch_rows, alike=_pads_wrongly(model))
+    for chosen in counted("answering", list(groups)):
         given = [rows[i] for i in chosen]
         answers = _continue(model, given, max_new_tokens, eos_id(tokenizer), start)
         for i, ids in zip(chosen, answers, strict=True):

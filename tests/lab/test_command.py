@@ -44,13 +44,13 @@ def run(plan: Plan | None = None, method: Any = None, **other: Any) -> Any:
         opened={
             "domain": other.pop("domain", "clinic"),
             "suite": other.pop("suite", ""),
-            "longest": other.pop("longest", ""),
+            **{n: other.pop(n, "") for n in ("longest", "too_long", "columns", "chat", "faulty")},
         },
         bundle=SimpleNamespace(name="nano-gpt2", base=other.pop("base", None)),
         sizes=other.pop("sizes", {}),
     )
     method = named("full") if method is None else method
-    found = {"item_count": None, "replay": 0.0, "start": None} | other
+    found = {"item_count": None, "replay": 0.0, "start": None, "adapter": ""} | other
     return SimpleNamespace(lab=lab, plan=plan or Plan(), asked_method=method, **found)
 
 
