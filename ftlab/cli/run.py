@@ -89,6 +89,11 @@ def _add_lab(parser: argparse.ArgumentParser) -> None:
         default="clinic",
         help="clinic, helpdesk, contracts, ledger, or a file (default: clinic)",
     )
+    add_model(parser)
+
+
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """The option that names the base model."""
     parser.add_argument(
         "--model",
         default=None,

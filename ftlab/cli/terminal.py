@@ -89,11 +89,13 @@ def place(text: str) -> Path:
 
 def check_picture(path: Path) -> Path:
     """The path, if a picture can be written there; InputError otherwise."""
-    if path.suffix.lower() not in PICTURES:
-        raise InputError(
-            f"{path} does not end in {', '.join(PICTURES)}; name the picture so, "
-            "as in forgetting.png."
-        )
+    return check_file(path, PICTURES, "the picture so, as in forgetting.png")
+
+
+def check_file(path: Path, endings: tuple[str, ...], name_it: str) -> Path:
+    """The path, if a file with one of the endings can be written there; InputError otherwise."""
+    if path.suffix.lower() not in endings:
+        raise InputError(f"{path} does not end in {', '.join(endings)}; name {name_it}.")
     if os.path.isdir(path):
         raise InputError(f"{path} is a folder; give a file's name in it.")
     if not os.path.isdir(path.parent):
