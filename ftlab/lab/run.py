@@ -1,10 +1,12 @@
 """One run of a lab: iterate for its Steps; then `model`, `steps`, `record` are there."""
 
+import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, is_dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ftlab import record as records
@@ -14,6 +16,7 @@ from ftlab.base.errors import InputError
 from ftlab.base.jsonfile import plain
 from ftlab.datasets.replay import mix
 from ftlab.evaluate.target import generate
+from ftlab.lab import weights
 from ftlab.lab.command import command_of
 from ftlab.lab.start import prepared, start_of
 from ftlab.methods.full_tuning import full
@@ -53,14 +56,17 @@ class Run:
         """See `Lab.run`."""
         self.lab, self.plan, self.replay, self.fast, self.store = lab, plan, replay, fast, store
         self.replay_source = replay_source
+        self.adapter = str(start) if isinstance(start, str | Path) else ""
         self.item_count = items
         self.rows = self._mixed(lab.items(items))
         self.asked_method = named(method, plan.seed) if isinstance(method, str) else method
         with LOCK, Draws(plan.seed):  # an adapter's first weights; peft's warnings are filtered
+            if self.adapter:
+                start = weights.with_adapter(lab.fresh(), Path(os.path.expanduser(self.adapter)))
             self.prepared = prepared(lab, self.asked_method, start)
         self.rows += [dict(row) for row in self.prepared.rows]
         self.model = self.prepared.model
-        self.start = start_of(start)
+        self.start = start_of(start, Path(self.adapter).name)
         self.method = self.prepared.method if not replay else "replay"
         after = f" after {self.start['name']}" if self.start else ""
         self.name = name or f"{self.method} lr {rate_text(plan.lr)}{after}"
@@ -233,6 +239,13 @@ class Run:
             "table": [asdict(row) for row in self.prepared.table()],
             "peft": {name: _settings(config) for name, config in configs.items()},
         }
+
+    def save(self, folder: str | Path, *, merged: bool = False) -> str:
+        """Save the adapter, or the model where there is none or with `merged`, and the tokenizer.
+
+        In the form of peft and transformers; says which of the two it was. Raises InputError.
+        """
+        return weights.save(self.model, self.lab.tokenizer, Path(folder), merged)
 
     def samples(self, count: int = 4) -> list[dict[str, str]]:
         """Test items as {prompt, expected, before, after}: seen and held cases in turn."""

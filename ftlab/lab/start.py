@@ -1,13 +1,12 @@
 """What a run starts from: the base, another run or a model; and what the method makes of it."""
 
 import copy
-import hashlib
 from typing import TYPE_CHECKING, Any
 
-import torch
 from torch import nn
 
 from ftlab.base.errors import InputError
+from ftlab.lab import weights
 from ftlab.methods.export import merge
 from ftlab.methods.prepared import Prepared, count
 
@@ -42,18 +41,9 @@ def _model_of(start: Any) -> nn.Module:
     return start.model if hasattr(start, "prepared") else start
 
 
-def start_of(start: Any) -> dict[str, str] | None:
+def start_of(start: Any, folder: str) -> dict[str, str] | None:
     """What tells one start from another; None where a run starts from the base."""
     if start is None:
         return None
-    name = start.name if hasattr(start, "prepared") else type(start).__name__
-    return {"name": name, "checksum": weights_checksum(_model_of(start))}
-
-
-def weights_checksum(model: nn.Module) -> str:
-    """sha256 of every weight and its name, whatever device they lie on."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(model.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
+    name = start.name if hasattr(start, "prepared") else folder or type(start).__name__
+    return {"name": name, "checksum": weights.checksum(_model_of(start))}

@@ -14,7 +14,7 @@ import torch
 
 from ftlab.lab.lab import Lab, open_lab
 from ftlab.lab.run import Run
-from ftlab.lab.start import weights_checksum
+from ftlab.lab.weights import checksum as weights_checksum
 from ftlab.methods import AttentionLoRA, LoRA, QLoRA
 from ftlab.methods.prepared import Prepared, count
 from ftlab.plan import Plan
