@@ -232,7 +232,7 @@ def judge(sentence, one, other, key):
 back = judge("0.8 of the way retains more than all", "walk 80%", "learning rate", "retention")
 for model in MODELS:
     print(
-        f"{model}, what it costs, learned: {gap(model, 'walk 80%', 'learning rate', 'target_score')}"
+        f"{model}, its price, learned: {gap(model, 'walk 80%', 'learning rate', 'target_score')}"
     )
 
 # %% [markdown]
@@ -463,7 +463,7 @@ for model, folder in MODELS.items():
             dict(reversed(points.items())),
             curve=curve,
             name=f"{model}: forgetting against KL on the new task",
-            reading="forgotten, nats per token (lower is better); the line is fitted to the coloured",
+            reading="forgotten, nats per token (lower is better); the line is fitted to the orange",
             xlabel="KL(base, tuned) on the new task's answers, nats per token",
         )
     )
