@@ -231,9 +231,7 @@ def judge(sentence, one, other, key):
 
 back = judge("0.8 of the way retains more than all", "walk 80%", "learning rate", "retention")
 for model in MODELS:
-    print(
-        f"{model}, its price, learned: {gap(model, 'walk 80%', 'learning rate', 'target_score')}"
-    )
+    print(f"{model}, its price, learned: {gap(model, 'walk 80%', 'learning rate', 'target_score')}")
 
 # %% [markdown]
 # ## A little old text
@@ -457,11 +455,13 @@ for model, folder in MODELS.items():
         points[kind].append((run.final["kl_target"], run.final["forgotten"]))
     within, across = razor(points["full"]), razor(points["full"] + points["other methods"])
     fits[model] = within, across
-    curve = np.polynomial.Polynomial.fit(*zip(*points["full"], strict=True), 2)
+    x, y = zip(*points["full"], strict=True)
+    fitted, ends = np.polynomial.Polynomial.fit(x, y, 2), (min(x), max(x))
     show(
         scatter(
             dict(reversed(points.items())),
-            curve=curve,
+            curve=fitted,
+            ends=ends,
             name=f"{model}: forgetting against KL on the new task",
             reading="forgotten, nats per token (lower is better); the line is fitted to the orange",
             xlabel="KL(base, tuned) on the new task's answers, nats per token",
@@ -494,7 +494,7 @@ for evidence, verdict in predicted.items():
 PARTS = {
     "full": ("learning rate",),
     "replay": ("replay",),
-    "walk": ("walk 80%",),
+    "walk": ("walk 40%", "walk 60%", "walk 80%"),
     "recipe": ("replay 5%, walk 70%", "replay 5%, walk 80%", "replay 5%, walk 90%"),
     "ewc": ("ewc 100", "ewc 1000"),
     "kl": ("kl 1",),
