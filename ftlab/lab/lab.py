@@ -102,10 +102,8 @@ class Lab:
         return self.suite.name if own else suite_for(self.bundle.model, self.tokenizer)
 
     def replay_rows(self, count: int, source: str | None = None) -> list[dict[str, Any]]:
-        """`count` items to replay: general text and, where there are any, `earlier` ones in turn.
-
-        `source` is a suite's name (its general text), "own" (`own_items`), or None: what fits.
-        """
+        """`count` items to replay: general text and, where there are any, `earlier` ones in turn;
+        of a suite, "own" (`own_items`), or None: what fits."""
         check_whole("count", count, 1)
         if source == "own":
             return self.own_items(count)
@@ -126,13 +124,8 @@ class Lab:
         Raises InputError for an encoder-decoder model, which writes nothing unasked.
         """
         check_whole("count", count, 1)
-        writer = self.bundle.model if model is None else model
-        if decoder_start(writer) is not None:
-            raise InputError(
-                "An encoder-decoder model writes no text unasked; take a decoder model such as "
-                "nano-gpt2 for EWC or for replay that the model writes itself."
-            )
         asked = [row["prompt"] for row in islice(cycle(self.earlier), count // 2)]
+        writer = self.bundle.model if model is None else model
         return own_texts(writer, self.tokenizer, asked, count, seed)
 
     @cached_property
