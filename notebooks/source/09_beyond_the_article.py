@@ -485,7 +485,7 @@ for evidence, verdict in predicted.items():
 # cannot see that. (The paper reports an R2 of 0.71 for a language model. Its tasks have answers that
 # the base might have given itself. Ours are foreign to it, so *every* run that learns moves far.)
 #
-# # ## The recipe
+# ## The recipe
 #
 # A gentle rate, 5 % replay, and then a little of the way back. Against each of its parts, and
 # against the best of all else in this notebook:
