@@ -41,7 +41,7 @@ def with_adapter(model: Any, folder: Path) -> nn.Module:
     linear = str(told["peft_type"]) in ("OFT", "OSF") and not told.get("fan_in_fan_out")
     try:
         base: Any = linear_layers(model) if linear and model.config.model_type == "gpt2" else model
-        config = PeftConfig.from_pretrained(folder)
+        config = PeftConfig.from_pretrained(str(folder))
         if not config.is_prompt_learning:
             return PeftModel.from_pretrained(base, folder, is_trainable=True)
         config.inference_mode = False  # peft itself loads virtual tokens frozen

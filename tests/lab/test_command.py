@@ -74,7 +74,12 @@ def test_own_files_and_bases_are_said() -> None:
     asked = parse(shlex.split(command_of(made))[1:])
     assert (asked.domain, asked.suite, asked.longest) == ("my notes/a.jsonl", "asked", 99)
     assert quantize_named(asked.base) == made.lab.bundle.base
-    how = {"too_long": "cut", "columns": "prompt=a+b,answer=c", "chat": "off", "faulty": "skip"}
+    how: dict[str, Any] = {
+        "too_long": "cut",
+        "columns": "prompt=a+b,answer=c",
+        "chat": "off",
+        "faulty": "skip",
+    }
     told = command_of(run(adapter="my adapter", start={"name": "x"}, **how))
     asked = parse(shlex.split(told)[1:])
     assert {name: getattr(asked, name) for name in how} == how
