@@ -94,7 +94,7 @@ def _whole(path: Path, text: str) -> list[Any] | None:
     if text.lstrip().startswith("["):
         return _loads(1, text, path.name)
     try:
-        told = json.loads(text) if ending(path) == ".json" else None
+        told: Any = json.loads(text) if ending(path) == ".json" else None
     except (ValueError, RecursionError):
         return None
     parts = list(told.values()) if isinstance(told, dict) else []

@@ -58,17 +58,17 @@ class Run:
     ) -> None:
         """See `Lab.run`."""
         self.lab, self.plan, self.replay, self.fast, self.store = lab, plan, replay, fast, store
-        self.adapter = str(start) if isinstance(start, str | Path) else ""
+        self.adapter = str(start) if isinstance(start, str | Path) else None
         self.item_count = items
         self.rows = mix(lab.items(items), lab.replay_source, replay, plan.steps * plan.batch_size)
         self.asked_method = named(method, plan.seed) if isinstance(method, str) else method
         with LOCK, Draws(plan.seed):  # an adapter's first weights; peft's warnings are filtered
-            if self.adapter:
+            if self.adapter is not None:
                 start = weights.with_adapter(lab.fresh(), Path(os.path.expanduser(self.adapter)))
             self.prepared = _prepared(lab, self.asked_method, start)
         self.rows += [dict(row) for row in self.prepared.rows]
         self.model = self.prepared.model
-        self.start = _start_of(start, Path(self.adapter).name)
+        self.start = _start_of(start, Path(self.adapter or "").name)
         self.method = self.prepared.method if not replay else "replay"
         after = f" after {self.start['name']}" if self.start else ""
         self.name = name or f"{self.method} lr {rate_text(plan.lr)}{after}"
