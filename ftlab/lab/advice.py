@@ -76,7 +76,7 @@ def _forget_less(run: records.Record) -> str:
             f"a lower rate, {rate_text(best)}: in the recorded runs it learned most with 90 % "
             f"retained ({_again(run, lr=rate_text(best))})."
         )
-    if not run.extra.get("replay"):
+    if run.plan and not run.extra.get("replay"):
         return (
             "replay: let one item in twenty be general text "
             f"({_again(run, replay='0.05')}); notebook 09 says how much that saves."

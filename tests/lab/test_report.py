@@ -61,7 +61,7 @@ def test_the_verdict_turns_where_a_loss_is_planted(gentle: list[records.Record])
     assert fine.ship and not fine.reasons and fine.verdict == "Ship."
     assert not unsure.ship and [skill.name for skill in unsure.open] == ["recall"]
     assert not bad.ship and [skill.name for skill in bad.lost] == ["recall"]
-    assert bad.reasons == ["recall: -40 points (-48 to -32), more than it may lose."]
+    assert bad.reasons == ["recall: -40 points (-47 to -32), more than it may lose."]
     assert not ftlab.report(planted(gentle[0], 3), room=0.02).ship
     assert ftlab.report(planted(gentle[0], 12), room=0.2).ship
     assert all(words in str(bad) for words in ("Don't ship.", "Rule: Ship if", "One change: "))
@@ -126,6 +126,7 @@ def test_the_advice_follows_from_the_run(gentle: list[records.Record]) -> None:
     with_replay = replace(bad, extra=bad.extra | {"replay": 0.05})
     assert "part of the way back" in ftlab.report(with_replay).advice
     assert "more questions about recall" in ftlab.report(planted(gentle[0], 12)).advice
+    assert "part of the way back" in ftlab.report(replace(bad, plan={})).advice
     curve = copy.deepcopy(bad.curve)
     early = next(row for row in curve[1:] if row["measured"])["measured"]
     early["target_score"], early["retention"] = 0.9, 1.0
@@ -185,7 +186,7 @@ def test_the_page_opens_without_a_network(gentle: list[records.Record]) -> None:
     text = report_page(report)
     assert not re.findall(r"(?:src|href)=[\"'](?!data:)|url\(|@import|<script|<link", text)
     assert text.count("<img alt=") == 2 and "Don&#x27;t ship." in text
-    assert re.search(r"recall -40 points \(-48 to -32\)", changes_plot(report).alt)
+    assert re.search(r"recall -40 points \(-47 to -32\)", changes_plot(report).alt)
 
 
 # --- whole --------------------------------------------------------------------------------------
