@@ -6,6 +6,7 @@ ftlab report runs                                  several seeds of one plan
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import ftlab
 from ftlab.base.errors import InputError
@@ -27,6 +28,12 @@ def add_report(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--room", type=float, default=ROOM, help=f"what a skill may lose (default: {ROOM})"
     )
+    parser.add_argument(
+        "--tasks", default="", help="tasks of lm_eval, as arc_easy,piqa; judged like skills (none)"
+    )
+    parser.add_argument(
+        "--tuned", type=place, metavar="FOLDER", help="what --save wrote, for --tasks (none)"
+    )
     parser.add_argument("--html", type=place, metavar="FILE", help="write a page (default: none)")
     parser.epilog = f"exit code: 0 ship, {DONT} don't ship, 2 a slip in what was asked"
 
@@ -38,8 +45,12 @@ def report(asked: argparse.Namespace) -> int:
             raise InputError(f"There is no {run}; give the record that `ftlab run` wrote.")
     if asked.html:
         check_file(asked.html, (".html",), "the page so, as in report.html")
+    if bool(asked.tasks) != bool(asked.tuned):
+        raise InputError("--tasks and --tuned go together: which tasks, and what --save wrote.")
     quiet()
     made = ftlab.report(asked.runs, room=asked.room)
+    if asked.tasks:
+        made = ftlab.report(asked.runs, room=asked.room, more=_tasks(asked, made.first.model))
     print(made)
     if asked.html:
         from ftlab.show import report_page
@@ -48,3 +59,19 @@ def report(asked: argparse.Namespace) -> int:
             part.write_text(report_page(made), encoding="utf-8")
         print(f"The page is in {asked.html}.")
     return 0 if made.ship else DONT
+
+
+def _tasks(asked: argparse.Namespace, model: str) -> Any:
+    """What became of the tasks, in the base and in what was saved."""
+    from ftlab.base import machine
+    from ftlab.datasets.load import is_there
+    from ftlab.lab.harness import task_changes
+    from ftlab.lab.weights import SETTINGS, with_adapter
+    from ftlab.models.loading import load
+
+    base, other = (load(name, device=machine.device()) for name in (model, model))
+    if is_there(asked.tuned / SETTINGS):
+        tuned = with_adapter(other.model, asked.tuned)
+    else:
+        tuned = load(str(asked.tuned), device=machine.device()).model
+    return task_changes(base.model, tuned, base.tokenizer, asked.tasks.split(","))

@@ -20,7 +20,7 @@ Notable choices:
 Run the tests: pytest tests/lab/test_report.py
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -231,14 +231,15 @@ def report(
     run: "Run | records.Record | str | Path | Iterable[Run | records.Record | str | Path]",
     *,
     room: float = ROOM,
+    more: Sequence[Change] = (),
 ) -> Report:
     """Compare base and tuned of a run, or of several that differ in nothing but the seed.
 
     `run`: a run that was trained, its record, the file of one, a folder of them, or a list. `room`:
-    what a skill may lose, as a share. Raises InputError for what is none of these, and for runs
-    that differ in more than the seed.
+    what a skill may lose, as a share. `more`: what else is judged (`lab.harness.task_changes`).
+    Raises InputError for what is none of these, and for runs that differ in more than the seed.
     """
     if not 0 < room < 1:
         raise InputError(f"room={room:g} is not possible; give a share between 0 and 1, as 0.1.")
     runs = seeds_of(run)
-    return Report(runs, changes.task(runs), tuple(changes.skills(runs)), room)
+    return Report(runs, changes.task(runs), (*changes.skills(runs), *more), room)

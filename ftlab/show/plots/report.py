@@ -7,6 +7,7 @@ report_page(report)     verdict, numbers, curves, answers, lost facts, plan: one
 import html
 from typing import Any
 
+from ftlab.lab.report import Report
 from ftlab.show.canvas.agg import own_settings
 from ftlab.show.canvas.html import img
 from ftlab.show.canvas.sheet import Picture, bar_axes, head, row, text_width
@@ -37,7 +38,7 @@ caption {{ text-align: left }} code {{ overflow-wrap: anywhere }}
 
 
 @own_settings()
-def changes_plot(report: Any) -> Picture:
+def changes_plot(report: Report) -> Picture:
     """Each measure's change as a dot with its 95 % interval; the room for losses is shaded."""
     there = [change for change in (report.task, *report.skills) if change.in_points]
     names = [change.name.replace("_", " ") for change in there]
@@ -62,7 +63,7 @@ def changes_plot(report: Any) -> Picture:
     return figure
 
 
-def report_page(report: Any) -> str:
+def report_page(report: Report) -> str:
     """The report as one HTML document, pictures within."""
     run, e = report.first, html.escape
     reasons = "".join(f"<li>{e(reason)}</li>" for reason in report.reasons)
