@@ -29,5 +29,11 @@ if TYPE_CHECKING:
     from ftlab.analysis.four_bits import left, pairs
     from ftlab.analysis.frame import records
     from ftlab.analysis.scale import levels, matched, most, order, sides, spearman_interval
+    from ftlab.analysis.sequences import (
+        average_accuracy,
+        backward_transfer,
+        forgetting,
+        just_learned,
+    )
 
 __all__, __dir__, __getattr__ = lazy(__name__, __file__)

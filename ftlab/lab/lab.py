@@ -4,6 +4,7 @@
     run = lab.run(Plan(lr=1e-3))
     for step in run: ...          # trains a fresh copy of the base, both measures as it goes
     run.record                    # what was run, on what, and what came out
+    lab.sequence(["clinic", "ledger"])    # several domains, one after another
     lab.measure(model)            # the same record for a model that something else has made
 
 With `ftlab.store_runs(folder)` a run that was trained before is not trained again.
@@ -13,11 +14,11 @@ measured by the same evaluator, so that runs differ in their plan and method alo
 """
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Unpack
+from typing import Annotated, Any, Literal, Unpack
 
 from torch import nn
 
@@ -30,6 +31,7 @@ from ftlab.evaluate.evaluator import Evaluator, Sizes
 from ftlab.evaluate.teacher_forced import TeacherForced
 from ftlab.lab.defaults import usual_model, usual_suite
 from ftlab.lab.run import Run, weights_checksum
+from ftlab.lab.sequence import TaskSequence
 from ftlab.methods.full_tuning import full
 from ftlab.methods.prepared import Prepared, count
 from ftlab.models.bases import Quantize, quantize_named
@@ -67,7 +69,8 @@ class Lab:
             check_whole("longest", longest, 2)
         domain = tidy(domain, bundle.tokenizer, decoder_start(bundle.model), longest)
         self.bundle, self.domain, self.suite, self.sizes = bundle, domain, suite, sizes
-        self.opened = opened or {}
+        self.opened, self.longest = opened or {}, longest
+        self.earlier: list[dict[str, Any]] = []
         self.fast_sizes = FAST_SIZES
         self.prefix_cache: PrefixCache = {}
         with machine.explain_if_full("while the base was copied"):
@@ -101,6 +104,18 @@ class Lab:
         """The same bench for the same base in four bits: retention counts from that base."""
         bundle = replace(self.bundle, model=quantize(self.fresh(), how), base=how or Quantize())
         return Lab(bundle, self.domain, self.suite, opened=self.opened, **self.sizes)
+
+    def on(self, domain: str | Path | Domain) -> "Lab":
+        """The same bench for another domain, given as in `open_lab`: same base, same suite."""
+        loaded = domain if isinstance(domain, Domain) else load_domain(str(domain))
+        made = copy.copy(self)
+        vars(made).pop("teacher_forced", None)
+        start = decoder_start(self.bundle.model)
+        made.domain = tidy(loaded, self.tokenizer, start, self.longest)
+        made.evaluator, made.earlier = self.evaluator.on(made.domain), []
+        named = self.opened and not isinstance(domain, Domain)
+        made.opened = self.opened | {"domain": str(domain)} if named else {}
+        return made
 
     def fresh(self) -> nn.Module:
         """A copy of the base model, to be trained."""
@@ -146,6 +161,32 @@ class Lab:
         return Run(
             self, plan or Plan(), method, name=name, items=items, replay=replay, start=start,
             fast=fast, store=store,
+        )  # fmt: skip
+
+    def sequence(
+        self,
+        tasks: Sequence[str | Path | Domain],
+        plan: Plan | None = None,
+        *,
+        method: Method | str | None = None,
+        link: Literal["continue", "merge", "switch"] = "continue",
+        replay: float = 0.0,
+        walk: float = 1.0,
+        name: str = "",
+    ) -> TaskSequence:
+        """Prepare several tasks (domains) that are trained one after another; iterate to train.
+
+        Each task is trained by `plan`, with the same `method` (by default `full`), and `link` says
+        how it follows the one before: "continue" trains the same parameters on, "merge" adds
+        adapters into the weights and starts new ones, "switch" gives each task an adapter of its
+        own on the base. `replay`: as in `run`; of earlier tasks' items as well. `walk` below 1:
+        after each task the model goes back, to start + walk (end - start). See TaskSequence.
+
+        Raises InputError for what cannot be trained so, before anything is.
+        """
+        return TaskSequence(
+            self, tasks, plan or Plan(), method or full, link=link, replay=replay, walk=walk,
+            name=name,
         )  # fmt: skip
 
     def measure(self, model: nn.Module, *, name: str, method: str = "") -> records.Record:
