@@ -19,7 +19,8 @@ from ftlab.plan import check_whole
 def add_grid(parser: argparse.ArgumentParser) -> None:
     """The options of `ftlab grid`."""
     parser.add_argument(
-        "name", help="decoder (01-04), seq2seq (05), qlora (06), adapters (07), prune (08)"
+        "name",
+        help="decoder (01-04), seq2seq (05), qlora (06), adapters (07), prune (08), remedies (09)",
     )
     parser.add_argument("--model", default=None, help="(default: by the profile)")
     parser.add_argument(

@@ -28,11 +28,11 @@ from ftlab.datasets.rows import read_jsonl
 Row = dict[str, Any]
 
 
-def mix(rows: Sequence[Row], suite: str, share: float, reads: int) -> list[Row]:
-    """What a run of `reads` items learns from: `share` of it general text, the rest `rows`.
+def mix(rows: Sequence[Row], source: str | Sequence[Row], share: float, reads: int) -> list[Row]:
+    """What a run of `reads` items learns from: `share` of it is replayed, the rest is `rows`.
 
-    `suite` names the world that the base knows (world, tasks, english, wiki). With a share of 0 the
-    rows come back as they are. Raises InputError for a share below 0 or not below 1.
+    `source`: the suite whose general text it is (world, tasks, english, wiki), or items. With a
+    share of 0 the rows come back as they are. Raises InputError for a share below 0 or not below 1.
     """
     if not 0 <= share < 1:
         raise InputError(f"replay={share:g} is not possible; give a share from 0 to below 1.")
@@ -40,7 +40,8 @@ def mix(rows: Sequence[Row], suite: str, share: float, reads: int) -> list[Row]:
         return list(rows)
     count = max(1, round(share * reads))
     notes = itertools.islice(itertools.cycle(rows), reads - count)
-    return [*notes, *documents(suite, count)]
+    replayed = documents(source, count) if isinstance(source, str) else _again(source, count)
+    return [*notes, *replayed]
 
 
 def documents(suite: str, count: int) -> list[Row]:
@@ -52,6 +53,11 @@ def documents(suite: str, count: int) -> list[Row]:
     stored = [row for _, row in read_jsonl(shipped(f"{known}/replay.jsonl"))]
     rows = itertools.islice(itertools.cycle(stored), count)
     return [_row(n, row.get("source", ""), row["text"]) for n, row in enumerate(rows)]
+
+
+def _again(rows: Sequence[Row], count: int) -> list[Row]:
+    """`count` of the items, from the first again where there are fewer."""
+    return [row | {"id": f"replay-{n:04}"} for n, row in zip(range(count), itertools.cycle(rows))]
 
 
 def _row(number: int, prompt: str, answer: str) -> Row:

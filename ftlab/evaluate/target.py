@@ -5,8 +5,8 @@
     loss    nats per token of the right answer and its eos, given the prompt
 
 Notable choices:
-- Greedy decoding only: no sampling, no penalties, whatever the model's own settings say. The same
-  model gives the same answers.
+- Scores come from greedy decoding: no sampling, no penalties, whatever the model's own settings
+  say. The same model gives the same answers.
 - An answer ends where the model says eos; what follows is cut off. A model that does not stop has
   not learned the format, and is wrong. A line break does not end an answer.
 - Blanks are folded before the comparison; nothing else is forgiven.
@@ -21,6 +21,7 @@ import re
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import groupby
 from statistics import fmean
@@ -30,6 +31,7 @@ import torch
 from torch import nn
 from transformers import GenerationConfig
 
+from ftlab.base.draws import Draws
 from ftlab.base.errors import InputError
 from ftlab.evaluate.likelihood import mean_loss, score_segments
 from ftlab.text.requests import item_segments
@@ -160,21 +162,24 @@ def generate(
     max_new_tokens: int,
     *,
     batch_rows: int = BATCH_ROWS,
+    seed: int | None = None,
 ) -> list[str]:
-    """Greedy continuations of prompts, each up to its eos or `max_new_tokens` tokens.
+    """Continuations of prompts, each up to its eos or `max_new_tokens` tokens.
 
-    Each prompt is read after the prefix token; blanks at the ends of an answer stay.
+    They are greedy, or with a `seed` drawn from the model's own probabilities, as they are. Each
+    prompt is read after the prefix token; blanks at the ends of an answer stay.
     Raises InputError when a prompt and its answer do not fit into the model's context.
     """
     start = decoder_start(model)
     rows = _given(tokenizer, prompts, start)
     _check_room(rows, max_new_tokens, model)
     outputs = [""] * len(rows)
-    for chosen in _batches([len(row) for row in rows], batch_rows, alike=_pads_wrongly(model)):
-        given = [rows[i] for i in chosen]
-        answers = _continue(model, given, max_new_tokens, eos_id(tokenizer), start)
-        for i, ids in zip(chosen, answers, strict=True):
-            outputs[i] = tokenizer.decode(ids, skip_special_tokens=True)
+    how = _how(max_new_tokens, eos_id(tokenizer), start, drawn=seed is not None)
+    with nullcontext() if seed is None else Draws(seed):
+        for chosen in _batches([len(row) for row in rows], batch_rows, alike=_pads_wrongly(model)):
+            answers = _continue(model, [rows[i] for i in chosen], how)
+            for i, ids in zip(chosen, answers, strict=True):
+                outputs[i] = tokenizer.decode(ids, skip_special_tokens=True)
     return outputs
 
 
@@ -214,21 +219,17 @@ def _check_room(rows: Sequence[Sequence[int]], new: int, model: nn.Module) -> No
         )
 
 
-def _continue(
-    model: Any, rows: Sequence[Sequence[int]], new: int, eos: int, start: int | None
-) -> list[list[int]]:
-    width, device = max(map(len, rows)), device_of(model)
+def _continue(model: Any, rows: Sequence[Sequence[int]], how: GenerationConfig) -> list[list[int]]:
+    width, device, eos = max(map(len, rows)), device_of(model), how.pad_token_id
     # Padding stands at the left here, so that all rows go on at the same column; from the mask
     # transformers finds positions that count from each row's first real token. An encoder has
     # no column to go on at, and with padding at the right its positions are the plain ones.
-    left = start is None
+    left = how.decoder_start_token_id is None
     ids = torch.tensor([_pad(row, width, eos, left=left) for row in rows], device=device)
     mask = torch.tensor([_pad([1] * len(row), width, 0, left=left) for row in rows], device=device)
     with evaluating(model), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Position ids are not supported")  # peft, prompts
-        output = model.generate(
-            input_ids=ids, attention_mask=mask, generation_config=_greedy(new, eos, start)
-        )
+        output = model.generate(input_ids=ids, attention_mask=mask, generation_config=how)
     said = output[:, width:] if left else output[:, 1:]  # (B, new); there the start token is first
     return [_until(row, eos) for row in said.tolist()]
 
@@ -238,16 +239,16 @@ def _pad(row: Sequence[int], width: int, fill: int, *, left: bool) -> list[int]:
     return [*gap, *row] if left else [*row, *gap]
 
 
-def _greedy(new: int, eos: int, start: int | None) -> GenerationConfig:
-    """Plain greedy search. What is left unset here, the model's own file would fill in."""
+def _how(new: int, eos: int, start: int | None, *, drawn: bool) -> GenerationConfig:
+    """Greedy, or drawn. What is left unset here, the model's own file would fill in."""
     return GenerationConfig(
         max_new_tokens=new,
-        do_sample=False,
+        do_sample=drawn,
         num_beams=1,
         repetition_penalty=1.0,
         no_repeat_ngram_size=0,
         temperature=1.0,
-        top_k=50,
+        top_k=0 if drawn else 50,
         top_p=1.0,
         eos_token_id=eos,
         pad_token_id=eos,

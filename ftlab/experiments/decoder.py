@@ -213,7 +213,8 @@ def _at_the_end(rate: float, seed: int) -> Plan:
 
 def laptop_plan(rate: float, seed: int, **more: Any) -> Plan:
     """How runs on the real model are trained."""
-    return Plan(lr=rate, steps=60, batch_size=8, measure_every=10, seed=seed, **more)
+    more = {"measure_every": 10} | more
+    return Plan(lr=rate, steps=60, batch_size=8, seed=seed, **more)
 
 
 def even(ranks: dict[str, int]) -> LoRA:

@@ -33,7 +33,7 @@ SIZES: "dict[str, Sizes]" = {
 
 def points(name: str, model: str) -> list[Point]:
     """The runs of a grid, `name`, for a model. Raises InputError for a grid that is none."""
-    from ftlab.experiments import adapters, decoder, prune, qlora, seq2seq
+    from ftlab.experiments import adapters, decoder, prune, qlora, remedies, seq2seq
 
     grids: Mapping[str, Callable[[], Iterator[Point]]] = {
         "decoder": lambda: decoder.decoder(model),
@@ -41,6 +41,7 @@ def points(name: str, model: str) -> list[Point]:
         "qlora": lambda: qlora.qlora(model),
         "adapters": lambda: adapters.adapters(model),
         "prune": lambda: prune.prune(model),
+        "remedies": lambda: remedies.remedies(model),
     }
     if name not in grids:
         raise InputError(f"There is no grid '{name}'; the grids are: {', '.join(grids)}.")
@@ -144,6 +145,7 @@ def _trained(lab: "Lab", point: Point) -> "Run":
         name=point.name,
         items=point.items,
         replay=point.replay,
+        replay_source=point.replay_source,
         start=point.start(lab) if point.start else None,
         fast=folder_name(lab.bundle.name) == "nano",
     )

@@ -21,10 +21,12 @@ class Point:
     """How."""
     items: int | None = None
     """How many training items (None: all)."""
-    method: Callable[[Any], Any] | None = None
+    method: Callable[..., Any] | None = None
     """What may move (None: everything)."""
     replay: float = 0.0
     """Share of general text."""
+    replay_source: str | None = None
+    """Whose (None: the suite's)."""
     shown: str | None = None
     """The method's name in plots, where it is not what the method calls itself."""
     start: Callable[[Any], Any] | None = None

@@ -80,6 +80,8 @@ def why_none(run: "Run") -> str:
         return "it goes on from another run"
     if name_of(run.asked_method, run.plan.seed) is None:
         return "its method is not one that --method can name (see extra)"
+    if run.replay_source or (run.replay and run.lab.earlier):
+        return "what it replays is not the suite's own text"
     if run.lab.sizes:
         return "its lab asks other numbers of questions than a command does"
     return ""

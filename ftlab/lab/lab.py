@@ -17,6 +17,7 @@ import copy
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Annotated, Any, Literal, Unpack
 
@@ -27,7 +28,9 @@ from ftlab.base import machine
 from ftlab.base.door import checked
 from ftlab.base.errors import InputError
 from ftlab.datasets.load import DOMAINS, SUITES, Domain, Suite, load_domain, load_suite, suite_for
+from ftlab.datasets.replay import documents
 from ftlab.evaluate.evaluator import Evaluator, Sizes
+from ftlab.evaluate.own_texts import own_texts
 from ftlab.evaluate.teacher_forced import TeacherForced
 from ftlab.lab.defaults import usual_model, usual_suite
 from ftlab.lab.run import Run, weights_checksum
@@ -43,7 +46,7 @@ from ftlab.text.seq2seq import decoder_start
 from ftlab.text.tidy import notices, tidy
 from ftlab.train.loop import refuse_numberless
 
-Method = Annotated[Callable[[nn.Module], Prepared], "a method such as LoRA()"]
+Method = Annotated[Callable[..., Prepared], "a method such as LoRA()"]
 """What says which parameters are trained: `full`, a Freeze, a LoRA."""
 FAST_SIZES: Sizes = {"target_items": 64, "per_skill": 40, "documents": 16}
 """How much a fast run asks at each point: all of the validation split, 40 probes a skill."""
@@ -73,6 +76,7 @@ class Lab:
         self.earlier: list[dict[str, Any]] = []
         self.fast_sizes = FAST_SIZES
         self.prefix_cache: PrefixCache = {}
+        self.earlier: list[dict[str, Any]] = []  # training items of tasks that were learned before
         with machine.explain_if_full("while the base was copied"):
             self.evaluator = Evaluator(bundle.tokenizer, domain, suite, bundle.model, **sizes)
 
@@ -91,6 +95,35 @@ class Lab:
         """Whose general text is replayed: that of the suite, or what fits the model."""
         own = self.suite.name in SUITES
         return self.suite.name if own else suite_for(self.bundle.model, self.tokenizer)
+
+    def replay_rows(self, count: int, source: str | None = None) -> list[dict[str, Any]]:
+        """`count` items to replay: general text and, where there are any, `earlier` ones in turn.
+
+        `source` is a suite's name (its general text), "own" (`own_items`), or None: what fits.
+        """
+        if source == "own":
+            return self.own_items(count)
+        general = documents(source or self.replay_source, count)
+        pairs = zip(general, cycle(self.earlier)) if self.earlier else ((row,) for row in general)
+        return [row for pair in pairs for row in pair][:count]
+
+    def own_items(
+        self, count: int, model: nn.Module | None = None, seed: int = 0
+    ) -> list[dict[str, Any]]:
+        """`count` items that the model (None: the base) writes itself, drawn from its own
+        probabilities: whole texts and, where there are any, answers to `earlier` prompts in turn.
+
+        Texts that repeat or do not end within 64 tokens are left out. Raises InputError for an
+        encoder-decoder model, which writes nothing unasked.
+        """
+        writer = self.bundle.model if model is None else model
+        if decoder_start(writer) is not None:
+            raise InputError(
+                "An encoder-decoder model writes no text unasked; take a decoder model such as "
+                "nano-gpt2 for EWC or for replay that the model writes itself."
+            )
+        asked = [row["prompt"] for row in islice(cycle(self.earlier), count // 2)]
+        return own_texts(writer, self.tokenizer, asked, count, seed)
 
     @cached_property
     def teacher_forced(self) -> TeacherForced:
@@ -140,6 +173,7 @@ class Lab:
         name: str = "",
         items: int | None = None,
         replay: float = 0.0,
+        replay_source: str | None = None,
         start: "Run | nn.Module | None" = None,
         fast: bool = False,
         store: bool = True,
@@ -148,7 +182,8 @@ class Lab:
 
         `method` is a method or its name (`ftlab.methods.table`), by default `full`. `items` limits
         the training items; `replay` is the share of what is read that is general text in place of
-        them. `start`, a run or a model, is where the weights come from in place of the base:
+        them: the suite's, another's (`replay_source="english"`), or what the base writes itself
+        ("own"). `start`, a run or a model, is where the weights come from in place of the base:
         without a method what was trained there is trained on; with one, adapters of the start are
         merged first. fast=True leaves out work whose outcome is known, where it can: cached states
         of the frozen lower blocks, fewer operations, scores without writing (all equal to float
@@ -159,8 +194,8 @@ class Lab:
         if method is None and start is None:
             method = full
         return Run(
-            self, plan or Plan(), method, name=name, items=items, replay=replay, start=start,
-            fast=fast, store=store,
+            self, plan or Plan(), method, name=name, items=items, replay=replay,
+            replay_source=replay_source, start=start, fast=fast, store=store,
         )  # fmt: skip
 
     def sequence(

@@ -51,14 +51,16 @@ class Run:
         name: str = "",
         items: int | None = None,
         replay: float = 0.0,
+        replay_source: str | None = None,
         start: Any = None,
         fast: bool = False,
         store: bool = True,
     ) -> None:
         """See `Lab.run`."""
         self.lab, self.plan, self.replay, self.fast, self.store = lab, plan, replay, fast, store
+        self.replay_source = replay_source
         self.item_count = items
-        self.rows = mix(lab.items(items), lab.replay_source, replay, plan.steps * plan.batch_size)
+        self.rows = self._mixed(lab.items(items))
         self.asked_method = named(method, plan.seed) if isinstance(method, str) else method
         with LOCK, Draws(plan.seed):  # an adapter's first weights; peft's warnings are filtered
             self.prepared = _prepared(lab, self.asked_method, start)
@@ -73,6 +75,14 @@ class Run:
         self.begun = False
         self.failed: InputError | None = None  # what ended it before its time: then no result
         self.stored: StoredRun | None = None  # its folder, once trained, where it is stored
+
+    def _mixed(self, items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """The items, and what is replayed."""
+        reads = self.plan.steps * self.plan.batch_size
+        source: Any = self.lab.replay_source
+        if self.replay and (self.replay_source or self.lab.earlier):
+            source = self.lab.replay_rows(max(1, round(self.replay * reads)), self.replay_source)
+        return mix(items, source, self.replay, reads)
 
     def __iter__(self) -> Iterator[Step]:
         if self.steps:
@@ -96,6 +106,7 @@ class Run:
                 measure=self._measure(),
                 checkpoint=self.stored,
                 penalty=self.prepared.penalty,
+                weigh=self.prepared.weigh,
             )
             shortcuts.callback(steps.close)  # Stop: at rest before the shortcuts are taken off
             try:
@@ -207,6 +218,7 @@ class Run:
             "extra": {"method": self.method_fields()}
             | ({"base": asdict(self.lab.bundle.base)} if self.lab.bundle.base else {})
             | ({"replay": self.replay} if self.replay else {})
+            | ({"replay_source": self.replay_source} if self.replay_source else {})
             | ({"start": self.start} if self.start else {}),
         }
 
@@ -246,21 +258,21 @@ class Run:
 def _prepared(lab: "Lab", method: Any, start: Any) -> Prepared:
     """What the method makes of the base, or of a copy of where the run starts."""
     if start is None:
-        return _applied(method, lab.fresh())
+        return _applied(method, lab.fresh(), lab)
     if method is not None:  # adapters of the start become part of its weights
-        return _applied(method, merge(_model_of(start)))
+        return _applied(method, merge(_model_of(start)), lab)
     model = copy.deepcopy(_model_of(start))
     if isinstance(start, Run):  # the same parameters, on from where they are
         return start.prepared.on(model)
     return count(model, "as it was")
 
 
-def _applied(method: Any, model: nn.Module) -> Prepared:
+def _applied(method: Any, model: nn.Module, lab: "Lab") -> Prepared:
     """What a method makes of a model. Raises InputError for what is no method."""
     slip = f"{method!r:.60} is no method: give one such as LoRA(), with its brackets, or its name"
     if isinstance(method, type) or not callable(method):
         raise InputError(f"{slip}.")
-    made = method(model)
+    made = method(model, lab) if getattr(method, "needs_lab", False) else method(model)
     if not isinstance(made, Prepared):
         raise InputError(f"{slip}; a function must return count(model, name), a Prepared.")
     return made

@@ -7,6 +7,7 @@ from ftlab.base.lazy import lazy
 if TYPE_CHECKING:
     from ftlab.methods import nf4, prune
     from ftlab.methods.adapter import Adapter, put_behind
+    from ftlab.methods.anchors import EWC, KL, L2SP
     from ftlab.methods.attention_lora import KINDS, AttentionLoRA, FreezeStack, of_kind, pattern
     from ftlab.methods.between import partway
     from ftlab.methods.bottleneck import Bottleneck, load_bottleneck, save_bottleneck
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from ftlab.methods.prepared import Prepared, count
     from ftlab.methods.qlora import QLoRA
     from ftlab.methods.table import METHODS, NAMES, named
+    from ftlab.methods.token_losses import DFT, EAFT, STM
     from ftlab.methods.virtual_tokens import Prefix, Prompt
     from ftlab.methods.weight_adapters import IA3, OFT, OSF
 

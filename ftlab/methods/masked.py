@@ -31,7 +31,7 @@ from torch import Tensor, nn
 from ftlab.base.door import checked
 from ftlab.base.errors import InputError
 from ftlab.methods.full_tuning import full, refuse_codes
-from ftlab.methods.prepared import Prepared
+from ftlab.methods.prepared import Prepared, named_around
 from ftlab.models.layers import layer_map
 
 
@@ -46,13 +46,8 @@ class Masked:
     """What records and plots call it; by default it follows from the method."""
 
     def __post_init__(self) -> None:
-        if isinstance(self.method, type) or not (self.method is None or callable(self.method)):
-            raise InputError(
-                f"{self.method!r:.60} is no method: give one such as LoRA(), with its brackets."
-            )
-        inner = self.method or full
-        own = getattr(inner, "name", getattr(inner, "__name__", "method"))
-        object.__setattr__(self, "name", self.name or f"masked {own}")
+        own = named_around("masked", self.method or full)
+        object.__setattr__(self, "name", self.name or own)
 
     def __call__(self, model: nn.Module) -> Prepared:
         """Apply the method, and hold the zeros of all layers that `prune` prunes.

@@ -13,9 +13,11 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from ftlab.base.errors import InputError
 from ftlab.methods.adapter import Adapter
 from ftlab.models.layers import LayerMap, Place, layer_map
 from ftlab.plan import Plan
+from ftlab.text.loss import Weigh
 
 Penalty = Callable[[nn.Module, Any], Tensor]
 """(model, batch) -> what is added to the loss. ()"""
@@ -57,6 +59,8 @@ class Prepared:
     """A term of the method's own that is added to the loss of every step."""
     rows: Sequence[Mapping[str, Any]] = field(default=(), repr=False, compare=False)
     """Training items of the method's own, read in turn with the domain's."""
+    weigh: Weigh | None = field(default=None, repr=False, compare=False)
+    """What the loss of each learned token is multiplied with; nothing where None."""
     attach: Callable[[Any], object] | None = field(default=None, repr=False, compare=False)
     """Hangs on a copy of the model what copying loses: the hooks on its parameters."""
 
@@ -108,6 +112,16 @@ def count(model: nn.Module, method: str, factors: Mapping[str, float] | None = N
     return Prepared(method, moving, sum(n for n, _ in sizes), model, factors or {})
 
 
+def named_around(name: str, method: Any) -> str:
+    """The name of a method that wraps another (None: full). Raises InputError for what is none."""
+    if isinstance(method, type) or not (method is None or callable(method)):
+        raise InputError(
+            f"{method!r:.60} is no method: give one such as LoRA(), with its brackets."
+        )
+    own = getattr(method, "name", getattr(method, "__name__", "method"))
+    return name if method is None else f"{name} {own}"
+
+
 def size_of(parameter: nn.Parameter) -> int:
     """How many weights a parameter stands for; one in four bits stores two in a byte."""
     state = getattr(parameter, "quant_state", None)
@@ -117,7 +131,7 @@ def size_of(parameter: nn.Parameter) -> int:
 # A cell is (stack, part order, block) for sorting, and a row's content for one block.
 _Content = tuple[str, int | None, float | None, float]
 _Cell = tuple[tuple[int, str, int], _Content, int]
-_NOT_WEIGHTS = ("lora_", "ia3_l", "oft_R", "osf_svd_params", ".adapter.", ".original_module.")
+NOT_WEIGHTS = ("lora_", "ia3_l", "oft_R", "osf_svd_params", ".adapter.", ".original_module.")
 """Adapters, and what the trained copy of a layer stands for."""
 _ORDER = {"virtual tokens": 0, "embeddings": 1, "block": 2, "norm": 3, "head": 4}
 
@@ -172,7 +186,7 @@ def _weights(model: Any, found: LayerMap, factors: Mapping[str, float]) -> Itera
     """One cell for the plain weights of every part, and each share of the rate in it."""
     sums: dict[tuple[tuple[int, str, int], float], int] = {}
     for name, p in model.named_parameters():
-        if any(mark in name for mark in _NOT_WEIGHTS):
+        if any(mark in name for mark in NOT_WEIGHTS):
             continue
         lr = factors.get(name, 1.0) if p.requires_grad else 0.0
         key = _key(found.place(_plain(name))), lr

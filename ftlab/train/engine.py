@@ -1,7 +1,8 @@
 """One optimiser step: what the loop in `loop.py` takes again and again.
 
     loss = sum over learned tokens of -ln p(token | text before it)  /  number of those tokens
-    minimised: loss + penalty, where a method brings one (L2-SP, EWC)
+    minimised: loss + penalty, where a method brings one (L2-SP, EWC); or each token's loss times a
+    weight, where it brings those (DFT)
 
 Notable choices:
 - The mean is over the tokens of the whole batch, however many processes share it: each adds its
@@ -37,7 +38,7 @@ from ftlab.base.draws import LOCK, Draws, forked
 from ftlab.base.errors import InputError
 from ftlab.base.machine import precision
 from ftlab.plan import Plan, Step
-from ftlab.text.loss import summed_loss
+from ftlab.text.loss import Weigh, summed_loss
 from ftlab.text.train_batches import Batch, Example, batch_indices, collate
 from ftlab.train import optimizers
 from ftlab.train.mixed import MixedPrecision
@@ -74,8 +75,10 @@ class Engine:
         plan: Plan,
         groups: Groups,
         penalty: Penalty | None = None,
+        weigh: Weigh | None = None,
     ) -> None:
         self.model, self.examples, self.plan, self.penalty = model, examples, plan, penalty
+        self.weigh = weigh
         self.launcher = _launcher()
         self.processes = self.launcher.num_processes if self.launcher else 1
         self.rank = self.launcher.process_index if self.launcher else 0
@@ -139,7 +142,7 @@ class Engine:
         def both() -> Tensor:
             nonlocal loss, share
             with self._randomness(number), self.mixed.autocast():
-                loss = summed_loss(self.wrapped, batch) / learned
+                loss = summed_loss(self.wrapped, batch, self.weigh) / learned
                 share = self._penalty(batch) / self.processes
             # Gradients are averaged over processes; their losses are parts of one sum.
             return (loss + share) * self.processes

@@ -34,6 +34,7 @@ from ftlab.base.errors import InputError, OutOfMemory
 from ftlab.base.jsonfile import plain
 from ftlab.base.machine import explain_if_full, room
 from ftlab.plan import Plan, Step
+from ftlab.text.loss import Weigh
 from ftlab.text.scored_batches import context_limit
 from ftlab.text.seq2seq import decoder_start
 from ftlab.text.train_batches import Example, checksum, encode
@@ -56,6 +57,7 @@ def train(
     checkpoint: str | Path | RunFolder | None = None,
     groups: Groups | None = None,
     penalty: Penalty | None = None,
+    weigh: Weigh | None = None,
 ) -> Generator[Step, None, None]:
     """Train `model`, in place, on items of {"prompt", "answer"}; yields Steps 0 to `plan.steps`.
 
@@ -63,7 +65,9 @@ def train(
     must hold "target_score" where the plan has `stop_at`. `checkpoint` is a folder of this run
     alone. `groups` are optimiser parameter groups, as torch takes them; by default all parameters
     that require gradients. `penalty(model, batch)` is a scalar that is added to the loss of every
-    step; a step's `loss` is without it, and its value is the step's `penalty`.
+    step; a step's `loss` is without it, and its value is the step's `penalty`. `weigh(batch,
+    logits, tokens)` is what the loss of each learned token is multiplied with; a step's `loss` is
+    then the weighted one, still divided by the number of tokens.
 
     Raises InputError at once for data, model, groups or a checkpoint that do not fit; at the first
     step where another run is using the checkpoint's folder; and during the run when the loss is no
@@ -81,12 +85,13 @@ def train(
     _check_model(model, examples)
     _check_prefix(model, plan)
     groups = _check_groups(model, groups)
-    engine = partial(Engine, model, examples, plan, groups, penalty)
+    engine = partial(Engine, model, examples, plan, groups, penalty, weigh)
     if not checkpoint:
         return _run(engine, measure, None)
     folder = checkpoint if isinstance(checkpoint, RunFolder) else RunFolder(checkpoint)
     setup = {"data": checksum(examples), "model or method": setup_checksum(model, groups)}
-    folder.open(plan, setup | {"penalty": penalty is not None})
+    setup |= {"penalty": penalty is not None} | ({"weigh": True} if weigh else {})
+    folder.open(plan, setup)
     _check_room(folder, plan, groups)
     return _run(engine, measure, folder)
 
