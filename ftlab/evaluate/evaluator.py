@@ -131,6 +131,10 @@ class Evaluator:
         """The base itself on everything, in the form of `full`."""
         return self._detailed(self._base_full, kl_target=0.0, kl_general=0.0)
 
+    def everything(self, model: nn.Module) -> dict[str, Any]:
+        """A call's measures on the whole suite and the test split: `full` without what it adds."""
+        return compared(self._full(model), self._base_full)
+
     def full(self, model: nn.Module) -> dict[str, Any]:
         """Measure a model on the whole suite and the test split.
 

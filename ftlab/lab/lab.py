@@ -73,7 +73,6 @@ class Lab:
         domain = tidy(domain, bundle.tokenizer, decoder_start(bundle.model), longest)
         self.bundle, self.domain, self.suite, self.sizes = bundle, domain, suite, sizes
         self.opened, self.longest = opened or {}, longest
-        self.earlier: list[dict[str, Any]] = []
         self.fast_sizes = FAST_SIZES
         self.prefix_cache: PrefixCache = {}
         self.earlier: list[dict[str, Any]] = []  # training items of tasks that were learned before

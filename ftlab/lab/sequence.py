@@ -143,7 +143,8 @@ class TaskSequence:
     def _run(self, i: int) -> Run:
         """The run of task `i`; those before it were ended."""
         lab, plan = list(self.labs.values())[i], self.plans[i]
-        lab.earlier = [row for other in list(self.labs.values())[:i] for row in other.items()]
+        before = [other.items() for other in list(self.labs.values())[:i]]
+        lab.earlier = [row for rows in zip(*before, strict=False) for row in rows]  # tasks in turn
         start: Any = None
         method: Any = self.asked_method
         if i and self.link == "merge":
@@ -220,7 +221,7 @@ class TaskSequence:
             [measure_target(model, self.lab.tokenizer, rows).score for rows in items]
             for model in [self.lab.bundle.model, *self.models]
         ]
-        after = [self.lab.evaluator.full(model) for model in self.models]
+        after = [self.lab.evaluator.everything(model) for model in self.models]
         return {
             "tasks": self.tasks,
             "link": self.link,
