@@ -91,6 +91,11 @@ class TaskSequence:
         return self.plan.steps * len(self.tasks)
 
     @property
+    def rows(self) -> list[dict[str, Any]]:
+        """The training items of all tasks so far, with what is replayed."""
+        return [row for run in self.runs for row in run.rows]
+
+    @property
     def matrix(self) -> list[list[float]]:
         """a[i][j], accuracy on task j after task i; the last row as it is now."""
         return self._answered(self.scores, self.base)
@@ -205,7 +210,7 @@ class TaskSequence:
             plan=asdict(self.plan),
             seed=self.plan.seed,
             trainable=self.runs[0].prepared.trainable,
-            data_checksum=records.rows_checksum([row for run in self.runs for row in run.rows]),
+            data_checksum=records.rows_checksum(self.rows),
             extra=made.extra | {"method": self.runs[0].method_fields(), "sequence": found},
             command="no command makes this run; lab.sequence(...) does, with what is in extra",
             budget=records.budget([self.steps[-1]]),

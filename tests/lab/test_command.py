@@ -47,7 +47,8 @@ def run(plan: Plan | None = None, method: Any = None, **other: Any) -> Any:
             "longest": other.pop("longest", ""),
         },
         bundle=SimpleNamespace(name="nano-gpt2", base=other.pop("base", None)),
-        earlier=[], sizes=other.pop("sizes", {}),
+        earlier=[],
+        sizes=other.pop("sizes", {}),
     )
     method = named("full") if method is None else method
     found = {"item_count": None, "replay": 0.0, "replay_source": None, "start": None} | other
