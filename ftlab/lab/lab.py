@@ -137,18 +137,6 @@ class Lab:
         bundle = replace(self.bundle, model=quantize(self.fresh(), how), base=how or Quantize())
         return Lab(bundle, self.domain, self.suite, opened=self.opened, **self.sizes)
 
-    def on(self, domain: str | Path | Domain) -> "Lab":
-        """The same bench for another domain, given as in `open_lab`: same base, same suite."""
-        loaded = domain if isinstance(domain, Domain) else load_domain(str(domain))
-        made = copy.copy(self)
-        vars(made).pop("teacher_forced", None)
-        start = decoder_start(self.bundle.model)
-        made.domain = tidy(loaded, self.tokenizer, start, self.longest)
-        made.evaluator, made.earlier = self.evaluator.on(made.domain), []
-        named = self.opened and not isinstance(domain, Domain)
-        made.opened = self.opened | {"domain": str(domain)} if named else {}
-        return made
-
     def fresh(self) -> nn.Module:
         """A copy of the base model, to be trained."""
         with machine.explain_if_full("while the base was copied"):
@@ -208,20 +196,15 @@ class Lab:
         walk: float = 1.0,
         name: str = "",
     ) -> TaskSequence:
-        """Prepare several tasks (domains) that are trained one after another; iterate to train.
+        """Prepare tasks (domains) that are trained one after another, each by `plan`; iterate.
 
-        Each task is trained by `plan`, with the same `method` (by default `full`), and `link` says
-        how it follows the one before: "continue" trains the same parameters on, "merge" adds
-        adapters into the weights and starts new ones, "switch" gives each task an adapter of its
-        own on the base. `replay`: as in `run`; of earlier tasks' items as well. `walk` below 1:
-        after each task the model goes back, to start + walk (end - start). See TaskSequence.
-
-        Raises InputError for what cannot be trained so, before anything is.
+        `link`: "continue" trains the same parameters on, "merge" adds adapters into the weights
+        and starts new ones, "switch" gives each task its own adapter on the base. `replay`: as in
+        `run`, and of earlier tasks' items. `walk` below 1: after each task the model goes back, to
+        start + walk (end - start). Raises InputError for what cannot be, before a step is taken.
         """
-        return TaskSequence(
-            self, tasks, plan or Plan(), method or full, link=link, replay=replay, walk=walk,
-            name=name,
-        )  # fmt: skip
+        more: Any = {"link": link, "replay": replay, "walk": walk, "name": name}
+        return TaskSequence(self, tasks, plan or Plan(), method or full, **more)
 
     def measure(self, model: nn.Module, *, name: str, method: str = "") -> records.Record:
         """The record of a model that nothing was trained for here: pruned, merged, averaged.

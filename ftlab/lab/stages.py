@@ -1,16 +1,20 @@
 """What a sequence of tasks trains and measures with: a lab for each task, that asks all of them."""
 
+import copy
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
 from ftlab.base.errors import InputError
+from ftlab.datasets.load import Domain, load_domain
 from ftlab.evaluate.teacher_forced import TeacherForced
 from ftlab.plan import Plan
 from ftlab.text.scored_batches import context_limit
 from ftlab.text.seq2seq import decoder_start
+from ftlab.text.tidy import tidy
 from ftlab.text.train_batches import encode
 
 if TYPE_CHECKING:
@@ -47,7 +51,7 @@ def labs_of(lab: "Lab", tasks: Sequence[Any], plan: Plan) -> dict[str, "Lab"]:
         raise InputError(
             f"{len(tasks)} task is no sequence; give at least two domains, or take lab.run(...)."
         )
-    made = [lab.on(lab.domain if task == lab.domain.name else task) for task in tasks]
+    made = [on(lab, lab.domain if task == lab.domain.name else task) for task in tasks]
     names = [one.domain.name for one in made]
     if twice := next((name for name in names if names.count(name) > 1), ""):
         raise InputError(f"{twice} stands in the sequence twice; name each domain once.")
@@ -57,6 +61,18 @@ def labs_of(lab: "Lab", tasks: Sequence[Any], plan: Plan) -> dict[str, "Lab"]:
         _check_items(one, plan)
         vars(one)["teacher_forced"] = _OnAll(all_of[one.domain.name], all_of)
     return dict(zip(names, made, strict=True))
+
+
+def on(lab: "Lab", domain: str | Path | Domain) -> "Lab":
+    """The same bench for another domain: same base, same suite."""
+    loaded = domain if isinstance(domain, Domain) else load_domain(str(domain))
+    made = copy.copy(lab)
+    vars(made).pop("teacher_forced", None)
+    made.domain = tidy(loaded, lab.tokenizer, decoder_start(lab.bundle.model), lab.longest)
+    made.evaluator, made.earlier = lab.evaluator.on(made.domain), []
+    named = lab.opened and not isinstance(domain, Domain)
+    made.opened = lab.opened | {"domain": str(domain)} if named else {}
+    return made
 
 
 def _check_items(lab: "Lab", plan: Plan) -> None:

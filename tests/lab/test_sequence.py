@@ -15,6 +15,7 @@ from ftlab.base.errors import InputError
 from ftlab.evaluate.target import measure_target
 from ftlab.lab.lab import Lab, open_lab
 from ftlab.lab.sequence import SEED_STEP, TaskSequence
+from ftlab.lab.stages import on
 from ftlab.methods import EWC, L2SP, Bottleneck, LoRA, Prefix, merge, partway
 from ftlab.plan import Plan
 
@@ -152,7 +153,7 @@ def test_replay_reads_all_earlier_tasks_in_turn(lab: Lab) -> None:
 
 def test_a_penalty_holds_each_task_where_it_starts(lab: Lab) -> None:
     row = lab.sequence(TASKS[:2], QUICK, method=L2SP(1.0)).finish()
-    second = [step for step in row.steps if step.step == 3][0]
+    second = row.steps[3]
     assert second.penalty == 0.0  # before its first update
     held = lab.sequence(TASKS[:2], QUICK, method=EWC(1.0, items=4)).finish()
     assert held.steps[3].penalty == 0.0 and held.steps[4].penalty > 0  # pyright: ignore
@@ -199,7 +200,7 @@ def test_what_cannot_be_is_refused_before_a_step(
 
 
 def test_another_domain_on_the_same_bench(lab: Lab) -> None:
-    other = lab.on("ledger")
+    other = on(lab, "ledger")
     assert other.domain.name == "ledger" and lab.domain.name == "clinic"
     assert other.evaluator.base is lab.evaluator.base
     alone = open_lab("ledger", model="nano-gpt2", **lab.sizes)  # pyright: ignore
