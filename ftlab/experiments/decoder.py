@@ -201,9 +201,9 @@ def method_of(sweep: str, seed: int, *, real: bool = False) -> Any:
     return named(sweep, seed) if sweep.startswith("freeze") else None
 
 
-def nano_plan(rate: float, seed: int, **more: Any) -> Plan:
+def nano_plan(rate: float, seed: int, measure_every: int = 20, **more: Any) -> Plan:
     """How runs on nano-gpt2 are trained."""
-    return Plan(lr=rate, seed=seed, measure_every=20, **more)
+    return Plan(lr=rate, seed=seed, measure_every=measure_every, **more)
 
 
 def _at_the_end(rate: float, seed: int) -> Plan:
@@ -211,10 +211,9 @@ def _at_the_end(rate: float, seed: int) -> Plan:
     return Plan(lr=rate, seed=seed, measure_every=0)
 
 
-def laptop_plan(rate: float, seed: int, **more: Any) -> Plan:
+def laptop_plan(rate: float, seed: int, measure_every: int = 10, **more: Any) -> Plan:
     """How runs on the real model are trained."""
-    more = {"measure_every": 10} | more
-    return Plan(lr=rate, steps=60, batch_size=8, seed=seed, **more)
+    return Plan(lr=rate, steps=60, batch_size=8, measure_every=measure_every, seed=seed, **more)
 
 
 def even(ranks: dict[str, int]) -> LoRA:

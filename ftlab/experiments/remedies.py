@@ -10,7 +10,7 @@
     ewc 100, kl 1, l2sp 0.1     anchors, by strength
     dft, eaft, stm              token losses; "known": of a task that is half learned before
 
-What was trained once is measured at several places (`Walked`).
+What was trained once is measured at several places (`Walked`), and at its end only.
 """
 
 from collections.abc import Iterator
@@ -61,8 +61,8 @@ class Known:
 
 
 WALKS = tuple(Walked(a) for a in (0.2, 0.4, 0.6, 0.8))
-LINES = (Walked(0.0, 1.0), Walked(0.4, 1.0))
-BACK = (Walked(0.7), Walked(0.8), Walked(0.9))
+LINES = Walked(0.4, 1.0)
+BACK = (Walked(0.8), Walked(0.9))
 
 
 def remedies(model: str) -> Iterator[Point]:
@@ -73,39 +73,43 @@ def remedies(model: str) -> Iterator[Point]:
 
 def _nano(seed: int) -> Iterator[Point]:
     for rate in (3e-4, 1e-3):
-        yield from _walks(nano_plan(rate, seed), (*WALKS, *LINES))
-        for strength in (10.0, 100.0, 1000.0):
-            yield _anchored(EWC(strength), nano_plan(rate, seed))
-        yield _anchored(L2SP(0.1), nano_plan(rate, seed))
-        yield _anchored(KL(1.0), nano_plan(rate, seed))
-        for method in (DFT(), EAFT(), STM()):
-            yield _point(method.kind, nano_plan(rate, seed), method)
+        plan = nano_plan(rate, seed, measure_every=0)
+        yield from _walks(plan, (*WALKS, LINES))
+        for method in (EWC(100.0), EWC(1000.0), L2SP(0.1), KL(1.0)):
+            yield _anchored(method, plan)
+        for losses in (DFT(), EAFT()):
+            yield _point(losses.kind, plan, losses)
     for rate in (1e-4, 3e-4):
-        yield from _walks(nano_plan(rate, seed), BACK, replay=0.05)
-    plan = nano_plan(3e-4, seed)
-    for method in (L2SP(0.03), L2SP(0.3), KL(0.3), KL(3.0), KL(0.1, on="notes"), KL(on="notes")):
+        yield from _walks(nano_plan(rate, seed, measure_every=0), BACK, replay=0.05)
+    plan = nano_plan(3e-4, seed, measure_every=0)
+    for method in (KL(0.1, on="notes"), KL(1.0, on="notes")):
         yield _anchored(method, plan)
+    yield _point("stm", plan, STM())
     for share in (0.01, 0.1):
         yield Point(f"replay {share:.0%}", "clinic", plan, replay=share)
     for source in ("own", "english"):
         yield _replayed(source, plan)
     adapters = method_of("lora_all", seed)
-    yield from _walks(nano_plan(3e-3, seed), WALKS[1:], method=adapters, name="lora_all, ")
-    for method in (None, DFT(), EAFT(), STM()):
-        name = f"known, {method.kind if method else 'full'}"
-        shown = method.kind if method else "full"
-        yield Point(name, "clinic", plan, method=method, start=Known(seed), shown=shown)
+    after = nano_plan(3e-3, seed, measure_every=0)
+    yield from _walks(after, WALKS[1:], method=adapters, name="lora_all, ")
+    for losses in (None, DFT(), EAFT(), STM()):
+        shown = losses.kind if losses else "full"
+        yield Point(
+            f"known, {shown}", "clinic", plan, method=losses, start=Known(seed), shown=shown
+        )
+    if not seed:  # which strength: looked for on one seed
+        for method in (EWC(10.0), EWC(10000.0), L2SP(0.03), L2SP(0.3), KL(0.3), KL(3.0)):
+            yield _anchored(method, plan)
 
 
 def _real(seed: int) -> Iterator[Point]:
-    plan = _at_the_end(3e-4, seed)
-    yield from _walks(plan, (*WALKS, LINES[1]))
+    plan = laptop_plan(3e-4, seed, measure_every=0)
+    yield from _walks(plan, (*WALKS, LINES))
     yield from _walks(plan, BACK, replay=0.05)
-    yield _anchored(EWC(100.0), plan)
-    yield _anchored(KL(1.0), plan)
-    yield _anchored(L2SP(0.1), plan)
+    for method in (EWC(100.0), KL(1.0), L2SP(0.1)):
+        yield _anchored(method, plan)
     yield _point("dft", plan, DFT())
-    yield from _walks(_at_the_end(1e-4, seed), BACK[:2], replay=0.05)
+    yield from _walks(laptop_plan(1e-4, seed, measure_every=0), BACK, replay=0.05)
     yield _replayed("world", plan)
     yield _anchored(EWC(1000.0), plan)
     yield _point("eaft", plan, EAFT())
@@ -136,8 +140,3 @@ def _replayed(source: str, plan: Plan) -> Point:
         f"replay {source} 5%", "clinic", plan, replay=0.05, replay_source=source,
         shown=f"replay_{source}",
     )  # fmt: skip
-
-
-def _at_the_end(rate: float, seed: int) -> Plan:
-    """As `laptop_plan`, measured once: these runs are long."""
-    return laptop_plan(rate, seed, measure_every=0)

@@ -100,8 +100,13 @@ class Lab:
 
         `source` is a suite's name (its general text), "own" (`own_items`), or None: what fits.
         """
+        check_whole("count", count, 1)
         if source == "own":
             return self.own_items(count)
+        if source not in (None, *SUITES):
+            raise InputError(
+                f"replay_source={source!r} is not possible; choose from own, {', '.join(SUITES)}."
+            )
         general = documents(source or self.replay_source, count)
         pairs = zip(general, cycle(self.earlier)) if self.earlier else ((row,) for row in general)
         return [row for pair in pairs for row in pair][:count]
@@ -115,6 +120,7 @@ class Lab:
         Texts that repeat or do not end within 64 tokens are left out. Raises InputError for an
         encoder-decoder model, which writes nothing unasked.
         """
+        check_whole("count", count, 1)
         writer = self.bundle.model if model is None else model
         if decoder_start(writer) is not None:
             raise InputError(

@@ -80,6 +80,11 @@ class Run:
         """The items, and what is replayed."""
         reads = self.plan.steps * self.plan.batch_size
         source: Any = self.lab.replay_source
+        if self.replay_source and not self.replay:
+            raise InputError(
+                f"replay_source={self.replay_source!r} says what is replayed, not how much; give "
+                "a share as well, such as replay=0.05."
+            )
         if self.replay and (self.replay_source or self.lab.earlier):
             source = self.lab.replay_rows(max(1, round(self.replay * reads)), self.replay_source)
         return mix(items, source, self.replay, reads)

@@ -39,6 +39,7 @@ from ftlab.base.door import checked
 from ftlab.base.errors import InputError
 from ftlab.methods.full_tuning import full, refuse_codes
 from ftlab.methods.prepared import NOT_WEIGHTS, Prepared, named_around
+from ftlab.plan import check_whole
 from ftlab.text.loss import learned_logits, summed_loss
 from ftlab.text.scored_batches import UNLIMITED
 from ftlab.text.seq2seq import decoder_start
@@ -97,6 +98,10 @@ class EWC(_Anchor):
 
     kind = "ewc"
     needs_lab: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_whole("items", self.items, 1)
 
     def __call__(self, model: nn.Module, lab: Any) -> Prepared:
         """Apply it: the model writes the texts, the lab reads them (`Lab.own_items`).

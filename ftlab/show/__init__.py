@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from ftlab.show.panels.panel import block_panel
     from ftlab.show.panels.prune import prune_panel
     from ftlab.show.panels.rank_explorer import rank_explorer
+    from ftlab.show.panels.remedies import remedy_panel
     from ftlab.show.panels.schedule import schedule_panel
+    from ftlab.show.panels.walk import walk_panel
     from ftlab.show.plots.boards import best_of, matched_table, scoreboard, settings_table
     from ftlab.show.plots.curves import two_numbers
     from ftlab.show.plots.layers import layer_updates
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from ftlab.show.plots.paging import paging
     from ftlab.show.plots.planes import Point, plane
     from ftlab.show.plots.recorded import called, setting_name
+    from ftlab.show.plots.scatter import scatter
     from ftlab.show.plots.skills import skills_bars
     from ftlab.show.plots.stacks import three_attentions
     from ftlab.show.plots.sweeps import sweep

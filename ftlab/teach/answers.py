@@ -7,7 +7,8 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from torch import cat
+from torch import cat, stack
+from torch.autograd import grad
 from torch.nn.functional import gelu
 
 from ftlab.evaluate.retention import retained
@@ -108,3 +109,13 @@ def prefix_share(q: Any, keys: Any, prefix: Any) -> float:
     """Notebook 07: share of one query's attention that keys of a prefix (p, d) take."""
     scores = cat([prefix, keys]) @ q / math.sqrt(len(q))  # (p + t,)
     return float(scores.softmax(0)[: len(prefix)].sum())
+
+
+def between(before: Any, after: Any, a: float) -> Any:
+    """Notebook 09: a weight at `a` on the way from the base (0) to the trained model (1)."""
+    return before + a * (after - before)
+
+
+def fisher(model: Any, texts: Any) -> Any:
+    """Notebook 09: mean over texts of the squared gradient of model(text), as model.weight."""
+    return stack([grad(model(text), model.weight)[0] ** 2 for text in texts]).mean(0)

@@ -64,3 +64,20 @@ def test_what_has_no_line_to_the_base_is_refused(lab: Lab) -> None:
     for wrong in wrongs:
         with pytest.raises(InputError, match="give a share"):
             partway(base, base)(wrong)
+
+
+def test_by_depth_each_block_has_its_share(lab: Lab) -> None:
+    """LiNeS: equal steps from the first block to the last; embeddings first, norm last."""
+    base, tuned = lab.bundle.model, trained(lab, full)
+    start, end = dict(base.named_parameters()), dict(tuned.named_parameters())
+    moved = dict(partway(base, tuned)(0.2, 0.8).named_parameters())
+    shares = {f"transformer.h.{k}.": 0.2 + 0.6 * k / 11 for k in range(12)}
+    shares |= {"transformer.wte": 0.2, "transformer.wpe": 0.2, "transformer.ln_f": 0.8}
+    seen = set()
+    for name, p in moved.items():
+        prefix = next(one for one in shares if name.startswith(one))
+        seen.add(prefix)
+        by_hand = start[name] + shares[prefix] * (end[name] - start[name])
+        torch.testing.assert_close(p, by_hand, rtol=1e-5, atol=1e-7)
+    assert seen == set(shares)
+    assert torch.equal(logits(partway(base, tuned)(1, 1)), logits(tuned))

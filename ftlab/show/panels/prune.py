@@ -49,8 +49,8 @@ def prune_outcome(
     chosen = recorded.nearest(_in_order(found, order, share, rate))
     colour = method_mark(order).colour
     figure = Picture(9.9, 3.8)
-    shares = _by_skill(chosen[0].runs)
-    _skills(figure, shares, recorded.how_near(chosen)[0])
+    shares = skill_shares(chosen[0].runs)
+    skill_bars(figure, shares, recorded.how_near(chosen)[0])
     others = [setting.runs for setting in found if _cut(setting.sweep)]
     recorded.outcomes(figure, chosen, others, colour, "all other prunings")
     asked = f"{_name(order, share)}, rate {rate_text(rate)}"
@@ -94,13 +94,13 @@ def _name(order: str, share: float) -> str:
     )  # fmt: skip
 
 
-def _by_skill(runs: Sequence[Any]) -> dict[str, float]:
+def skill_shares(runs: Sequence[Any]) -> dict[str, float]:
     """Share of each skill that is retained, means over the seeds."""
     names = [name for name, share in runs[0].final["kept"].items() if share is not None]
     return {name: fmean(run.final["kept"][name] for run in runs) for name in names}
 
 
-def _skills(figure: Picture, shares: Mapping[str, float], near: str) -> None:
+def skill_bars(figure: Picture, shares: Mapping[str, float], near: str) -> None:
     """A bar for each skill."""
     looks = skill_marks(shares)
     axes = panel(figure, 1.55, 0.55, 3.3, 2.61)
