@@ -119,3 +119,16 @@ def between(before: Any, after: Any, a: float) -> Any:
 def fisher(model: Any, texts: Any) -> Any:
     """Notebook 09: mean over texts of the squared gradient of model(text), as model.weight."""
     return stack([grad(model(text), model.weight)[0] ** 2 for text in texts]).mean(0)
+
+
+def to_replay(earlier: Mapping[str, list], general: list, count: int) -> list:
+    """Notebook 10: `count` items, half general, the other half of all earlier tasks alike."""
+    share = count // 2 // len(earlier)
+    kept = [item for items in earlier.values() for item in items[:share]]
+    return kept + general[: count - len(kept)]
+
+
+def route(prompt: str) -> str | None:
+    """Notebook 10: the task of a prompt by its first word; None for what is none of the four."""
+    begins = {"Triage": "clinic", "Ticket": "helpdesk", "Clause": "contracts", "Booking": "ledger"}
+    return begins.get(prompt.split(" ")[0].rstrip(":"))

@@ -28,6 +28,8 @@ SMALL = LoRA({"10-12": 2})
 def lab() -> Lab:
     made = open_lab("clinic", model="nano-gpt2", target_items=4, per_skill=2, documents=2)
     made.suite = made.evaluator.suite = made.suite.sample(4, 4)
+    made.domain = dataclasses.replace(made.domain, test=made.domain.test.select(range(4)))
+    made.evaluator.domain = made.domain
     made.fast_sizes = {"target_items": 4, "per_skill": 2, "documents": 2}
     return made
 
@@ -64,9 +66,9 @@ def test_tasks_are_trained_one_after_another_and_all_are_measured(lab: Lab) -> N
         next(iter(row))
 
 
-def test_the_matrix_is_what_each_model_scores(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_matrix_is_what_each_model_scores(lab: Lab) -> None:
     """On the way and in the record: of every model on every task, in this order."""
-    row = fewer(lab.sequence(TASKS, dataclasses.replace(QUICK, lr=3e-3, steps=20)))
+    row = fewer(lab.sequence(TASKS[:2], dataclasses.replace(QUICK, lr=1e-3, steps=20)))
     row.finish()
     quick = [
         [one.teacher_forced.own.target(model).score for one in row.labs.values()]  # pyright: ignore
@@ -77,11 +79,11 @@ def test_the_matrix_is_what_each_model_scores(lab: Lab, monkeypatch: pytest.Monk
     found = record.extra["sequence"]
     items = [one.evaluator.test_items for one in row.labs.values()]
     exact = [[measure_target(m, lab.tokenizer, some).score for some in items] for m in row.models]
-    assert found["matrix"] == exact and found["tasks"] == TASKS
+    assert found["matrix"] == exact and found["tasks"] == TASKS[:2]
     assert record.final["forgetting"] == analysis.forgetting(exact)
     assert record.final["bwt"] == -record.final["forgetting"]
     assert record.final["retention"] == record.final["retained"] == found["retained"][-1]
-    assert record.budget["steps"] == 60 and record.seed == 0
+    assert record.budget["steps"] == 40 and record.seed == 0
 
 
 def test_a_record_survives_the_disk(lab: Lab, tmp_path: Any) -> None:
@@ -145,9 +147,9 @@ def test_walk_and_continue_go_on_from_the_place_walked_to(lab: Lab) -> None:
 def test_replay_reads_all_earlier_tasks_in_turn(lab: Lab) -> None:
     plan = Plan(steps=10, batch_size=8, measure_every=0)
     row = lab.sequence(TASKS, plan, replay=0.25).finish()
-    last = [r["id"].split("-")[0] for r in row.runs[-1].rows]
-    assert last.count("ledger") == 60 and last.count("replay") == 10
-    assert last.count("clinic") == last.count("helpdesk") == 5
+    last = [r["prompt"].split(" ")[0] for r in row.runs[-1].rows]
+    assert last.count("Booking") == 60 and last.count("") == 10
+    assert last.count("Triage") == last.count("Ticket:") == 5
     assert not row.labs["clinic"].earlier and not lab.earlier
 
 
@@ -155,7 +157,7 @@ def test_a_penalty_holds_each_task_where_it_starts(lab: Lab) -> None:
     row = lab.sequence(TASKS[:2], QUICK, method=L2SP(1.0)).finish()
     second = row.steps[3]
     assert second.penalty == 0.0  # before its first update
-    held = lab.sequence(TASKS[:2], QUICK, method=EWC(1.0, items=4)).finish()
+    held = lab.sequence(TASKS[:2], QUICK, method=EWC(1.0, items=2)).finish()
     assert held.steps[3].penalty == 0.0 and held.steps[4].penalty > 0  # pyright: ignore
 
 
