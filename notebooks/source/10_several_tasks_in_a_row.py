@@ -209,11 +209,8 @@ gone = ftlab.claim(
 #   right one.
 
 # %%
-guess_merge = ftlab.predict(
-    "Merged and started anew: how many points more are right on average at the end, than with the "
-    "same LoRA trained on?",
-    None,
-    unit="points",
+guess_same = ftlab.predict(
+    "The same LoRA trained on: right on average over all four tasks, at the end?", None, unit="%"
 )
 
 # %%
@@ -239,7 +236,7 @@ def table(model, names):
     """Recorded sequences as rows; what was not recorded is left out."""
     here = {s.sweep for s in found[model]}
     return [
-        (words, rate_text(s.lr), len(s.runs), *(s.text(key) for key in KEYS))
+        (words, rate_text(s.lr), str(len(s.runs)), *(s.text(key) for key in KEYS))
         for words, name in names.items()
         if name in here
         for s in analysis.pick(found[model], name)
@@ -299,8 +296,8 @@ def judge(sentence, one, other, key="average_accuracy"):
     return decided
 
 
-first, second = pairs(next(iter(found)), "LoRA merged", "LoRA continued", "average_accuracy")
-print(guess_merge.compare(100 * (sum(first) - sum(second)) / len(first)))
+same = analysis.pick(found[next(iter(found))], "LoRA continued")[0]
+print(guess_same.compare(100 * same.mean("average_accuracy")))
 merged = judge("more is right at the end if merged", "LoRA merged", "LoRA continued")
 judge("more of the base is retained if merged", "LoRA merged", "LoRA continued", "retained")
 judge(
