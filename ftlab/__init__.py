@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from ftlab.teach.hello import hello
     from ftlab.teach.predictions import predict
     from ftlab.teach.preflight import preflight
+    from ftlab.train.callback import RetentionCallback
     from ftlab.train.store import store_runs
 
 __all__, __dir__, __getattr__ = lazy(__name__, __file__)

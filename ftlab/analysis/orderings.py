@@ -1,16 +1,18 @@
 """Do the orders hold that the literature expects?
 
-    orderings(nano)      eight orders that several sources agree on, with verdicts
+    orderings(nano)      nine orders that are expected, with verdicts
 
 A verdict is holds, does not hold, or not decided: the paired difference over seeds, with its 95 %
 interval on one side of zero or not (`compare.verdict`). With three seeds much stays undecided.
 
-Sources of the eight: docstrings of the functions name one each; where several agree, the first.
+Sources of the nine: docstrings of the functions name one each; where several agree, the first.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
+
+import numpy as np
 
 from ftlab.analysis.compare import Setting, best_at, level, pick, rate_text, verdict, whole
 from ftlab.base.errors import InputError
@@ -27,16 +29,16 @@ class Ordering:
 
 
 def orderings(found: Sequence[Setting]) -> list[Ordering]:
-    """The eight orders on one model's settings."""
-    return [_judged(says, judge, whole(found, 2)) for says, judge in EIGHT]
+    """The nine orders on one model's settings, those of its adapters and remedies among them."""
+    return [_judged(says, judge, whole(found, 2)) for says, judge in NINE]
 
 
 Judge = Callable[[Sequence[Setting]], tuple[str, str]]
+ADAPTERS = ("lora_small", "bottleneck", "prefix", "prefix_words", "prompt", "ia3", "oft", "osf")
+WALK = "walk 80%"
 
 
-def _judged(says: str, judge: Judge | None, found: Sequence[Setting]) -> Ordering:
-    if judge is None:
-        return Ordering(says, "not run", "its notebook is still to come")
+def _judged(says: str, judge: Judge, found: Sequence[Setting]) -> Ordering:
     try:
         return Ordering(says, *judge(found))
     except InputError as error:
@@ -88,6 +90,56 @@ def _replay(found: Sequence[Setting]) -> tuple[str, str]:
     )
 
 
+def _between(found: Sequence[Setting]) -> tuple[str, str]:
+    """Wortsman et al. 2022, Robust fine-tuning of zero-shot models, section 4."""
+    rate = min(s.lr for s in pick(found, WALK))
+    part, whole_way = pick(found, WALK, rate)[0], pick(found, "learning rate", rate)[0]
+    return verdict(*_paired(part, whole_way)), (
+        f"at {rate_text(rate)}, 0.8 of the way against all: retained {part.text('retention')} and "
+        f"{whole_way.text('retention')}, learned {part.text('target_score')} and "
+        f"{whole_way.text('target_score')}"
+    )
+
+
+def _prefix(found: Sequence[Setting]) -> tuple[str, str]:
+    """peft's method comparison (2026): prefixes and prompts drift most."""
+    best = {
+        name: max(pick(found, name), key=lambda s: s.mean("target_score") * s.mean("retention"))
+        for name in ADAPTERS
+    }
+    prefix = best.pop("prefix")
+    least = min(best.values(), key=lambda s: s.mean("retention"))
+    return verdict(*_paired(least, prefix)), (
+        f"retained {prefix.text('retention')}; of the others {least.sweep} retains least, "
+        f"{least.text('retention')} (each at its best rate)"
+    )
+
+
+def _paired(one: Setting, other: Setting) -> tuple[list[float], list[float]]:
+    """Retained, over the seeds that both have."""
+    first, second = ({run.seed: run.final["retention"] for run in s.runs} for s in (one, other))
+    shared = sorted(first.keys() & second.keys())
+    return [first[seed] for seed in shared], [second[seed] for seed in shared]
+
+
+def _predicted(found: Sequence[Setting]) -> tuple[str, str]:
+    """Shenfeld et al. 2025, RL's razor: R2 of 0.71 on a language model."""
+    runs = [run for setting in found for run in setting.runs if "kl_target" in run.final]
+    if len(runs) < 20:
+        raise InputError(f"A fit over {len(runs)} runs says nothing; 20 are needed.")
+    r2 = razor([(run.final["kl_target"], run.final["forgotten"]) for run in runs])
+    return ("holds" if r2 >= HALF else "does not hold"), (
+        f"a quadratic fit over {len(runs)} runs explains {r2:.0%} of the spread (at least half?)"
+    )
+
+
+def razor(points: Sequence[tuple[float, float]]) -> float:
+    """R2, at most 1, of a quadratic fit of forgetting on KL(base, tuned) on new answers: (x, y)."""
+    x, y = np.array(points).T
+    rest = y - np.polynomial.Polynomial.fit(x, y, 2)(x)
+    return float(1 - (rest**2).sum() / ((y - y.mean()) ** 2).sum())
+
+
 def _placement(found: Sequence[Setting]) -> tuple[str, str]:
     """Schulman et al. 2025, LoRA without regret: attention alone is worse."""
     everywhere, qv = ("lora_all", "lora_qv")
@@ -112,13 +164,16 @@ def _size(found: Sequence[Setting]) -> tuple[str, str]:
     )
 
 
-EIGHT: tuple[tuple[str, Judge | None], ...] = (
+HALF = 0.5
+"""Of the spread, what a fit must explain to predict."""
+NINE: tuple[tuple[str, Judge], ...] = (
     ("forgetting rises with the learning rate at fixed steps", _rate),
     ("forgetting rises with the number of steps", _steps),
     ("forgetting rises with the rank of LoRA, weakly", _rank),
     ("5 % replay forgets less than none at equal target loss", _replay),
-    ("a point between base and tuned weights retains more at little cost", None),
-    ("a prefix with a random start retains least, switched on", None),
+    ("a point between base and tuned weights retains more at little cost", _between),
+    ("a prefix with a random start retains least, switched on", _prefix),
     ("LoRA learns on all linear layers at least as much as on Q and V, at equal size", _placement),
     ("LoRA needs less memory and smaller files than full fine-tuning", _size),
+    ("forgetting follows from KL(base, tuned) on the new task's answers", _predicted),
 )

@@ -24,6 +24,7 @@ from typing import Any, TypedDict
 from torch import nn
 
 from ftlab.base.errors import InputError
+from ftlab.base.shared import shared_out
 from ftlab.datasets.load import Domain, Suite
 from ftlab.evaluate.drift import kl_to_base
 from ftlab.evaluate.fit import check_fit
@@ -180,7 +181,8 @@ class Evaluator:
 
     @cached_property
     def _base_quick(self) -> Measures:
-        return self._quick(self.base)
+        with shared_out(False):
+            return self._quick(self.base)
 
     @cached_property
     def _base_full(self) -> Measures:

@@ -29,6 +29,12 @@ def check_fit(model: nn.Module, tokenizer: Any, domain: Domain, suite: Suite) ->
         fits = max(2, limit - room)
         cure = f"leave items out (open_lab(..., longest={fits}), --longest {fits})"
         _check([str(row.get("id")) for row in rows], sizes, limit, what, cure)
+    check_suite(model, tokenizer, suite)
+
+
+def check_suite(model: nn.Module, tokenizer: Any, suite: Suite) -> None:
+    """Raises InputError for probes and documents that the model cannot read, as `check_fit`."""
+    start, limit = decoder_start(model), context_limit(model)
     probes = probe_segments(tokenizer, suite.probes, start)
     _check([probe.id for probe, _ in probes], [s.reads for _, s in probes], limit, "probes")
     if start is not None:

@@ -23,6 +23,7 @@ import torch
 from torch import nn
 
 from ftlab.base.errors import InputError
+from ftlab.base.shared import gathered, mine
 from ftlab.text.requests import document_segments, pair_segments
 from ftlab.text.scored_batches import batches, context_limit, evaluating, last_logits
 from ftlab.text.segments import Segment
@@ -70,13 +71,14 @@ def score_segments(
     total = torch.zeros(len(segments), dtype=torch.float64)
     misses = torch.zeros(len(segments), dtype=torch.float64)
     with evaluating(model):
-        for batch in batches(segments, model, batch_tokens=batch_tokens):
+        for batch in mine(batches(segments, model, batch_tokens=batch_tokens)):
             logits = last_logits(model, batch).float()  # (B, K, V)
             at = batch.row, batch.column
             logprob = logits[*at, batch.target] - logits.logsumexp(-1)[at]  # (N,)
             missed = logits.argmax(-1)[at] != batch.target  # (N,)
             total.index_add_(0, batch.segment.cpu(), logprob.double().cpu())
             misses.index_add_(0, batch.segment.cpu(), missed.double().cpu())
+    total, misses = (sum(part) for part in zip(*gathered((total, misses)), strict=True))
     return [
         Scored(logprob, missed == 0, len(segment.continuation))
         for logprob, missed, segment in zip(total.tolist(), misses.tolist(), segments, strict=True)

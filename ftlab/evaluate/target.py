@@ -33,6 +33,7 @@ from transformers import GenerationConfig
 
 from ftlab.base.draws import Draws
 from ftlab.base.errors import InputError
+from ftlab.base.shared import gathered, mine
 from ftlab.evaluate.likelihood import mean_loss, score_segments
 from ftlab.text.requests import item_segments
 from ftlab.text.scored_batches import (
@@ -173,14 +174,18 @@ def generate(
     start = decoder_start(model)
     rows = _given(tokenizer, prompts, start)
     _check_room(rows, max_new_tokens, model)
-    outputs = [""] * len(rows)
+    outputs: dict[int, str] = {}
     how = _how(max_new_tokens, eos_id(tokenizer), start, drawn=seed is not None)
+    every = _batches([len(row) for row in rows], batch_rows, alike=_pads_wrongly(model))
     with nullcontext() if seed is None else Draws(seed):
-        for chosen in _batches([len(row) for row in rows], batch_rows, alike=_pads_wrongly(model)):
+        # what is drawn follows from what was drawn before: each process draws it all
+        for chosen in mine(every) if seed is None else every:
             answers = _continue(model, [rows[i] for i in chosen], how)
             for i, ids in zip(chosen, answers, strict=True):
                 outputs[i] = tokenizer.decode(ids, skip_special_tokens=True)
-    return outputs
+    for found in gathered(outputs):
+        outputs |= found
+    return [outputs[i] for i in range(len(rows))]
 
 
 def _given(tokenizer: Any, prompts: Sequence[str], start: int | None) -> list[tuple[int, ...]]:

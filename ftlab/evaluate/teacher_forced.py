@@ -25,6 +25,7 @@ from typing import Any
 
 from torch import nn
 
+from ftlab.base.shared import shared_out
 from ftlab.evaluate.evaluator import Evaluator
 from ftlab.evaluate.likelihood import document_loss, mean_loss, score_segments
 from ftlab.evaluate.measures import Measures, compared
@@ -52,7 +53,8 @@ class TeacherForced:
 
     @cached_property
     def _base_quick(self) -> Measures:
-        return self._quick(self.evaluator.base)
+        with shared_out(False):
+            return self._quick(self.evaluator.base)
 
     def target(self, model: nn.Module) -> TargetScore:
         """The target task alone."""

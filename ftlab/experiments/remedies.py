@@ -62,7 +62,7 @@ class Known:
 
 WALKS = tuple(Walked(a) for a in (0.2, 0.4, 0.6, 0.8))
 LINES = Walked(0.4, 1.0)
-BACK = (Walked(0.8), Walked(0.9))
+BACK = (Walked(0.8), Walked(0.9), Walked(0.7))
 
 
 def remedies(model: str) -> Iterator[Point]:
@@ -80,7 +80,7 @@ def _nano(seed: int) -> Iterator[Point]:
         for losses in (DFT(), EAFT()):
             yield _point(losses.kind, plan, losses)
     for rate in (1e-4, 3e-4):
-        yield from _walks(nano_plan(rate, seed, measure_every=0), BACK, replay=0.05)
+        yield from _walks(nano_plan(rate, seed, measure_every=0), BACK[:2], replay=0.05)
     plan = nano_plan(3e-4, seed, measure_every=0)
     for method in (KL(0.1, on="notes"), KL(1.0, on="notes")):
         yield _anchored(method, plan)
@@ -111,7 +111,8 @@ def _real(seed: int) -> Iterator[Point]:
     yield _point("dft", plan, DFT())
     yield from _walks(laptop_plan(1e-4, seed, measure_every=0), BACK, replay=0.05)
     yield _replayed("world", plan)
-    yield _anchored(EWC(1000.0), plan)
+    yield _anchored(EWC(10.0), plan)
+    yield _anchored(KL(1.0, on="notes"), plan)
     yield _point("eaft", plan, EAFT())
 
 

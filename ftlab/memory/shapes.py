@@ -224,6 +224,11 @@ def _block(found: LayerMap, stack: str, index: int) -> Block:
         packable = linear.name.rpartition(".")[2] not in keep
         matrix = Matrix(wide, out, linear.target, packable)
         attentions[linear.kind] = (*attentions.get(linear.kind, ()), matrix)
+    if not attentions.keys() > {"ff"}:
+        raise InputError(
+            f"The memory of a '{found.model.config.model_type}' model is not known: its blocks are "
+            "not an attention and a feed-forward of linear layers."
+        )
     return Block(
         stack=stack,
         ff=attentions.pop("ff"),

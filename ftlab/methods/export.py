@@ -27,6 +27,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from transformers.pytorch_utils import Conv1D
 
 from ftlab.base.errors import InputError
 from ftlab.base.files import whole
@@ -135,9 +136,9 @@ def _fused_factors(model: Any) -> Any:
     config.target_modules, config.inference_mode = {*split, *alone}, False
     stock = get_peft_model(_base(model), config)
     for name, parts in split.items():
-        first: Any = parts.get_submodule(PARTS[0])
-        ones = torch.ones(first.out_features, 1, device=model.device)
-        alone[name] = torch.cat([factors.get(f"{name}.{part}", ones) for part in PARTS])
+        ones = [torch.ones(size, 1, device=model.device) for size in parts.sizes]
+        whole = [factors.get(f"{name}.{p}", one) for p, one in zip(PARTS, ones, strict=True)]
+        alone[name] = parts.arranged(torch.cat(whole).T).T
     with torch.no_grad():
         for name, value in alone.items():
             layer_map(stock).model.get_submodule(name).ia3_l["default"].copy_(value)
@@ -160,20 +161,22 @@ def _fused(model: Any) -> Any:
     ranks = {n: sum(m.r["default"] for m in parts.values()) for n, parts in groups.items()}
     scales = {n: next(iter(p.values())).scaling["default"] for n, p in groups.items()}
     keys = {name: f"^{re.escape(name)}" for name in groups}
+    kinds = {getattr(found.model.get_submodule(name), "kind", None) for name in groups}
     config = LoraConfig(
         r=max(ranks.values()),
         target_modules=list(groups),
         rank_pattern={keys[n]: r for n, r in ranks.items()},
         alpha_pattern={keys[n]: scales[n] * r for n, r in ranks.items()},
         modules_to_save=model.active_peft_config.modules_to_save,
-        fan_in_fan_out=True,
+        fan_in_fan_out=Conv1D in kinds,
         task_type="CAUSAL_LM",
     )
     stock = get_peft_model(_base(model), config)
     target = layer_map(stock).model
     with torch.no_grad():
         for name, parts in groups.items():
-            _copy(parts, target.get_submodule(name), scales[name])
+            own = found.model.get_submodule(name)
+            _copy(parts, target.get_submodule(name), scales[name], own)
         if config.modules_to_save:
             _saved(target, found).load_state_dict(_saved(found.model, found).state_dict())
     return stock.eval()
@@ -190,18 +193,18 @@ def _saved(model: nn.Module, found: Any) -> Any:
     return head.modules_to_save["default"]
 
 
-def _copy(parts: dict[str, Any], into: Any, scale: float) -> None:
+def _copy(parts: dict[str, Any], into: Any, scale: float, own: Any) -> None:
     """Fill one fused LoRA from those of q, k and v, or from the one it stands for."""
-    a, b = into.lora_A["default"].weight, into.lora_B["default"].weight  # (R, d), (3d, R)
+    a, b = into.lora_A["default"].weight, into.lora_B["default"].weight  # (R, d), (q + k + v, R)
     if "" in parts:
         a.copy_(parts[""].lora_A["default"].weight)
         b.copy_(parts[""].lora_B["default"].weight)
         return
-    b.zero_()
-    start, width = 0, b.shape[0] // len(PARTS)
+    whole, start = torch.zeros_like(b), 0
     for part, module in parts.items():
-        rank, row = module.r["default"], PARTS.index(part) * width
+        rank, rows = module.r["default"], whole.split(own.sizes)[PARTS.index(part)]
         a[start : start + rank] = module.lora_A["default"].weight
         factor = module.scaling["default"] / scale
-        b[row : row + width, start : start + rank] = factor * module.lora_B["default"].weight
+        rows[:, start : start + rank] = factor * module.lora_B["default"].weight
         start += rank
+    b.copy_(own.arranged(whole.T).T)

@@ -161,8 +161,9 @@ def without(model: Any, numbers: int | Collection[int], *, stack: str = "decoder
         given = f"{wrong[0]!r} is none" if wrong else "none would be left"
         raise InputError(f"The blocks of this {stack} are 1 to {depth}, and {given}.")
     config = copy.deepcopy(made.config)
-    if isinstance(kinds := getattr(config, "layer_types", None), list):
-        config.layer_types = [kinds[i] for i in left]
+    for key in ("layer_types", "no_rope_layers"):
+        if isinstance(kinds := vars(config).get(key), list):
+            setattr(config, key, [kinds[i] for i in left])
     setattr(config, found.count, len(left))
     _check_cache(config, layer_map(made).stack().count)
     with torch.random.fork_rng(devices=[]):

@@ -56,11 +56,16 @@ def _shorter(model: Any) -> Iterator[tuple[nn.Module, Callable[..., Tensor]]]:
         parts = [module.get_submodule(p) for p in PARTS] if isinstance(module, SplitQKV) else []
         if _are_plain(parts or [module]):
             done.update(parts)
-            yield module, partial(_merged_forward, parts or [module])
+            shorter = partial(_merged_forward, parts or [module])
+            yield module, partial(_arranged, module, shorter) if parts else shorter
         elif module is head and type(module) is nn.Linear:
             yield module, partial(_linear_forward, module)
         elif isinstance(module, NewGELUActivation):
             yield module, partial(F.gelu, approximate="tanh")
+
+
+def _arranged(split: SplitQKV, shorter: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    return split.arranged(shorter(x))
 
 
 def _linear_forward(module: nn.Linear, x: Tensor) -> Tensor:
@@ -102,7 +107,7 @@ def _is_plain_lora(module: Any) -> bool:
 def _merged_forward(parts: Sequence[Any], x: Tensor) -> Tensor:
     """What layers that read the same `x` give, side by side."""
     biases, scales, tensors = zip(*map(_read, parts), strict=True)
-    bias = biases[0] if len(biases) == 1 else torch.cat(biases)
+    bias = biases[0] if len(biases) == 1 or biases[0] is None else torch.cat(biases)
     return _Merged.apply(x, bias, scales, *(tensor for three in tensors for tensor in three))
 
 

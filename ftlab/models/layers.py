@@ -12,7 +12,8 @@ Notable choices:
 - Blocks count from 0 here, as in the code of the models; in plans and pictures from 1.
 - Names are read off the live model: a name of the entry that the model lacks (the gated
   feed-forward of some T5s) is left out, and a peft wrapper is looked through.
-- A fused attention (GPT-2's `c_attn`) has no q, k and v to name until `models.split` has split it.
+- A fused attention (GPT-2's `c_attn`, Falcon's `query_key_value`) has no q, k and v to name until
+  `models.split` has split it.
 
 Run the tests: pytest tests/models/test_layer_map.py
 """
@@ -26,6 +27,7 @@ from torch import nn
 
 from ftlab.base.errors import InputError
 from ftlab.models.architectures import ARCHITECTURES, Architecture, Stack
+from ftlab.models.unnamed import read_off
 
 TARGETS = ("q", "k", "v", "o", "ff")
 """What a plan can name: query, key, value and output projection, and the feed-forward."""
@@ -109,7 +111,8 @@ class LayerMap:
         """The linear layers that `targets` name, block by block; all blocks if None.
 
         `kind` (self or cross) selects one attention, and then no feed-forward.
-        Raises InputError for an unknown target, and for q, k or v of a fused attention.
+        Raises InputError for an unknown target, for q, k or v of a fused attention, and for those
+        of a model whose attention is not known.
         """
         check_targets(targets)
         if self.fused and {"q", "k", "v"} & set(targets):
@@ -118,6 +121,12 @@ class LayerMap:
                 f"({self.entry.fused}); split it first with ftlab.models.split.split_qkv(model)."
             )
         entry = self.stack(stack)
+        if not entry.attentions and "ff" not in targets:
+            raise InputError(
+                f"Which layers of {type(self.model).__name__} are q, k, v and o is not known; give "
+                "targets=('ff',), here every linear layer of a block, or add an entry to "
+                "ftlab/models/architectures.py."
+            )
         wanted = range(self.depth(stack)) if blocks is None else sorted(blocks)
         return [
             linear
@@ -168,17 +177,19 @@ class LayerMap:
 def layer_map(model: Any) -> LayerMap:
     """The layer map of a model of transformers, or of one wrapped by peft.
 
-    Raises InputError for an architecture without an entry.
+    Without an entry it is made of what the modules tell (`ftlab.models.unnamed`). Raises
+    InputError for what has no blocks.
     """
     if hasattr(model, "get_base_model"):
         model = model.get_base_model()
     kind = getattr(getattr(model, "config", None), "model_type", type(model).__name__)
-    if kind not in ARCHITECTURES:
+    entry = ARCHITECTURES.get(kind) or read_off(model)
+    if entry is None:
         raise InputError(
             f"The layers of a '{kind}' model are not known here; known are "
             f"{', '.join(ARCHITECTURES)}: add an entry to ftlab/models/architectures.py."
         )
-    return LayerMap(model, ARCHITECTURES[kind])
+    return LayerMap(model, entry)
 
 
 def _of_block(stack: Stack, block: int) -> Iterator[Linear]:

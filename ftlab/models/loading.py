@@ -16,6 +16,7 @@ Every name becomes a folder first, and only the folder is read. Notable choices:
   file arrives as bfloat16 on a T4, which has none.
 """
 
+import json
 import os
 import re
 from collections.abc import Iterable
@@ -45,10 +46,14 @@ ON_THE_HUB = {
 """Short names of models on the Hub, and their full ones."""
 POSSIBLE = f"the models are {', '.join(KNOWN)}, or give a folder or a name on the Hub"
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+_MERGE = "merge it into its base{base} with peft's merge_and_unload, then save_pretrained"
 OTHERS = {
-    "adapter_*": "an adapter (LoRA), no model; merge it into its base with peft's merge_and_unload",
+    "adapter_*": f"an adapter (LoRA), no model; {_MERGE}",
     "*.gguf": "a GGUF file, quantized for llama.cpp; get the original model, in *.safetensors",
-    "checkpoint-*/config.json": "what a Trainer leaves; give one of the checkpoints in it",
+    "checkpoint-*/adapter_*": f"what a Trainer leaves of an adapter (LoRA); of {{last}}, {_MERGE}",
+    "checkpoint-*/config.json": "what a Trainer leaves; give a checkpoint in it, such as {last}",
+    "zero_to_fp32.py": "the shards of DeepSpeed; make them one with the zero_to_fp32.py in it",
+    "**/*.distcp": "the shards of FSDP; make them one with accelerate merge-weights",
     "*": "no model: it needs config.json and weights as *.safetensors (pickled .bin weights can "
     "run code and are not read); convert it with save_pretrained",
 }
@@ -105,8 +110,19 @@ def _weights(folder: Path) -> list[Path]:
         what = next(
             (what for files, what in OTHERS.items() if any(folder.glob(files))), OTHERS["*"]
         )
-        raise InputError(f"{folder} holds {what}.")
+        left = sorted(folder.glob("checkpoint-*"), key=lambda path: (len(path.name), path.name))
+        last = left[-1] if left else folder
+        raise InputError(f"{folder} holds {what.format(last=last, base=_base_of(last))}.")
     return weights
+
+
+def _base_of(adapter: Path) -> str:
+    """ " (its name)" of an adapter's base, as the adapter has it; else nothing."""
+    try:
+        config = json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8"))
+        return f" ({config['base_model_name_or_path']:.200})"
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
 
 
 def _placed(model: Any, base: Quantize | None, device: Any, name: str) -> Any:

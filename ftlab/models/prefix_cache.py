@@ -53,6 +53,8 @@ def below(model: nn.Module) -> int:
 def why_not(model: nn.Module) -> str:
     """Why nothing can be cached for this model, in a sentence; empty where something can."""
     found = layer_map(model)
+    if not found.entry.plain:
+        return "Nothing is cached: a block of this model gives more than its states."
     if len(found.entry.stacks) > 1:
         return "Nothing is cached: only the blocks of a causal model can be."
     if not (count := below(model)):

@@ -3,6 +3,9 @@
     c_attn: x (B, T, d) -> (B, T, 3d) = [q | k | v]          one Conv1D, weight (d, 3d)
     split:  x -> cat(q(x), k(x), v(x))                       three Linears, weight (d, d) each
 
+So do Phi-3 (a Linear, with fewer heads of k and v), and GPT-NeoX, Bloom and Falcon, head by head:
+[q1 | k1 | v1 | q2 | k2 | v2 | ...], or of Falcon one k and v to several q.
+
 A LoRA on the fused matrix trains the keys as well, whatever one wished to adapt (huggingface/peft
 issue 570); after the split, targets mean the same as in every other architecture. Splitting
 changes no weight, and a model is fused again before it is saved, so what lies on disk is a
@@ -25,22 +28,40 @@ PARTS = ("q", "k", "v")
 
 
 class SplitQKV(nn.Module):
-    """Three Linears in place of one fused Conv1D: (B, T, d) -> (B, T, 3d)."""
+    """Three Linears in place of one fused layer: (B, T, d) -> (B, T, q + k + v)."""
 
-    def __init__(self, fused: Conv1D) -> None:
+    def __init__(self, fused: Any, heads: int, kv_heads: int, by_head: bool) -> None:
         super().__init__()
-        weights = fused.weight.chunk(3, dim=1)  # (d, d) each
-        for name, weight, bias in zip(PARTS, weights, fused.bias.chunk(3), strict=True):
-            wide, out = weight.shape
-            linear = nn.Linear(wide, out, device=weight.device, dtype=weight.dtype)
-            linear.weight = nn.Parameter(weight.detach().T.contiguous())
-            linear.bias = nn.Parameter(bias.detach().clone())
+        self.kind = type(fused)
+        weight = fused.weight.T if self.kind is Conv1D else fused.weight  # (q + k + v, d)
+        size, wide = len(weight) // (heads + 2 * kv_heads), weight.shape[1]
+        self.sizes = [heads * size, kv_heads * size, kv_heads * size]
+        self.groups = kv_heads if by_head else 1
+        biases = [None] * 3 if fused.bias is None else self._parts(fused.bias)
+        for name, part, bias in zip(PARTS, self._parts(weight), biases, strict=True):
+            linear: Any = nn.Linear(
+                wide, len(part), bias is not None, device=weight.device, dtype=weight.dtype
+            )
+            linear.weight = nn.Parameter(part.detach().contiguous())
+            linear.bias = None if bias is None else nn.Parameter(bias.detach().clone())
             linear.requires_grad_(fused.weight.requires_grad)
             self.add_module(name, linear)
 
+    def _parts(self, rows: Tensor) -> list[Tensor]:
+        """The rows of the fused layer that are q, k and v. (q + k + v, ...) -> 3 of (q, ...)"""
+        each = [size // self.groups for size in self.sizes]
+        return [p.flatten(0, 1) for p in rows.unflatten(0, (self.groups, -1)).split(each, dim=1)]
+
+    def arranged(self, x: Tensor) -> Tensor:
+        """Values of q, then k, then v in the order of the fused layer. (..., q + k + v)"""
+        if self.groups == 1:
+            return x
+        parts = [part.unflatten(-1, (self.groups, -1)) for part in x.split(self.sizes, dim=-1)]
+        return torch.cat(parts, dim=-1).flatten(-2)
+
     def forward(self, x: Tensor) -> Tensor:
-        """Query, key and value side by side, as the fused layer gave them."""
-        return torch.cat([self.get_submodule(part)(x) for part in PARTS], dim=-1)
+        """Query, key and value as the fused layer gave them."""
+        return self.arranged(torch.cat([self.get_submodule(part)(x) for part in PARTS], dim=-1))
 
 
 class Transposed(nn.Linear):
@@ -73,13 +94,22 @@ def _replace(model: nn.Module, kind: type[nn.Module], made_of: Any) -> None:
             setattr(model.get_submodule(parent), last, made_of(module))
 
 
-def _stock(*layers: nn.Linear) -> Conv1D:
-    """The Conv1D of layers side by side."""
-    weight = torch.cat([layer.weight for layer in layers]).T.contiguous()  # (in, sum of out)
-    made = Conv1D(weight.shape[1], weight.shape[0]).to(weight.device, weight.dtype)
-    made.weight = nn.Parameter(weight.detach())
-    made.bias = nn.Parameter(torch.cat([layer.bias for layer in layers]).detach())
-    return made.requires_grad_(layers[0].weight.requires_grad).train(layers[0].training)
+def _stock(layer: nn.Linear) -> Any:
+    """The Conv1D of a layer."""
+    return _made(Conv1D, layer.weight.T, layer.bias, layer)
+
+
+def _made(kind: Any, weight: Tensor, bias: Tensor | None, like: nn.Linear) -> Any:
+    """A layer of this kind with these weights (in, out)."""
+    made: Any
+    if kind is Conv1D:
+        made = Conv1D(weight.shape[1], weight.shape[0])
+    else:
+        made, weight = kind(*weight.shape, bias=bias is not None), weight.T
+    made.to(weight.device, weight.dtype)
+    made.weight = nn.Parameter(weight.detach().contiguous())
+    made.bias = None if bias is None else nn.Parameter(bias.detach())
+    return made.requires_grad_(like.weight.requires_grad).train(like.training)
 
 
 def split_qkv(model: Any) -> Any:
@@ -89,12 +119,13 @@ def split_qkv(model: Any) -> Any:
         return model
     for block, parent, name in _fused(found):
         fused = getattr(parent, name)
-        if not isinstance(fused, Conv1D):
+        if not isinstance(fused, Conv1D | nn.Linear) or not fused.weight.is_floating_point():
             raise InputError(
                 f"Block {block + 1} holds q, k and v in a {type(fused).__name__}, which cannot be "
                 "split (a quantized model? split it before it is quantized)."
             )
-        setattr(parent, name, SplitQKV(fused))
+        heads, kv_heads = model.config.num_attention_heads, found.entry.kv_heads(model.config)
+        setattr(parent, name, SplitQKV(fused, heads, kv_heads, found.entry.by_head))
     return model
 
 
@@ -116,11 +147,16 @@ def fuse_qkv(model: Any) -> Any:
     return model
 
 
-def fused_of(split: SplitQKV) -> Conv1D | None:
+def fused_of(split: SplitQKV) -> Any:
     """The fused layer of the parts' own weights, adapters left out; None for parts in 4 bits."""
     layers: list[Any] = [split.get_submodule(part) for part in PARTS]
     layers = [getattr(layer, "base_layer", layer) for layer in layers]
-    return _stock(*layers) if all(type(layer) is nn.Linear for layer in layers) else None
+    if any(type(layer) is not nn.Linear for layer in layers):
+        return None
+    weight = split.arranged(torch.cat([layer.weight for layer in layers]).T)  # (in, q + k + v)
+    biased = layers[0].bias is not None
+    bias = split.arranged(torch.cat([layer.bias for layer in layers])) if biased else None
+    return _made(split.kind, weight, bias, layers[0])
 
 
 def _fused(found: Any) -> list[tuple[int, nn.Module, str]]:

@@ -26,9 +26,13 @@ Source of the optimiser: Loshchilov and Hutter, Decoupled Weight Decay Regulariz
 import hashlib
 import math
 import os
+import re
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -93,6 +97,7 @@ class Engine:
             self.wrapped, self.optimizer = self.launcher.prepare(model, self.optimizer)
             if not marked:
                 vars(model).pop(_MARK, None)
+        self.replicated = isinstance(self.wrapped, nn.parallel.DistributedDataParallel)
         self.peaks = [group["lr"] for group in self.optimizer.param_groups]
         self.device = next(model.parameters()).device
         self.mixed = MixedPrecision(self.device, precision(self.device.type, plan.precision))
@@ -214,6 +219,14 @@ class Engine:
         """True everywhere when it is True in one process, so that all of them stop together."""
         return self._sum(torch.tensor(float(flag), device=self.device)) > 0
 
+    def of_first(self, found: Any) -> Any:
+        """What the first process has found, everywhere."""
+        if not self.launcher:
+            return found
+        from accelerate.utils import broadcast_object_list
+
+        return broadcast_object_list([found])[0]
+
     def rest(self) -> None:
         """Eval mode, no gradients, its own precision: a model that can be used, and measured."""
         self.model.eval()
@@ -238,8 +251,28 @@ def _launcher() -> Any:
     from accelerate import Accelerator
 
     try:
-        return Accelerator(mixed_precision="no")
+        found = Accelerator(mixed_precision="no")
+        if found.num_processes == 1:
+            _say_if_alone()
+        return found
     except ValueError as error:  # Accelerate fixes its precision for the life of the process
         raise InputError(
             "A Trainer has fixed Accelerate's precision in this process; train in one of its own."
         ) from error
+
+
+@cache
+def _say_if_alone() -> None:
+    """`accelerate launch` counts cards: on CPUs it starts one process, whatever it was asked for."""
+    import psutil  # accelerate brings it
+
+    words = ""
+    with suppress(psutil.Error):
+        parent = psutil.Process().parent()
+        words = " ".join(parent.cmdline()) if parent else ""
+    if (asked := re.search(r"--num[_-]processes[ =](\d+)", words)) and int(asked[1]) > 1:
+        print(
+            f"accelerate launch was asked for {asked[1]} processes and has started one, since it "
+            "starts one a card; this run trains in that one. For several without cards: "
+            f"torchrun --nproc-per-node {asked[1]} {Path(sys.argv[0]).name}"
+        )

@@ -15,7 +15,8 @@ Notable choices:
   data, model and penalty, the stream begins after the last stored step (nothing is yielded twice,
   and nothing at all if the run had ended); `completed_steps(folder)` gives the steps before.
 - The same script goes to several processes with `accelerate launch script.py` or torchrun: each
-  takes its share of every batch, and all of them yield the same steps.
+  takes its share of every batch, and all of them yield the same steps. `measure` is called in all
+  of them, and what it asks is shared out too (`ftlab.base.shared`).
 
 Run the tests: pytest tests/train/test_loop.py
 """
@@ -33,6 +34,7 @@ from torch import nn
 from ftlab.base.errors import InputError, OutOfMemory
 from ftlab.base.jsonfile import plain
 from ftlab.base.machine import explain_if_full, room
+from ftlab.base.shared import shared_out
 from ftlab.plan import Plan, Step
 from ftlab.text.loss import Weigh
 from ftlab.text.scored_batches import context_limit
@@ -144,7 +146,7 @@ def _measured(step: Step, engine: Engine, measure: Measure | None) -> Step:
         engine.refuse_diverged(step.step)
     if measure is None or (step.step % every and step.step != plan.steps):
         return step
-    with explain_if_full("while the model was measured"):
+    with explain_if_full("while the model was measured"), shared_out(engine.replicated):
         found = plain(measure(engine.model))
     refuse_numberless(found, f"at step {step.step}, learning rate {plan.lr:g}")
     return dataclasses.replace(step, measured=found)

@@ -111,6 +111,8 @@ class RunFolder:
         if engine.rank == 0 and not self.done and not self._lock():
             self._lose(f"Another run is using {self.folder}")
             self.found = None
+        self.found = engine.of_first(self.found)  # which may have written since others have read
+        self.done = self.found is not None and self.found.done
         if self.found is None:
             return None, False
         checkpoint.restore(self.folder / self.found.tensors, engine)

@@ -165,12 +165,17 @@ found = {  # by model: the remedies, and plain runs at other rates
 }
 
 
+def picked(model, name, rate=None):
+    """The settings of a sweep; none where it was not run on this model."""
+    return [s for s in found[model] if s.sweep == name and rate in (None, s.lr)]
+
+
 def rows_of(model, names, rates=None):
     """Recorded settings as rows: what, rate, seeds, learned, retained."""
     return [
-        (words, rate_text(s.lr), len(s.runs), s.text("target_score"), s.text("retention"))
+        (words, rate_text(s.lr), str(len(s.runs)), s.text("target_score"), s.text("retention"))
         for words, name in names.items()
-        for s in analysis.pick(found[model], name)
+        for s in picked(model, name)
         if rates is None or s.lr in rates
     ]
 
@@ -184,7 +189,7 @@ WAYS = {
     "by depth, 0.4 to 1": "walk 40% to 100%",
 }
 for model in MODELS:
-    rates = {s.lr for s in analysis.pick(found[model], "walk 80%")}
+    rates = {s.lr for s in picked(model, "walk 80%")}
     show(Table(HEAD, rows_of(model, WAYS, rates), f"{model}; mean (lowest to highest seed)"))
 
 # %% [markdown]
@@ -195,9 +200,7 @@ for model in MODELS:
 # %%
 def values(model, name, rate, key):
     """A final value of a sweep at a rate, by seed."""
-    return {
-        run.seed: run.final[key] for s in analysis.pick(found[model], name, rate) for run in s.runs
-    }
+    return {run.seed: run.final[key] for s in picked(model, name, rate) for run in s.runs}
 
 
 def pairs(model, one, other, key, rate=3e-4):
@@ -369,21 +372,22 @@ print(guess.compare(100 * held.last["retention"]))
 ANCHORS = {
     "no anchor": "learning rate",
     "L2-SP, strength 0.1": "l2sp 0.1",
+    "EWC, strength 10": "ewc 10",
     "EWC, strength 100": "ewc 100",
     "EWC, strength 1000": "ewc 1000",
     "KL on general text, strength 1": "kl 1",
-    "KL on the new answers, strength 0.1": "kl on notes 0.1",
-    "KL on the new answers, strength 1": "kl on notes 1",
+    "KL on the new answers, strength 0.1": "kl notes 0.1",
+    "KL on the new answers, strength 1": "kl notes 1",
     "5 % replay": "replay",
 }
 for model in MODELS:
-    rates = {s.lr for s in analysis.pick(found[model], "kl 1")}
+    rates = {s.lr for s in picked(model, "kl 1")}
     show(Table(HEAD, rows_of(model, ANCHORS, rates), f"{model}; mean (lowest to highest seed)"))
 
 # %%
 anchored = judge(
     "KL on general text learns more than KL on the new answers, at equal strength",
-    "kl 1", "kl on notes 1", "target_score",
+    "kl 1", "kl notes 1", "target_score",
 )  # fmt: skip
 
 # %% [markdown]
@@ -429,13 +433,15 @@ new_task = judge("DFT learns as much as the plain loss", "dft", "learning rate",
 #
 # ## Forgetting, predicted without old data
 #
-# Shenfeld and others (2025, *RL's Razor*) report that forgetting follows from one number: how far
-# the predictions have moved *on the new task's inputs*, $KL(p_0 \Vert p)$. It needs no old data. All
-# recorded runs on the clinic's notes, each a point, and a quadratic fit:
+# Shenfeld and others (2025, *RL's Razor*) report that forgetting follows from one number, whatever
+# the method: how far the predictions have moved *on the new task*, $KL(p_0 \Vert p)$. It needs no
+# old data. Here are all recorded runs on the clinic's notes. Coloured: full fine-tuning, at several
+# rates, and a quadratic fit through these. Grey: every other method of this workbook.
 
 # %%
 import numpy as np
 
+from ftlab.analysis.orderings import razor
 from ftlab.show import scatter
 
 fits = {}
@@ -445,33 +451,41 @@ for model, folder in MODELS.items():
         for run in analysis.shipped(folder) + remedies + analysis.shipped("adapters")
         if run.model == model.lower() and run.domain == "clinic"
     ]
-    x = np.array([run.final["kl_target"] for run in every])
-    y = np.array([run.final["forgotten"] for run in every])
-    curve = np.polynomial.Polynomial.fit(x, y, 2)
-    fits[model] = 1 - ((y - curve(x)) ** 2).sum() / ((y - y.mean()) ** 2).sum()
+    points = {"full": [], "other methods": []}
+    for run in every:
+        kind = "full" if run.extra["sweep"] == "learning rate" else "other methods"
+        points[kind].append((run.final["kl_target"], run.final["forgotten"]))
+    within, across = razor(points["full"]), razor(points["full"] + points["other methods"])
+    fits[model] = within, across
+    curve = np.polynomial.Polynomial.fit(*zip(*points["full"], strict=True), 2)
     show(
         scatter(
-            {"a recorded run": list(zip(x, y, strict=True))},
+            dict(reversed(points.items())),
             curve=curve,
-            name=f"{model}: forgetting against KL on the new inputs",
-            reading=f"forgotten, nats per token; {len(x)} runs, quadratic fit, R2 {fits[model]:.2f}",
+            name=f"{model}: forgetting against KL on the new task",
+            reading="forgotten, nats per token (lower is better); the line is fitted to the coloured",
             xlabel="KL(base, tuned) on the new task's answers, nats per token",
         )
     )
+    print(
+        f"{model}, explained: {within:.0%} among the coloured, {across:.0%} among all {len(every)}"
+    )
 
 # %%
-predicted = {
-    f"{model} R2 {r2:.2f}": "holds" if r2 >= 0.7 else "in part" if r2 >= 0.3 else "does not hold"
-    for model, r2 in fits.items()
-}
-print(predicted)
+predicted = {}
+for model, shares in fits.items():
+    for where, r2 in zip(("one method", "all methods"), shares, strict=True):
+        predicted[f"{model}, {where}: R2 {r2:.2f}"] = "holds" if r2 >= 0.5 else "does not hold"
+for evidence, verdict in predicted.items():
+    print(f"{evidence}: {verdict}")
 
 # %% [markdown]
-# The paper's fit on a language model explains about 0.7 of the spread. Over all our methods at once
-# it is what the figures say. Look at the runs far from the line: what do they share? An anchor on
-# old text lets the new answers move and holds the rest; this number cannot see that.
+# Within one method, yes: push it harder and both numbers rise together. Across methods, no. A run
+# under an anchor on old text moves the new answers as far as it must, and little else; this number
+# cannot see that. (The paper reports an R2 of 0.71 for a language model. Its tasks have answers that
+# the base might have given itself. Ours are foreign to it, so *every* run that learns moves far.)
 #
-# ## The recipe
+# # ## The recipe
 #
 # A gentle rate, 5 % replay, and then a little of the way back. Against each of its parts, and
 # against the best of all else in this notebook:
@@ -481,7 +495,7 @@ PARTS = {
     "full": ("learning rate",),
     "replay": ("replay",),
     "walk": ("walk 80%",),
-    "recipe": ("replay 5%, walk 80%", "replay 5%, walk 90%"),
+    "recipe": ("replay 5%, walk 70%", "replay 5%, walk 80%", "replay 5%, walk 90%"),
     "ewc": ("ewc 100", "ewc 1000"),
     "kl": ("kl 1",),
     "l2sp": ("l2sp 0.1",),
@@ -490,7 +504,7 @@ PARTS = {
 
 def best(model, names):
     """The recorded setting of these sweeps with the largest learned x retained."""
-    several = [s for name in names for s in analysis.pick(found[model], name)]
+    several = [s for name in names for s in picked(model, name)]
     return max(several, key=lambda s: s.mean("target_score") * s.mean("retention"), default=None)
 
 
@@ -501,8 +515,7 @@ for model in MODELS:
         Point(kind, s.values("target_score"), s.values("retention"))
         for kind, s in ranked[model].items()
     ]
-    learned_before = found[model][0].runs[0].baseline["target_score"]
-    show(plane(points, base=learned_before, model=f"{model}, each at its best"))
+    show(plane(points, crop=True, model=f"{model}, each at its best"))
 
 # %%
 rows = []
@@ -511,7 +524,7 @@ for model, kinds in ranked.items():
     for s in sorted(kinds.values(), key=lambda s: -s.mean("retention")):
         share = s.mean("target_score") / most
         goal = "yes" if share >= 0.95 and s.mean("retention") >= 0.99 else ""
-        rows.append((model, s.sweep, rate_text(s.lr), len(s.runs), f"{share:.0%}",
+        rows.append((model, s.sweep, rate_text(s.lr), str(len(s.runs)), f"{share:.0%}",
                      s.text("retention"), goal))  # fmt: skip
 header = ("model", "what", "rate", "seeds", "of the best learned", "retained", "both goals")
 show(Table(header, rows, "the goals: at least 95 % of the best learned, at least 99 % retained"))
@@ -599,7 +612,9 @@ ftlab.verdict_table(
         decided=anchored,
     ),
     ftlab.says("(DFT) Weighted losses learn as much as the plain loss", decided=new_task),
-    ftlab.says("(Shenfeld) KL on the new inputs predicts forgetting", decided=predicted),
+    ftlab.says(
+        "(Shenfeld) KL on the new task predicts forgetting, whatever the method", decided=predicted
+    ),
     ftlab.says("(ours) No single remedy beats the recipe", decided=recipe),
 )
 

@@ -3,8 +3,10 @@
 import json
 from types import SimpleNamespace
 
+import pytest
+
 from ftlab.analysis import compare
-from ftlab.analysis.orderings import EIGHT, orderings
+from ftlab.analysis.orderings import ADAPTERS, NINE, orderings, razor
 from ftlab.analysis.scale import METHODS
 from ftlab.cli.main import main
 
@@ -61,10 +63,10 @@ def grid(order=1.0):
 
 def test_verdicts_follow_the_numbers():
     found = orderings(grid())
-    assert len(found) == len(EIGHT) == 8
+    assert len(found) == len(NINE) == 9
     verdicts = [row.verdict for row in found]
     assert verdicts[0] == verdicts[1] == verdicts[2] == verdicts[6] == "holds"
-    assert verdicts[4] == verdicts[5] == "not run"
+    assert verdicts[4] == verdicts[5] == verdicts[8] == "not run"
     assert all(row.evidence for row in found)
 
 
@@ -73,6 +75,29 @@ def test_a_turned_order_does_not_hold():
     runs += made("learning rate", 0.9, lr=1e-2)
     assert orderings(compare.settings(runs))[0].verdict == "does not hold"
     assert orderings(compare.settings(runs))[2].verdict == "not run"
+
+
+def test_the_way_back_the_prefix_and_the_razor_follow_the_numbers():
+    runs = made("walk 80%", 0.9, lr=1e-3, right=0.8) + made("learning rate", 0.5, lr=1e-3)
+    runs += made("learning rate", 0.6, lr=1e-4)
+    for n, sweep in enumerate(ADAPTERS):
+        runs += made(sweep, 0.3 if sweep == "prefix" else 0.6 + 0.02 * n)
+    for n, run in enumerate(runs):
+        run.final |= {"kl_target": n / 10, "forgotten": (n / 10) ** 2}
+    verdicts = [row.verdict for row in orderings(compare.settings(runs))]
+    assert verdicts[4] == verdicts[5] == verdicts[8] == "holds"
+    for run in runs:
+        run.final["forgotten"] = run.seed
+        run.final["retention"] = 0.9 - run.final["retention"]
+    verdicts = [row.verdict for row in orderings(compare.settings(runs))]
+    assert verdicts[4] == verdicts[5] == verdicts[8] == "does not hold"
+
+
+def test_the_fit_is_quadratic_and_explains_what_it_explains():
+    xs = [n / 7 for n in range(30)]
+    assert razor([(x, 3 + x - 2 * x * x) for x in xs]) == pytest.approx(1)
+    noise = [(x, (-1) ** n) for n, x in enumerate(xs)]
+    assert 0 <= razor(noise) < 0.1
 
 
 def test_the_command_prints_both_models_in_thirty_lines(capsys, monkeypatch):
@@ -91,7 +116,7 @@ def test_the_command_prints_both_models_in_thirty_lines(capsys, monkeypatch):
     assert "nano-gpt2 1: holds: retained" in said and "Rank correlation 1.00 (" in said
     assert main(["claims", "--json"]) == 0
     stored = json.loads(capsys.readouterr().out)
-    assert len(stored["orders"]["nano"]) == 8 and stored["levels"]["90%"]["lora_qv"] == [0.0, 0.0]
+    assert len(stored["orders"]["nano"]) == 9 and stored["levels"]["90%"]["lora_qv"] == [0.0, 0.0]
 
 
 def test_what_ships_is_told_in_thirty_lines_of_a_hundred_columns(capsys):

@@ -3,6 +3,7 @@
 import dataclasses
 from functools import cached_property
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -39,7 +40,7 @@ KINDS: dict[str, st.SearchStrategy[Any]] = {
 PLACES = ["a\0b", "x" * 300, "\udcff\0", ""]
 MEANT = {
     **{key: {"another"} for key in "model base tuned base_model copied tokenizer".split()},
-    **{key: {"another"} for key in "lab explorer figure run step setting".split()},
+    **{key: {"another"} for key in "lab explorer figure run step setting trainer".split()},
     **{key: {"list"} for key in "found runs points rows steps data".split()},
 }
 """What a parameter takes whose annotation does not say; "anything" where all is right."""
@@ -67,6 +68,8 @@ RANGE: dict[str, list[Any]] = {
     "methods.prune.blocks.count": [0, -1, 12, 99], "methods.prune.update.score": UNKNOWN,
     "open_lab.domain": ["clinik", *PLACES], "open_lab.model": ["nano-gtp2", *PLACES[:3]],
     "open_lab.suite": ["wurld", *PLACES[:3]], "open_lab.base": ["nf5", "nf4-65", ""],
+    "RetentionCallback.every": [0, -1], "RetentionCallback.documents": [0, -1],
+    "RetentionCallback.most_lost": SHARE, "RetentionCallback.suite": ["wurld", *PLACES[:3]],
     "open_lab.longest": [0, 1, -1], "datasets.load_domain.name": ["clinik", *PLACES],
     "datasets.load_suite.name": ["wurld", *PLACES], "models.load.name": ["nano-gtp2", *PLACES],
     "models.load.dtype": UNKNOWN, "models.Quantize.block": [0, 63, 65, -64],
@@ -100,6 +103,9 @@ LEFT: dict[str, str] = {
         _MADE,
     ),
     **dict.fromkeys(["show.Picture.draw", "show.Picture.set"], "matplotlib calls it"),
+    **dict.fromkeys(
+        ["RetentionCallback.on_train_begin", "RetentionCallback.on_step_end"], "Trainer calls it"
+    ),
     "methods.Adapter.forward": "torch calls it, at every step",
     "machine.room": "it looks at the text of it, no more",
     "show.show": "it takes whatever there is to show",
@@ -206,6 +212,9 @@ class Bench:
             "base": self.bundle.model,
             "copied": self.bundle.model,
             "tokenizer": tokenizer,
+            "trainer": SimpleNamespace(
+                model=self.bundle.model, processing_class=tokenizer, log=print
+            ),
             "name": "mine",
             "datasets_load_domain_name": "clinic",
             "methods_named_name": "full",

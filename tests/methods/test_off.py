@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from ftlab.base.errors import InputError
-from ftlab.evaluate.target import _continue
+from ftlab.evaluate.target import _continue, _how
 from ftlab.methods import (
     IA3,
     OFT,
@@ -59,7 +59,7 @@ def said(model: Any, shape: tuple[int, int]) -> torch.Tensor:
 
 def written(model: Any) -> list[list[int]]:
     start = 0 if model.config.is_encoder_decoder else None
-    return _continue(model, [[5, 9, 33], [7, 8, 9, 10]], 5, 0, start)
+    return _continue(model, [[5, 9, 33], [7, 8, 9, 10]], _how(5, 0, start, drawn=False))
 
 
 def shaken(model: Any) -> Any:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from ftlab.base.errors import InputError
 from ftlab.evaluate.likelihood import document_loss, score_segments, score_texts
 from ftlab.evaluate.probing import states
-from ftlab.evaluate.target import _continue, generate
+from ftlab.evaluate.target import _continue, _how, generate
 from ftlab.methods import Bottleneck, Prefix, Prompt, adapter_off
 from ftlab.plan import Plan
 from ftlab.text.scored_batches import Rows, context_limit, last_logits, virtual_tokens
@@ -137,7 +137,7 @@ def test_what_it_writes_is_what_it_scores_highest(method, fixture, request):
     start = 0 if fixture == "tiny_t5" else None
     model = method(decisive(request.getfixturevalue(fixture))).model
     for prompt in ((5, 9, 33), (7,)):
-        said = tuple(_continue(model, [prompt], 6, -1, start)[0])
+        said = tuple(_continue(model, [prompt], _how(6, -1, start, drawn=False))[0])
         assert len(said) == 6
         (score,) = score_segments(model, [Segment(prompt, said, start)])
         assert score.greedy and score.logprob < 0

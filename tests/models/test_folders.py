@@ -3,6 +3,7 @@
 pytest tests/models/test_folders.py
 """
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -50,7 +51,15 @@ def test_an_adapter_is_named_alone_and_beside_a_model(tiny_gpt2, folder: Path) -
     config = LoraConfig(r=2, target_modules=["c_attn"], fan_in_fan_out=True, task_type="CAUSAL_LM")
     adapter = folder.parent / "adapter"
     get_peft_model(tiny_gpt2, config).save_pretrained(str(adapter))
-    refused(adapter, "holds an adapter (LoRA), no model", "merge_and_unload")
+    refused(adapter, "holds an adapter (LoRA), no model", "merge_and_unload, then save_pretrained")
+    settings = json.loads((adapter / "adapter_config.json").read_text())
+    for base in ("owner/base", None, 3):
+        settings["base_model_name_or_path"] = base
+        (adapter / "adapter_config.json").write_text(json.dumps(settings))
+        refused(adapter, "into its base (owner/base) with" if base == "owner/base" else "into its")
+    for number in (9, 10):
+        shutil.copytree(adapter, folder.parent / f"out/checkpoint-{number}")
+    refused(folder.parent / "out", "leaves of an adapter", "checkpoint-10, merge it into")
     shutil.copy(adapter / "adapter_config.json", folder)
     refused(folder, "holds an adapter")
 
@@ -61,7 +70,14 @@ def test_gguf_pickles_and_what_a_trainer_leaves_are_named(folder: Path, tmp_path
     refused(tmp_path / "gguf", "holds a GGUF file", "get the original model")
     refused(tmp_path / "gguf/m-Q4.gguf", "a GGUF file is not trained here")
     shutil.copytree(folder, tmp_path / "out/checkpoint-10")
-    refused(tmp_path / "out", "what a Trainer leaves", "checkpoints in it")
+    refused(
+        tmp_path / "out", "what a Trainer leaves", "give a checkpoint in it", "out/checkpoint-10"
+    )
+    (tmp_path / "shards/model_0").mkdir(parents=True)
+    (tmp_path / "shards/model_0/__0_0.distcp").touch()
+    refused(tmp_path / "shards", "shards of FSDP", "accelerate merge-weights")
+    (tmp_path / "shards/zero_to_fp32.py").touch()
+    refused(tmp_path / "shards", "shards of DeepSpeed", "zero_to_fp32.py")
     assert load(tmp_path / "out/checkpoint-10").name.endswith("checkpoint-10")
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
     refused(folder, "holds no model", "can run code", "save_pretrained")

@@ -5,13 +5,17 @@ Run the tests: pytest tests/models/test_layer_map.py
 
 import pytest
 import torch
+from families import FAMILIES, tiny
 from hypothesis import given
 from hypothesis import strategies as st
 from peft import PrefixTuningConfig, PromptTuningConfig, get_peft_model
+from torch import nn
+from transformers.pytorch_utils import Conv1D
 
 from ftlab.base.errors import InputError
 from ftlab.methods.bands import parts_of, read_bands
 from ftlab.methods.prepared import count
+from ftlab.models.architectures import ARCHITECTURES
 from ftlab.models.layers import TARGETS, layer_map
 from ftlab.models.prefix_cache import below
 from ftlab.models.split import split_qkv
@@ -22,12 +26,43 @@ KNOWN = [
     ("tiny_llama", {"decoder": 4}, {"decoder": 7}),
     ("tiny_t5", {"encoder": 3, "decoder": 3}, {"encoder": 6, "decoder": 10}),
     ("tiny_bart", {"encoder": 3, "decoder": 3}, {"encoder": 6, "decoder": 10}),
+    ("qwen3", {"decoder": 4}, {"decoder": 7}),
+    ("gemma", {"decoder": 4}, {"decoder": 7}),
+    ("gemma2", {"decoder": 4}, {"decoder": 7}),
+    ("gemma3_text", {"decoder": 4}, {"decoder": 7}),
+    ("olmo2", {"decoder": 4}, {"decoder": 7}),
+    ("smollm3", {"decoder": 4}, {"decoder": 7}),
+    ("phi", {"decoder": 4}, {"decoder": 6}),
+    ("phi3", {"decoder": 4}, {"decoder": 6}),
+    ("opt", {"decoder": 4}, {"decoder": 6}),
+    ("gpt_neox", {"decoder": 4}, {"decoder": 6}),
+    ("gptj", {"decoder": 4}, {"decoder": 6}),
+    ("bloom", {"decoder": 4}, {"decoder": 6}),
+    ("falcon", {"decoder": 4}, {"decoder": 6}),
+    ("falcon new", {"decoder": 4}, {"decoder": 6}),
+    ("falcon old", {"decoder": 4}, {"decoder": 6}),
+    ("mt5", {"encoder": 3, "decoder": 3}, {"encoder": 7, "decoder": 11}),
+    ("mbart", {"encoder": 3, "decoder": 3}, {"encoder": 6, "decoder": 10}),
+    ("gpt_neo", {"decoder": 4}, {"decoder": 6}),
+    ("mixtral", {"decoder": 4}, {"decoder": 4}),
+    ("mamba", {"decoder": 4}, {"decoder": 4}),
+    ("pegasus", {"encoder": 3, "decoder": 3}, {"encoder": 6, "decoder": 10}),
 ]
+
+
+def made(name, request):
+    return tiny(name) if name in FAMILIES else request.getfixturevalue(name)
+
+
+def test_every_architecture_has_a_row():
+    seen = {made_of[0] for made_of in KNOWN} | {"tiny_gpt2", "tiny_llama", "tiny_t5", "tiny_bart"}
+    fixtures = {"gpt2", "llama", "t5", "bart", "mistral", "qwen2"}  # the last two are Llamas
+    assert set(ARCHITECTURES) - fixtures <= seen and set(FAMILIES) <= seen
 
 
 @pytest.mark.parametrize(("fixture", "depths", "linears"), KNOWN)
 def test_every_linear_layer_of_a_block_is_named_once(fixture, depths, linears, request):
-    model = split_qkv(request.getfixturevalue(fixture))
+    model = split_qkv(made(fixture, request))
     found = layer_map(model)
     named = []
     for stack, depth in depths.items():
@@ -36,16 +71,16 @@ def test_every_linear_layer_of_a_block_is_named_once(fixture, depths, linears, r
         assert len(here) == depth * linears[stack]
         named += [linear.name for linear in here]
     matrices = {
-        name.removesuffix(".weight")
-        for name, p in model.named_parameters()
-        if p.ndim == 2 and found.place(name).part == "block" and "relative" not in name
+        name
+        for name, module in model.named_modules()
+        if isinstance(module, nn.Linear | Conv1D) and found.place(name).part == "block"
     }
     assert len(named) == len(set(named)) and set(named) == matrices
 
 
 @pytest.mark.parametrize(("fixture", "depths", "linears"), KNOWN)
 def test_every_parameter_has_its_place(fixture, depths, linears, request):
-    model = request.getfixturevalue(fixture)
+    model = made(fixture, request)
     found = layer_map(model)
     places = {name: found.place(name) for name, _ in model.named_parameters()}
     assert {place.part for place in places.values()} <= {"block", "embeddings", "head", "norm"}
@@ -100,6 +135,8 @@ def test_what_has_no_name_is_refused(tiny_gpt2):
         layer_map(tiny_gpt2).linears(set())
     with pytest.raises(InputError, match="'Linear' model are not known"):
         layer_map(torch.nn.Linear(2, 2))
+    with pytest.raises(InputError, match=r"MambaForCausalLM are q, k, v and o is not known; give"):
+        layer_map(tiny("mamba")).linears({"q", "v"})
 
 
 def test_bands_are_fractions_of_depth():

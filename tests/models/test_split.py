@@ -46,8 +46,8 @@ def test_a_split_model_is_saved_as_a_stock_one(tiny_gpt2, tmp_path):
 
 
 def test_what_cannot_be_split(tiny_gpt2):
-    tiny_gpt2.transformer.h[3].attn.c_attn = nn.Linear(64, 192)
-    with pytest.raises(InputError, match="Block 4 holds q, k and v in a Linear"):
+    tiny_gpt2.transformer.h[3].attn.c_attn = nn.Bilinear(64, 64, 192)
+    with pytest.raises(InputError, match="Block 4 holds q, k and v in a Bilinear"):
         split_qkv(tiny_gpt2)
 
 

@@ -329,3 +329,13 @@ def test_no_pyplot_and_no_torch():
 def test_a_live_picture_is_quick():
     run = run_of()
     assert in_pictures(*[lambda: png(two_numbers(run))] * 5) < 4  # 1.3; 0.1 s on two quiet cores
+
+
+def test_a_cropped_plane_holds_every_point_and_little_more() -> None:
+    points = [Point("full", (0.82, 0.9), (0.91, 0.95)), Point("replay", 0.9, 0.99)]
+    axes = plane(points, crop=True).axes[0]
+    (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()
+    assert 0.65 < left < 0.82 and 0.65 < low < 0.91 and right > 0.9 and high > 1
+    assert plane(points).axes[0].get_ylim()[0] < 0
+    far = plane([Point("full", 0.04, 0.31)], crop=True).axes[0]
+    assert far.get_xlim()[0] <= 0.0 and 0.15 < far.get_ylim()[0] < 0.31

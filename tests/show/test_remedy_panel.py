@@ -42,7 +42,7 @@ FOUND = [
     setting("ewc 100", 3e-4, 0.91, 1.0),
     setting("ewc 1000", 1e-3, 0.92, 0.99),
     setting("kl 1", 3e-4, 0.92, 0.98),
-    setting("kl on notes 1", 3e-4, 0.3, 0.97),
+    setting("kl notes 1", 3e-4, 0.3, 0.97),
     setting("l2sp 0.1", 3e-4, 0.93, 0.96),
 ]
 REMEDY = [s for s in FOUND if strength_of(s.sweep)]
@@ -94,7 +94,7 @@ def test_it_says_what_was_recorded(remedy, strength, rate, says) -> None:
 
 def test_only_what_is_a_remedy_counts() -> None:
     assert strength_of("walk 40% to 100%") is None is strength_of("replay own 5%")
-    assert strength_of("kl on notes 1") is None is strength_of("learning rate")
+    assert strength_of("kl notes 1") is None is strength_of("learning rate")
     assert {strength_of(s.sweep)[0] for s in REMEDY} == set(REMEDIES)  # pyright: ignore
 
 
@@ -124,7 +124,8 @@ def test_the_way_back_shows_what_was_measured_there() -> None:
     assert stops(made.controls["a"]) == sorted(PLACES)
     for a, found in PLACES.items():
         made.set(a=a)
-        lines = [line for line in made.figure.axes[0].lines if len(line.get_xdata()) == 5]
+        figure: Any = made.figure
+        lines = [line for line in figure.axes[0].lines if len(line.get_xdata()) == 5]
         assert [list(line.get_ydata()) for line in lines] == [
             [PLACES[p][key] for p in sorted(PLACES)] for key in ("target_score", "retention")
         ]
@@ -141,7 +142,7 @@ def test_the_way_back_names_its_slips() -> None:
 
 def test_points_and_curve_are_those_that_were_given() -> None:
     points = [(0.0, 1.0), (2.0, 3.0), (float("nan"), 1.0), (1.0, None)]
-    figure = scatter(
+    figure: Any = scatter(
         {"full": points}, curve=lambda x: 1 + x, name="n", reading="r", xlabel="KL"
     )  # fmt: skip
     marks, curve = figure.axes[0].lines

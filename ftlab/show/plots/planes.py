@@ -5,6 +5,7 @@ task and retains the old skills. Over several seeds a point is their mean, and t
 from the lowest to the highest seed.
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -57,12 +58,14 @@ def plane(
     base: float | Sequence[float] | None = None,
     model: str | None = None,
     title: str | None = None,
+    crop: bool = False,
 ) -> Picture:
     """Points of learned x retained.
 
     `points`: `Point`s, or mappings with the keys method, target (or target_score), retention
     and perhaps label; or records. `base`: what the base model has learned, or (learned, retained).
-    `model`: its name, for the heading; that of records is known. Points with a missing number are
+    `model`: its name, for the heading; that of records is known. `crop` begins both axes a little
+    below the lowest point. Points with a missing number are
     left out of the picture and named in the alt text.
     """
     points = list(points)
@@ -74,6 +77,8 @@ def plane(
     top = max([1.0, *(spot.y[2] for spot in spots)])
     name = f"{model}: learned and retained" if model else "Learned and retained"
     plane_axes(axes, name, f"upward: {RETAINED} {HIGHER}", top)
+    if crop:
+        _crop(axes, [*spots, *start], top)
     _corner(axes, top)
     _join(axes, spots)
     labels = [_draw(axes, spot) for spot in [*_named_once(spots), *start]]
@@ -109,9 +114,19 @@ def _base(base: Any) -> list[_Spot]:
     return [spot] if number(x) == number(x) and number(y) == number(y) else []
 
 
+def _crop(axes: Axes, spots: Sequence[_Spot], top: float) -> None:
+    """Leave out what lies below the tenth under the lowest point, where no point is."""
+    low_x, low_y = (
+        max(0.0, math.floor(10 * min([0.8, *ends]) - 0.3) / 10)
+        for ends in ([spot.x[1] for spot in spots], [spot.y[1] for spot in spots])
+    )
+    axes.set_xlim(low_x - 0.01, 1.04)
+    axes.set_ylim(low_y - 0.01, top + 0.06)
+
+
 def _corner(axes: Axes, top: float) -> None:
     """The good corner: shaded, and named above the panel where no point can lie."""
-    low, high = 0.8, top + 0.11
+    low, high = 0.8, axes.get_ylim()[1]
     axes.add_patch(Rectangle((low, low), 0.24, high - low, color="#E4F3EC", zorder=0, lw=0))
     axes.annotate(
         "the good corner", (1.04, high), (0, 5), textcoords="offset points", ha="right",
