@@ -4,7 +4,6 @@
     run = lab.run(Plan(lr=1e-3))
     for step in run: ...          # trains a fresh copy of the base, both measures as it goes
     run.record                    # what was run, on what, and what came out
-    lab.sequence(["clinic", "ledger"])    # several domains, one after another
     lab.measure(model)            # the same record for a model that something else has made
 
 With `ftlab.store_runs(folder)` a run that was trained before is not trained again.

@@ -12,6 +12,7 @@ from torch import nn
 from ftlab import analysis
 from ftlab import record as records
 from ftlab.base.errors import InputError
+from ftlab.evaluate.evaluator import Sizes
 from ftlab.evaluate.target import measure_target
 from ftlab.lab.lab import Lab, open_lab
 from ftlab.lab.sequence import SEED_STEP, TaskSequence
@@ -30,7 +31,7 @@ def lab() -> Lab:
     made.suite = made.evaluator.suite = made.suite.sample(4, 4)
     made.domain = dataclasses.replace(made.domain, test=made.domain.test.select(range(4)))
     made.evaluator.domain = made.domain
-    made.fast_sizes = {"target_items": 4, "per_skill": 2, "documents": 2}
+    made.fast_sizes = Sizes(target_items=4, per_skill=2, documents=2)
     return made
 
 
@@ -196,7 +197,7 @@ def test_a_stop_leaves_the_tasks_that_were_ended(lab: Lab) -> None:
 def test_what_cannot_be_is_refused_before_a_step(
     lab: Lab, tasks: Any, more: dict[str, Any], says: str
 ) -> None:
-    given = {"plan": QUICK} | more
+    given: dict[str, Any] = {"plan": QUICK} | more
     with pytest.raises(InputError, match=says):
         lab.sequence(tasks, given.pop("plan"), **given)
 
