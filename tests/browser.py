@@ -48,6 +48,7 @@ SETTINGS = {
     "notebook-extension/tracker": {"windowingMode": "none"},  # every cell is in the page
 }
 START = 240  # seconds in which the server must answer
+END = 20  # seconds in which it must have ended
 CELLS = 480  # seconds in which all cells must have run
 PAGE = 120_000  # milliseconds in which a page must show what is expected: playwright's 5 s are few
 expect.set_options(timeout=PAGE)
@@ -97,19 +98,27 @@ def browser() -> Iterator[Browser]:
 
 
 @contextmanager
-def jupyter_lab(folder: Path) -> Iterator[Lab]:
-    """JupyterLab over the notebooks in `folder`; what it writes lies in `folder/.jupyter`."""
+def jupyter_lab(folder: Path, *, classic: bool = False) -> Iterator[Lab]:
+    """JupyterLab over the notebooks in `folder`; what it writes lies in `folder/.jupyter`.
+
+    `classic`: notebook 6 in its place.
+    """
     lab = Lab(f"http://127.0.0.1:{_free_port()}", token_hex(16), folder)
     for name, values in SETTINGS.items():
         _set(lab, name, values)
     with (lab.home / "log.txt").open("w") as log:
-        server = subprocess.Popen(_command(lab), env=_own(lab.home), stdout=log, stderr=log)
+        command = _classic(lab) if classic else _command(lab)
+        server = subprocess.Popen(command, env=_own(lab.home), stdout=log, stderr=log)
     try:
         _wait(lab, server)
         yield lab
     finally:
         server.terminate()
-        server.wait(timeout=120)
+        try:
+            server.wait(timeout=END)
+        except subprocess.TimeoutExpired:  # it has ended its kernels by then, and hangs at times
+            server.kill()
+            server.wait()
 
 
 def use_theme(lab: Lab, theme: Literal["Light", "Dark"]) -> None:
@@ -125,6 +134,13 @@ def _command(lab: Lab) -> list[str]:
     }  # fmt: skip
     given = [f"--{name}={value}" for name, value in options.items()]
     return [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", *given]
+
+
+def _classic(lab: Lab) -> list[str]:
+    options = {"ip": "127.0.0.1", "port": lab.url.rsplit(":", 1)[1], "port_retries": 0,
+               "token": lab.token, "notebook_dir": lab.folder}  # fmt: skip
+    given = [f"--NotebookApp.{name}={value}" for name, value in options.items()]
+    return [sys.executable, "-m", "notebook", "--no-browser", "--allow-root", *given]
 
 
 def _own(home: Path) -> dict[str, str]:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     )
     from ftlab.analysis.four_bits import left, pairs
     from ftlab.analysis.frame import records
+    from ftlab.analysis.orderings import razor
     from ftlab.analysis.scale import levels, matched, most, order, sides, spearman_interval
     from ftlab.analysis.sequences import (
         average_accuracy,

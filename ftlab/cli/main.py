@@ -2,6 +2,7 @@
 
     ftlab check      what this machine can do, and which traps lie on it
     ftlab demo       forgetting in about a minute
+    ftlab data       a file of your own before it is trained on
     ftlab run        one fine-tuning run, kept as a record
     ftlab grid       make the recorded runs
     ftlab claims     what the recorded runs say, with verdicts
@@ -20,7 +21,7 @@ from contextlib import suppress
 from typing import NoReturn
 
 from ftlab.base.errors import InputError, OutOfMemory, first_line
-from ftlab.cli import claims, grid, run
+from ftlab.cli import claims, data, grid, run
 
 ABOUT = "See a language model forget while it is fine-tuned, and fine-tune it without."
 Command = Callable[[argparse.Namespace], int]
@@ -53,6 +54,7 @@ def add_check(parser: argparse.ArgumentParser) -> None:
 COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None], Command]] = {
     "check": ("what this machine can do, and which known traps lie on it", add_check, check),
     "demo": ("forgetting in about a minute: table, answers, picture", run.add_demo, run.demo),
+    "data": ("a file of your own before it is trained on", data.add_data, data.data),
     "run": ("one fine-tuning run, kept as a record", run.add_run, run.run),
     "grid": ("make the recorded runs that the notebooks show", grid.add_grid, grid.grid),
     "claims": ("what the recorded runs say", claims.add_claims, claims.claims),

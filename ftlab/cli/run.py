@@ -14,8 +14,11 @@ from typing import Any
 
 import ftlab
 from ftlab.base.errors import InputError
+from ftlab.base.files import check_own
+from ftlab.base.progress import watched
 from ftlab.base.quiet import quiet
 from ftlab.cli.terminal import Progress, check_folder, check_picture, place, save_picture
+from ftlab.datasets.forms import CHATS, FAULTY, TOO_LONG, Reading
 from ftlab.lab.command import add_plan, plan_of
 from ftlab.methods.table import NAMES, check_name
 from ftlab.models.bases import BASES, quantize_named
@@ -35,17 +38,42 @@ def add_demo(parser: argparse.ArgumentParser) -> None:
 def add_run(parser: argparse.ArgumentParser) -> None:
     """The options of `ftlab run`: every field of a Plan, and what a lab's run takes."""
     _add_lab(parser)
+    add_reading(parser)
     parser.add_argument("--suite", default=None, help="a suite or a folder (default: by the model)")
-    parser.add_argument("--method", default="full", help=f"one of: {', '.join(NAMES)}")
+    parser.add_argument("--method", help=f"one of: {', '.join(NAMES)} (default: full)")
     add_plan(parser)
     parser.add_argument("--items", type=int, help="how many training items (default: all)")
     parser.add_argument(
-        "--longest", type=int, help="leave out items of more tokens (default: none)"
+        "--longest",
+        type=int,
+        help="leave out items of more tokens (default: --max-tokens, with --too-long)",
     )
     parser.add_argument("--replay", type=float, default=0.0, help="share of general text, as 0.05")
     parser.add_argument("--base", default="plain", help=f"one of: {', '.join(BASES)}")
     _path(parser, "--out", "FOLDER", "where the record goes", Path("runs"))
     _path(parser, "--store", "FOLDER", "store the run there, and go on from what is stored", None)
+    _path(parser, "--save", "FOLDER", "save the adapter, or the whole model, with tokenizer", None)
+    parser.add_argument("--merged", action="store_true", help="save the whole model in any case")
+    _path(parser, "--adapter", "FOLDER", "go on from an adapter that was saved there", None)
+
+
+def add_reading(parser: argparse.ArgumentParser) -> None:
+    """The options that say how a file of one's own is read."""
+    parser.add_argument(
+        "--columns", default="", help="what columns are, as prompt=context+question,answer=label"
+    )
+    parser.add_argument(
+        "--chat",
+        choices=CHATS,
+        default="auto",
+        help="use the chat template: auto for chats and instructions, on, off (default: auto)",
+    )
+    parser.add_argument(
+        "--too-long", choices=TOO_LONG, help="what becomes of items that are (default: refuse)"
+    )
+    parser.add_argument(
+        "--faulty", choices=FAULTY, default="refuse", help="faulty rows (default: refuse)"
+    )
 
 
 def _path(parser: Any, name: str, what: str, words: str, default: Path | None) -> None:
@@ -61,6 +89,11 @@ def _add_lab(parser: argparse.ArgumentParser) -> None:
         default="clinic",
         help="clinic, helpdesk, contracts, ledger, or a file (default: clinic)",
     )
+    add_model(parser)
+
+
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """The option that names the base model."""
     parser.add_argument(
         "--model",
         default=None,
@@ -79,8 +112,7 @@ def demo(asked: argparse.Namespace) -> int:
         f"Teaching {lab.bundle.name} the domain {lab.domain.name}: {plan.steps} steps of "
         f"{plan.batch_size} items at learning rate {rate_text(plan.lr)}."
     )
-    _train(run, plan)
-    record = run.record
+    record = _train(run, plan)
     print("\n" + table(record.baseline, record.final))
     for row in run.samples(2):
         print("\n" + sample(row))
@@ -95,26 +127,35 @@ def demo(asked: argparse.Namespace) -> int:
 def run(asked: argparse.Namespace) -> int:
     """Train once and keep the record."""
     plan = plan_of(asked)
-    check_name(asked.method)  # slips are found before the model is loaded
+    check_name(asked.method or "full")  # slips are found before the model is loaded
+    Reading(asked.columns)
     quantize_named(asked.base)
     if not 0 <= asked.replay < 1:
         raise InputError(
             f"replay={asked.replay:g} is not possible; give a share from 0 to below 1."
         )
     check_folder(asked.out)
+    if asked.save:
+        from ftlab.methods.export import HUB_FORM
+
+        check_own(check_folder(asked.save), HUB_FORM)
+    elif asked.merged:
+        raise InputError("--merged says how to save the model; give --save FOLDER with it.")
     asked.stopped = "no record was written"
     if asked.store:
         ftlab.store_runs(asked.store)
     _, made = _open(asked, plan)
     asked.stopped = lambda: _stopped("no record was written", made)
-    _train(made, plan)
-    record = made.record
+    record = _train(made, plan)
     from ftlab import record as records
 
     path = records.save(record, asked.out)
     asked.stopped = f"the record is in {path}"
     print(closing(record.final, plan, record.budget["steps"]))
     print(f"The record is in {path}.")
+    if asked.save:
+        what = made.save(asked.save, merged=asked.merged)
+        print(f"The {what} and the tokenizer are in {asked.save}.")
     return 0
 
 
@@ -140,15 +181,23 @@ def _open(asked: argparse.Namespace, plan: Plan) -> tuple[Any, Any]:
         model=asked.model,
         suite=given.get("suite"),
         base=given.get("base", "plain"),
-        longest=given.get("longest"),
+        **reading(asked, plan.max_tokens),
     )
     wanted = {name: given[name] for name in ("method", "items", "replay") if name in given}
-    return lab, lab.run(plan, **wanted)
+    return lab, lab.run(plan, **wanted, start=given.get("adapter"))
 
 
-def _train(run: Any, plan: Plan) -> None:
+def reading(asked: argparse.Namespace, most: int) -> dict[str, Any]:
+    """How a file is read, as `open_lab` takes it; too long is what has more than `most` tokens."""
+    found = {n: v for n in ("columns", "chat", "faulty", "too_long") if (v := vars(asked).get(n))}
+    longest = vars(asked).get("longest") or (most if "too_long" in found else None)
+    return found | {"longest": longest}
+
+
+def _train(run: Any, plan: Plan) -> Any:
+    """The run's record; a bar says how far training and measuring are."""
     words = ""
-    with Progress(plan.steps) as bar:
+    with Progress(plan.steps) as bar, watched(bar.measuring):
         for step in run:
             if step.measured:
                 words = (
@@ -156,6 +205,7 @@ def _train(run: Any, plan: Plan) -> None:
                     f"retained {_percent(step.measured['retention'])}"
                 )
             bar.to(step.step, words)
+        return run.record
 
 
 def table(before: dict[str, Any], after: dict[str, Any]) -> str:
@@ -196,8 +246,10 @@ def sample(row: dict[str, str]) -> str:
 
 def closing(final: dict[str, Any], plan: Plan, steps: int) -> str:
     """The run in one sentence; a target score may have ended it before the plan's last step."""
+    always = final.get("commonest")
+    guess = f" ('{always['answer']}' alone: {_percent(always['share'])})" if always else ""
     return (
         f"After {steps} steps at learning rate {rate_text(plan.lr)} the model answers "
-        f"{_percent(final['target_score'])} of new items correctly and has retained "
+        f"{_percent(final['target_score'])} of new items correctly{guess} and has retained "
         f"{_percent(final['retention'])} of the skills it had."
     )

@@ -7,6 +7,7 @@ output can be written, and writes it beside its place before it is moved there.
 import argparse
 import os
 import sys
+import time
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -28,6 +29,7 @@ class Progress(tqdm):
     def __init__(self, total: int, *, every: float = 10.0, out: TextIO | None = None) -> None:
         """total: steps; every: seconds between lines where the output is no terminal."""
         stream: TextIO = out or sys.stdout
+        self.words, self.shown = "", time.monotonic()
         live = stream.isatty()
         super().__init__(
             total=total,
@@ -42,12 +44,26 @@ class Progress(tqdm):
 
     def to(self, step: int, words: str = "") -> None:
         """Show that `step` of the total is done, with a few words."""
-        self.set_postfix_str(words, refresh=False)
+        self.words = words
+        self.set_postfix_str(self._told(), refresh=False)
         if step < self.total:
             self.update(step - self.n)
         else:
             self.n = step
             self.refresh()
+
+    def measuring(self, how_far: str) -> None:
+        """Show how far measuring is, behind the words of the last step."""
+        now = time.monotonic()
+        if now - self.shown >= self.mininterval:
+            self.shown = now
+            self.set_postfix_str(", ".join(filter(None, (self.words, f"measuring: {how_far}"))))
+
+    def _told(self) -> str:
+        """The words, and how long the rest will take where that is a minute or more."""
+        left = self.format_dict["elapsed"] / self.n * (self.total - self.n) if self.n else 0
+        more = f"about {left / 60:.0f} min left" if left >= 60 else ""
+        return ", ".join(filter(None, (self.words, more)))
 
 
 class _Lines:
@@ -73,11 +89,13 @@ def place(text: str) -> Path:
 
 def check_picture(path: Path) -> Path:
     """The path, if a picture can be written there; InputError otherwise."""
-    if path.suffix.lower() not in PICTURES:
-        raise InputError(
-            f"{path} does not end in {', '.join(PICTURES)}; name the picture so, "
-            "as in forgetting.png."
-        )
+    return check_file(path, PICTURES, "the picture so, as in forgetting.png")
+
+
+def check_file(path: Path, endings: tuple[str, ...], name_it: str) -> Path:
+    """The path, if a file with one of the endings can be written there; InputError otherwise."""
+    if path.suffix.lower() not in endings:
+        raise InputError(f"{path} does not end in {', '.join(endings)}; name {name_it}.")
     if os.path.isdir(path):
         raise InputError(f"{path} is a folder; give a file's name in it.")
     if not os.path.isdir(path.parent):

@@ -8,8 +8,7 @@ A **suite** asks what a model knows: probes per skill, and held-out documents fo
     load_domain("clinic")            # the workbook's own; or "mine.jsonl", a folder, a Hub id
     load_domain("medical")           # a set on the Hub that is known by name (datasets/hub_sets.py)
 
-Probe forms (the choices score as `query + choice`): `choice` picks the likeliest of its choices,
-`pair` the likelier of two sentences, `cloze` must itself say every token of the answer.
+What a probe is stands in `ftlab/datasets/probes.py`.
 A user's own files are read by `ftlab/datasets/own_files.py`.
 """
 
@@ -27,7 +26,11 @@ from ftlab.base.errors import InputError
 from ftlab.base.jsonfile import read_json
 from ftlab.base.paths import data_dir
 from ftlab.datasets import hub_sets, own_files
-from ftlab.datasets.rows import read_jsonl
+from ftlab.datasets.forms import Faulty, Reading
+from ftlab.datasets.items import Item
+from ftlab.datasets.probes import Probe, read_probes
+from ftlab.datasets.rows import ending, read_jsonl
+from ftlab.datasets.splits import complete
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -47,53 +50,6 @@ or follow from it)."""
 SUITES = ("world", "english", "tasks", "wiki")
 SHARED_DOCUMENTS = {"tasks": "world"}
 """Suites whose held-out documents are those of another."""
-FORMS = ("choice", "cloze", "pair")
-
-
-@dataclass(frozen=True)
-class Probe:
-    """One question with its possible continuations."""
-
-    id: str
-    """Its name, unlike every other in the suite."""
-    skill: str
-    """The ability it asks for, such as facts."""
-    form: str
-    """choice, cloze or pair."""
-    query: str
-    """The text before the choice; empty for a pair."""
-    choices: tuple[str, ...]
-    """What may follow, each with the space it needs."""
-    label: int
-    """Index of the right one in `choices`."""
-
-    def __post_init__(self) -> None:
-        fault = _fault(self)
-        if fault:
-            raise InputError(f"The probe '{self.id}' {fault}.")
-
-    @property
-    def chance(self) -> float:
-        """The accuracy of guessing: 1 / choices, and 0 for a cloze."""
-        return 0.0 if self.form == "cloze" else 1 / len(self.choices)
-
-
-def _fault(probe: Probe) -> str:
-    """What contradicts itself in a probe, as the rest of a sentence; "" when nothing does."""
-    n = len(probe.choices)
-    if probe.form not in FORMS:
-        return f"has the form '{probe.form}'; the forms are {', '.join(FORMS)}"
-    if not probe.skill:
-        return "names no skill; name one"
-    if not all(choice.strip() for choice in probe.choices) or len(set(probe.choices)) < n:
-        return "has an empty choice or one choice twice; give different ones"
-    if probe.form == "pair" and (n != 2 or probe.query):
-        return f"is a pair with {n} choices and the query '{probe.query}'; give 2 and no query"
-    if n < (1 if probe.form == "cloze" else 2):
-        return f"has {n} choices; a {probe.form} needs more"
-    if not 0 <= probe.label < n:
-        return f"has the label {probe.label} for {n} choices; count from 0 to {n - 1}"
-    return ""
 
 
 @dataclass(frozen=True)
@@ -178,12 +134,11 @@ def load_suite(name: str | Path = "world") -> Suite:
             )
         if name in SUITES:
             shipped(path.relative_to(data_dir()).as_posix())
-    probes = [_probe(where, row) for where, row in read_jsonl(paths[0])]
+    probes = read_probes(paths[0])
     documents = [_document(where, row) for where, row in read_jsonl(paths[1])]
     for path, rows in zip(paths, (probes, documents), strict=True):
         if not rows:
             raise InputError(f"{path} is empty; write one JSON object a line into it.")
-    _check_ids(probes, paths[0])
     return Suite(Path(name).name, tuple(probes), tuple(documents))
 
 
@@ -203,25 +158,6 @@ def suite_for(model: Any, tokenizer: Any) -> str:
     return "english"
 
 
-def _probe(where: str, row: dict[str, Any]) -> Probe:
-    """One line of probes.jsonl as a Probe; InputError names the line."""
-    types = {"id": str, "skill": str, "form": str, "query": str, "choices": list, "label": int}
-    for key, kind in types.items():
-        if key not in row or not isinstance(row[key], kind) or isinstance(row[key], bool):
-            raise InputError(
-                f"The probe in {where} needs '{key}' as {kind.__name__}, and has "
-                f"{row.get(key, 'none')!r}."
-            )
-    if not all(isinstance(choice, str) for choice in row["choices"]):
-        raise InputError(f"The probe in {where} has a choice that is not text; put it in quotes.")
-    values: dict[str, Any] = {key: row[key] for key in types}
-    values["choices"] = tuple(row["choices"])
-    try:
-        return Probe(**values)
-    except InputError as error:
-        raise InputError(f"{str(error).rstrip('.')} ({where}).") from error
-
-
 def _document(where: str, row: dict[str, Any]) -> str:
     text = row.get("text")
     if not isinstance(text, str) or not text.strip():
@@ -229,25 +165,22 @@ def _document(where: str, row: dict[str, Any]) -> str:
     return text
 
 
-def _check_ids(probes: list[Probe], path: Path) -> None:
-    seen: set[str] = set()
-    for probe in probes:
-        if probe.id in seen:
-            raise InputError(
-                f"{path} has two probes with the id '{probe.id}'; give every probe its own."
-            )
-        seen.add(probe.id)
-
-
-def load_domain(name: str | Path, *, seed: int = 0) -> Domain:
+def load_domain(
+    name: str | Path,
+    *,
+    seed: int = 0,
+    columns: str = "",
+    faulty: Faulty = "refuse",
+) -> Domain:
     """A domain: one of the workbook's, one that is known on the Hub (medical, medical_answers), a
     file, a folder of splits, or another data set on the Hub.
 
     A file is .jsonl, .csv or .parquet with the columns prompt and answer (held, id: optional), or
-    in a form of `datasets/forms.py`; missing splits are cut from it, 80/10/10, by `seed`. Raises
-    InputError.
+    in a form of `datasets/forms.py`; `columns` says what columns of other names are, as
+    "prompt=question,answer=label"; `faulty` rows are refused or left out. Missing splits are cut
+    from it, 80/10/10, by `seed`. Raises InputError.
     """
-    name = str(name)
+    name, reading = str(name), Reading(columns, faulty)
     own = name in DOMAINS
     path = shipped(f"world/{name}/") if own else Path(os.path.expanduser(name))
     if own and not path.is_dir():
@@ -257,13 +190,13 @@ def load_domain(name: str | Path, *, seed: int = 0) -> Domain:
         )
     given = bool(name) and is_there(path)
     if given and path.is_dir():
-        splits = own_files.read_folder(path)
+        splits = own_files.read_folder(path, reading)
     elif name in hub_sets.DOMAINS:
         splits = own_files.read_known(name, seed)
-    elif given or path.suffix.lower() in (*own_files.ENDINGS, ".txt", ".xlsx"):
-        splits = {"train": own_files.read_file(path)}
+    elif given or ending(path) in (*own_files.ENDINGS, ".txt", ".xlsx"):
+        splits = {"train": own_files.read_file(path, reading)}
     elif re.fullmatch(r"[\w-][\w.-]*/[\w-][\w.-]*", name):
-        splits = own_files.read_hub(name)
+        splits = own_files.read_hub(name, reading)
     else:
         raise InputError(
             f"There is no domain '{name}'{nearest(name, (*DOMAINS, *hub_sets.DOMAINS))}; the "
@@ -271,17 +204,19 @@ def load_domain(name: str | Path, *, seed: int = 0) -> Domain:
             f"give a {own_files.ENDINGS_TEXT} file, a folder with such files, or the name of a "
             "data set on the Hub."
         )
-    title = name if own else path.stem
-    splits = own_files.complete(splits, title, seed)
+    title = name if own else Path(path.name.removesuffix(".gz")).stem
+    splits = complete(splits, title, seed)
     fields, rule = FIELDS.get(name, ("", ""))
     found = {split: _dataset(rows) for split, rows in splits.items()}
     return Domain(title, **found, fields=fields, rule=rule)
 
 
-def _dataset(rows: list[own_files.Item]) -> "Dataset":
+def _dataset(rows: list[Item]) -> "Dataset":
     from datasets import Dataset, Features, Value  # 1.4 s, so only when data is wanted
 
     columns = {"id": "string", "prompt": "string", "answer": "string", "held": "bool"}
+    if any("turns" in row for row in rows):
+        columns["turns"] = "string"
     return Dataset.from_list(rows, Features({key: Value(kind) for key, kind in columns.items()}))
 
 

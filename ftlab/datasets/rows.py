@@ -2,16 +2,20 @@
 
 A reader gives `(where, row)` pairs such as `("line 3 of mine.jsonl", {"prompt": ...})`, so that
 whoever finds a fault in a row can name its place; of several faults the first is told, and how
-many there are. Text is UTF-8, with or without a byte mark; a CSV may be Windows text (cp1252),
-which is said. JSON stands one object a line, or all in one list. A CSV may be separated by commas,
-semicolons or tabs: whichever its header has most of, or what Excel's first line "sep=;" says.
+many there are. Text may be packed (.gz). It is UTF-8 or what its byte mark says; of any other the
+encoding is guessed, which is said. JSON stands one object a line, or all in one list. A CSV may be
+separated by commas, semicolons, tabs or bars: whichever its header has most of, or what Excel's
+first line "sep=;" says. Of a class label (ClassLabel) the name is read, not the number.
 """
 
+import codecs
 import csv
+import gzip
 import io
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,11 +24,28 @@ from ftlab.base.errors import InputError, first_line
 Row = tuple[str, dict[str, Any]]  # where it stands, what it says
 Given = TypeVar("Given")
 Found = TypeVar("Found")
-_NO_TEXT = re.compile(rb"[\x00-\x08\x0e-\x1f\x81\x8d\x8f\x90\x9d]")  # not in Windows text
+ENCODINGS = (
+    "cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "koi8_r", "shift_jis", "gb18030", "big5",
+    "euc_kr",
+)  # fmt: skip
+"""What text that is not UTF-8 may be; of two that read it alike the first is named."""
+_NO_TEXT = re.compile("[\x00-\x08\x0e-\x1f]")
+MARKS = {codecs.BOM_UTF32_LE: "utf-32", codecs.BOM_UTF32_BE: "utf-32"}
+MARKS |= {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
 
-def checked(things: Iterable[Given], check: Callable[[Given], Found]) -> list[Found]:
-    """What `check` makes of each; InputError with the first fault, and how many there are."""
+def ending(path: Path) -> str:
+    """How a file's name ends, without the .gz of a packed one: ".jsonl"."""
+    return Path(path.name.lower().removesuffix(".gz")).suffix
+
+
+def checked(
+    things: Iterable[Given], check: Callable[[Given], Found], skip: str = ""
+) -> list[Found]:
+    """What `check` makes of each; InputError with the first fault, and how many there are.
+
+    With `skip`, the name of what is read, faults are left out, which is said.
+    """
     found: list[Found] = []
     faults: list[InputError] = []
     for thing in things:
@@ -32,10 +53,12 @@ def checked(things: Iterable[Given], check: Callable[[Given], Found]) -> list[Fo
             found.append(check(thing))
         except InputError as fault:
             faults.append(fault)
-    if faults[1:]:
+    if faults and skip and found:
+        print(f"{skip}: {len(faults)} faulty rows are left out, the first of them: {faults[0]}")
+    elif faults[1:]:
         told = f" (the first of {len(faults)} faulty rows among {len(found) + len(faults)})."
         raise InputError(f"{faults[0]}".rstrip(".") + told) from faults[0]
-    if faults:
+    elif faults:
         raise faults[0]
     return found
 
@@ -85,36 +108,62 @@ def _object(row: tuple[str, Any]) -> Row:
     return where, value
 
 
-def read_text(path: Path, *, windows: bool = False) -> str:
-    """A file's text, its lines ending in a line feed; with `windows` it may be cp1252.
-
-    Raises InputError when it cannot be read.
-    """
+def read_text(path: Path) -> str:
+    """A file's text, its lines ending in a line feed. Raises InputError when it cannot be read."""
     try:
         raw = path.read_bytes()
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        if not windows or _NO_TEXT.search(error.object):
-            raise InputError(
-                f"{path} is not UTF-8 text (byte {error.start}); save it as UTF-8."
-            ) from error
-        print(f"{path.name} is not UTF-8, so it was read as Windows text (cp1252).")
-        text = error.object.decode("cp1252")
+        raw = gzip.decompress(raw) if path.suffix.lower() == ".gz" else raw
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise InputError(f"{path} is no whole .gz file ({first_line(error)}); get it again.") from (
+            error
+        )
     except OSError as error:
         raise InputError(
             f"{path} cannot be read ({error.strerror}); check the path and its permissions."
         ) from error
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+    return _decoded(raw, path).replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _decoded(raw: bytes, path: Path) -> str:
+    marked = next((name for mark, name in MARKS.items() if raw.startswith(mark)), "utf-8-sig")
+    try:
+        return raw.decode(marked)
+    except UnicodeDecodeError as error:
+        text = _guessed(raw, path.name) if marked == "utf-8-sig" else ""
+        if not text:
+            raise InputError(
+                f"{path} is not UTF-8 text (byte {error.start}), and what else it is cannot be "
+                "told; save it as UTF-8."
+            ) from error
+        return text
+
+
+def _guessed(raw: bytes, name: str) -> str:
+    """Text in the likeliest of ENCODINGS, which is said with a word to judge it by; "" for none."""
+    from charset_normalizer import from_bytes
+
+    best = from_bytes(raw, cp_isolation=list(ENCODINGS), threshold=0.3).best()
+    if best is None or _NO_TEXT.search(str(best)):
+        return ""
+    alike = [one for one in ENCODINGS if one in best.could_be_from_charset]
+    text = raw.decode(alike[0])
+    word = next((word for word in text.split() if not word.isascii()), "")
+    print(
+        f"{name} is not UTF-8; it was read as {alike[0]}, a guess: '{word:.30}' stands in it. "
+        "Is that wrong, save it as UTF-8."
+    )
+    return text
 
 
 def read_csv(path: Path) -> Iterator[Row]:
     """Each row of a CSV file whose first line names the columns; under None what is too much."""
-    text = read_text(path, windows=True)
+    text = read_text(path)
     first, _, rest = text.partition("\n")
-    separator = "\t" if path.suffix.lower() == ".tsv" else max(",;\t", key=first.count)
-    skipped = first.startswith("sep=") and len(first) == 5
+    separator = "\t" if ending(path) == ".tsv" else max(",;\t|", key=first.count)
+    mark = first.strip('"')
+    skipped = mark.startswith("sep=") and len(mark) == 5
     if skipped:
-        text, separator = rest, first[-1]
+        text, separator = rest, mark[-1]
     reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     try:
         reader.fieldnames = [str(name).strip() for name in reader.fieldnames or ()]
@@ -134,14 +183,25 @@ def read_parquet(path: Path) -> Iterator[Row]:
     import pyarrow.parquet
 
     try:
-        rows = pyarrow.parquet.read_table(path).to_pylist()
+        table = pyarrow.parquet.read_table(path)
+        rows = table.to_pylist()
     except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
         raise InputError(
             f"{path} cannot be read as Parquet ({first_line(error)}); "
             "write it again, or give .jsonl."
         ) from error
+    told = json.loads((table.schema.metadata or {}).get(b"huggingface", b"{}"))
+    features = (told.get("info") or {}).get("features") or {}
+    kinds = {key: kind for key, kind in features.items() if isinstance(kind, dict)}
+    names = {key: kind["names"] for key, kind in kinds.items() if "names" in kind}
     for number, row in enumerate(rows, start=1):
-        yield f"row {number} of {path.name}", row
+        yield f"row {number} of {path.name}", labelled(row, names)
+
+
+def labelled(row: Mapping[str, Any], names: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    """The row with the names of its class labels (datasets' ClassLabel) in place of the numbers."""
+    found = {key: row[key] for key in names if isinstance(row.get(key), int)}
+    return {**row, **{k: names[k][n] for k, n in found.items() if 0 <= n < len(names[k])}}
 
 
 def kind(value: object) -> str:

@@ -34,6 +34,7 @@ from ftlab.evaluate.skills import measure_skills
 from ftlab.evaluate.target import field_scores, guess_loss, measure_target
 from ftlab.record import rows_checksum
 from ftlab.text.seq2seq import decoder_start
+from ftlab.text.tidy import commonest
 
 
 class Sizes(TypedDict, total=False):
@@ -142,6 +143,7 @@ class Evaluator:
         To the keys of a call it adds: bits_per_byte, kl_target, kl_general (nats per token),
         chance {skill: what guessing gives}, left_out {skill: reason}, fields {field: score} and
         guess_loss (where the domain has fields),
+        commonest {"answer", "share"} (where answers are labels: what always saying it gives),
         n {"target", "held", "documents", "tokens", "skills", "kl_target", "kl_general"} and
         intervals of 95 %, each [low, high]: Wilson for scores, a
         bootstrap over documents for the general loss.
@@ -160,6 +162,8 @@ class Evaluator:
             answers = [row["answer"] for row in self.test_items]
             found["fields"] = field_scores(self.domain.fields, now.target.outputs, answers)
             found["guess_loss"] = self.guess_loss
+        if always := commonest(self.domain):
+            found["commonest"] = always
         found["n"] |= {
             "kl_target": min(self.kl_texts, len(self.domain.test)),
             "kl_general": min(self.kl_texts, len(self.suite.documents)),

@@ -11,10 +11,10 @@ from torch import nn
 from ftlab.base.errors import InputError
 from ftlab.datasets.load import Domain, Suite
 from ftlab.evaluate.skills import probe_segments
-from ftlab.evaluate.target import SPARE_TOKENS
 from ftlab.text.requests import document_segments, item_segments
 from ftlab.text.scored_batches import context_limit
 from ftlab.text.seq2seq import decoder_start
+from ftlab.text.too_long import SPARE_TOKENS
 
 
 def check_fit(model: nn.Module, tokenizer: Any, domain: Domain, suite: Suite) -> None:

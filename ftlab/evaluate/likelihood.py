@@ -78,7 +78,7 @@ def score_segments(
             missed = logits.argmax(-1)[at] != batch.target  # (N,)
             total.index_add_(0, batch.segment.cpu(), logprob.double().cpu())
             misses.index_add_(0, batch.segment.cpu(), missed.double().cpu())
-    total, misses = (sum(part) for part in zip(*gathered((total, misses)), strict=True))
+    total, misses = torch.stack([torch.stack(one) for one in gathered((total, misses))]).sum(0)
     return [
         Scored(logprob, missed == 0, len(segment.continuation))
         for logprob, missed, segment in zip(total.tolist(), misses.tolist(), segments, strict=True)

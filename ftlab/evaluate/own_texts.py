@@ -6,7 +6,7 @@ Run the tests: pytest tests/evaluate/test_own_texts.py
 """
 
 from collections.abc import Sequence
-from itertools import chain, count, islice, zip_longest
+from itertools import chain, count, zip_longest
 from typing import Any
 
 from torch import nn
@@ -15,9 +15,12 @@ from ftlab.base.errors import InputError
 from ftlab.evaluate.target import BATCH_ROWS, generate
 
 TOKENS = 64
-"""Longest text; what is longer was not ended, and is left out."""
+"""Longest text."""
 ANSWER_TOKENS = 32
 TRIES = 20
+"""Batches of texts at most, and ..."""
+SOON = 6
+"""... in how many enough must have ended, else cut ones are taken."""
 
 
 def own_texts(
@@ -26,7 +29,8 @@ def own_texts(
     """`number` items {id, prompt, answer} drawn from the model's own probabilities: its answers
     to the prompts `asked`, and whole texts (prompt ""), in turn.
 
-    Texts that are empty, repeat, or do not end within 64 tokens are left out. Raises InputError
+    Texts that are empty or repeat are left out, and so are those that do not end within 64 tokens;
+    of a model that hardly ever ends one, these are cut after their last sentence. Raises InputError
     for a model of whose texts too few are left.
     """
     said = generate(model, tokenizer, asked, ANSWER_TOKENS, seed=seed) if asked else []
@@ -38,16 +42,21 @@ def own_texts(
 
 
 def _unasked(model: nn.Module, tokenizer: Any, number: int, seed: int) -> list[str]:
-    found: dict[str, None] = {}
+    ended: dict[str, None] = {}
+    cut: dict[str, None] = {}
     for turn in range(TRIES):
-        if len(found) >= number:
+        rare = turn > 1 and len(ended) * SOON < number * turn
+        if len(ended) >= number or (rare and len(cut) >= number):
             break
-        drawn = generate(model, tokenizer, [""] * BATCH_ROWS, TOKENS, seed=1000 * seed + turn)
-        ended = [len(tokenizer(text)["input_ids"]) < TOKENS - 1 for text in drawn]
-        found |= {t: None for t, whole in zip(drawn, ended, strict=True) if whole and t.strip()}
+        for text in generate(model, tokenizer, [""] * BATCH_ROWS, TOKENS, seed=1000 * seed + turn):
+            whole = len(tokenizer(text)["input_ids"]) < TOKENS - 1
+            kept = text if whole else text[: text.rfind(".") + 1]
+            if kept.strip():
+                (ended if whole else cut)[kept] = None
+    found = [*ended, *cut] if len(ended) < number <= len(ended) + len(cut) else [*ended]
     if len(found) < number:
         raise InputError(
-            f"Of {TRIES * BATCH_ROWS} texts that this model wrote unasked, {len(found)} end within "
-            f"{TOKENS} tokens and are not alike; {number} are needed. Replay other text."
+            f"Of {TRIES * BATCH_ROWS} texts that this model wrote unasked, {len(found)} hold a "
+            f"sentence and are not alike; {number} are needed. Replay other text."
         )
-    return list(islice(found, number))
+    return found[:number]

@@ -33,6 +33,7 @@ from transformers import GenerationConfig
 
 from ftlab.base.draws import Draws
 from ftlab.base.errors import InputError
+from ftlab.base.progress import counted
 from ftlab.base.shared import gathered, mine
 from ftlab.evaluate.likelihood import mean_loss, score_segments
 from ftlab.text.requests import item_segments
@@ -45,11 +46,10 @@ from ftlab.text.scored_batches import (
 )
 from ftlab.text.segments import encode, eos_id, prefix_id, wrapped
 from ftlab.text.seq2seq import around, decoder_start
+from ftlab.text.too_long import SPARE_TOKENS
 
 BATCH_ROWS = 64
 """Most prompts answered at once."""
-SPARE_TOKENS = 4
-"""How many tokens beyond the longest right answer a model may spend."""
 
 
 @dataclass(frozen=True)
@@ -179,7 +179,8 @@ def generate(
     every = _batches([len(row) for row in rows], batch_rows, alike=_pads_wrongly(model))
     with nullcontext() if seed is None else Draws(seed):
         # what is drawn follows from what was drawn before: each process draws it all
-        for chosen in mine(every) if seed is None else every:
+        shares = mine(every) if seed is None else every
+        for chosen in counted("answering", list(shares)):
             answers = _continue(model, [rows[i] for i in chosen], how)
             for i, ids in zip(chosen, answers, strict=True):
                 outputs[i] = tokenizer.decode(ids, skip_special_tokens=True)

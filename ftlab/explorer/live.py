@@ -22,7 +22,8 @@ def method_of(settings: Settings) -> Any:
     if not settings.moves:
         raise InputError("No band has a rank and the head is still: give one of them something.")
     if settings.naive:
-        return full
+        still, moving = f"1-{settings.frozen}", f"{settings.frozen + 1}-12"
+        return Freeze({still: 0.0, moving: 1.0}, name="explorer") if settings.frozen else full
     if not any(settings.ranks):
         return Freeze({"1-12": 0.0}, head=1.0, norm=0.0, untied=True, name="head")
     bands = [(b, r, s * r) for b, r, s in zip(BANDS, settings.ranks, settings.scales, strict=True)]

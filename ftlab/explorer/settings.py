@@ -7,8 +7,8 @@ Notable choices:
 - Bands are 1-6, 7-9 and 10-12 of 12 blocks, those of the article, whose table is then one position
   of the sliders.
 - Settings that train the same are the same: the alphas of a band without rank, the targets of a
-  model without adapters and everything but the rate, schedule, steps and seed of full fine-tuning
-  are not looked at.
+  model without adapters, and of full fine-tuning everything but the frozen blocks, rate, schedule,
+  steps and seed are not looked at.
 
 Run the tests: pytest tests/explorer/test_settings.py
 """
@@ -34,8 +34,10 @@ TARGETS = {
     "all": ("q", "k", "v", "o", "ff"),
 }
 """What adapters stand on, by the name of the choice."""
-ALPHAS = {"scaled": None, "fixed": (16.0, 16.0, 32.0)}
-"""alpha = 2 r in every band; or the article's alphas whatever the rank (16 for the lower band)."""
+ALPHAS = {"r/2": 0.5, "r": 1.0, "scaled": 2.0, "4r": 4.0, "8r": 8.0, "fixed": (16.0, 16.0, 32.0)}
+"""alpha / r of every band, by default 2; or the article's alphas whatever the rank (lower: 16)."""
+FROZEN = (0, 3, 6, 9, 11)
+"""Lowest blocks that stand still in full fine-tuning."""
 SCHEDULES = ("constant", "cosine")
 """cosine warms up for a tenth of the steps."""
 
@@ -47,7 +49,7 @@ class Settings:
 
     ranks: tuple[int, int, int] = (0, 8, 16)
     """Of the lower, middle and upper band; 0 is no adapter."""
-    alphas: Literal["scaled", "fixed"] = "scaled"
+    alphas: Literal["r/2", "r", "scaled", "4r", "8r", "fixed"] = "scaled"
     """One of ALPHAS."""
     targets: Literal["qv", "qkvo", "ff", "all"] = "qv"
     """One of TARGETS."""
@@ -63,6 +65,8 @@ class Settings:
     """Of the data's order and the adapters' first weights."""
     naive: bool = False
     """Full fine-tuning: everything moves, and there are no adapters."""
+    frozen: int = 0
+    """Of full fine-tuning: so many lowest blocks stand still, and with them embeddings and head."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "ranks", tuple(self.ranks))
@@ -77,6 +81,10 @@ class Settings:
             raise InputError(
                 f"ranks={self.ranks!r} is not possible; give whole numbers from 0 for {bands}."
             )
+        if not 0 <= self.frozen <= 11:
+            raise InputError(
+                f"frozen={self.frozen!r} is not possible; of 12 blocks freeze 0 to 11."
+            )
         if not (math.isfinite(self.lr) and self.lr > 0 and self.steps > 0):
             raise InputError(
                 f"lr={self.lr!r} with steps={self.steps!r} is not possible; both are above 0."
@@ -90,8 +98,9 @@ class Settings:
     @property
     def scales(self) -> tuple[float, float, float]:
         """alpha / r of each band; 0 where there is no adapter."""
-        given = ALPHAS[self.alphas] or tuple(2.0 * rank for rank in self.ranks)
-        pairs = zip(given, self.ranks, strict=True)
+        given = ALPHAS[self.alphas]
+        alphas = given if isinstance(given, tuple) else [given * rank for rank in self.ranks]
+        pairs = zip(alphas, self.ranks, strict=True)
         low, middle, high = (alpha / rank if rank else 0.0 for alpha, rank in pairs)
         return low, middle, high
 
@@ -100,7 +109,7 @@ class Settings:
         """Equal for settings that train the same; seed and steps stand last."""
         tail = float(f"{self.lr:.4g}"), self.schedule, self.seed, self.steps
         if self.naive or not any(self.ranks):
-            return self.naive, self.head and not self.naive, *tail
+            return self.naive, self.frozen if self.naive else self.head, *tail
         return self.naive, self.head, self.ranks, self.scales, self.targets, *tail
 
     def differs(self, other: "Settings") -> tuple[str, ...]:
@@ -118,6 +127,8 @@ _CHOICES = {"alphas": tuple(ALPHAS), "targets": tuple(TARGETS), "schedule": SCHE
 def _apart(name: str, a: Settings, b: Settings) -> bool:
     """Do they differ in this field, where it matters?"""
     if name in ("ranks", "alphas", "targets", "head") and (a.naive or b.naive):
+        return False
+    if name == "frozen" and not (a.naive and b.naive):
         return False
     if name == "alphas":
         return a.alphas != b.alphas and a.scales != b.scales
@@ -159,5 +170,6 @@ def place(settings: Settings) -> list[float]:
         1.0 * (settings.schedule == "cosine"),
         1.0 * math.log2(settings.steps / 40),
         10.0 * settings.naive,
+        0.3 * settings.frozen * settings.naive,
         0.1 * (settings.seed % 10),
     ]

@@ -58,13 +58,16 @@ def command_of(run: "Run") -> str:
     lab, plan = run.lab, run.plan
     words = ["ftlab", "run", "--domain", lab.opened["domain"], "--model", lab.bundle.name]
     words += ["--suite", lab.opened["suite"]] if lab.opened["suite"] else []
-    words += ["--method", str(name_of(run.asked_method, plan.seed))]
+    method = name_of(run.asked_method, plan.seed)
+    words += ["--method", method] if method else []
+    words += ["--adapter", run.adapter] if run.adapter else []
     for field in dataclasses.fields(Plan):
         value = getattr(plan, field.name)
         if field.name not in LEFT_OUT and (value != field.default or field.name == "lr"):
             words += [option(field.name)] + ([] if value is True else [_text(value)])
     words += ["--items", str(run.item_count)] if run.item_count is not None else []
-    words += ["--longest", lab.opened["longest"]] if lab.opened.get("longest") else []
+    for name in ("longest", "too_long", "columns", "chat", "faulty"):
+        words += [option(name), lab.opened[name]] if lab.opened.get(name) else []
     words += ["--replay", _text(run.replay)] if run.replay else []
     words += ["--base", str(lab.bundle.base)] if lab.bundle.base else []
     return shlex.join(words)
@@ -76,9 +79,10 @@ def why_none(run: "Run") -> str:
 
     if not run.lab.opened:
         return "its lab was made by hand, not by open_lab(...)"
-    if run.start:
+    if run.start and not run.adapter:
         return "it goes on from another run"
-    if name_of(run.asked_method, run.plan.seed) is None:
+    on = run.adapter and run.asked_method is None
+    if not on and name_of(run.asked_method, run.plan.seed) is None:
         return "its method is not one that --method can name (see extra)"
     if run.replay_source or (run.replay and run.lab.earlier):
         return "what it replays is not the suite's own text"

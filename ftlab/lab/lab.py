@@ -15,8 +15,7 @@ measured by the same evaluator, so that runs differ in their plan and method alo
 import copy
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import cached_property
-from itertools import cycle, islice
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, Unpack
 
@@ -26,21 +25,22 @@ from ftlab import record as records
 from ftlab.base import machine
 from ftlab.base.door import checked
 from ftlab.base.errors import InputError
+from ftlab.datasets.forms import Chat, Faulty, TooLong
 from ftlab.datasets.load import DOMAINS, SUITES, Domain, Suite, load_domain, load_suite, suite_for
-from ftlab.datasets.replay import documents
 from ftlab.evaluate.evaluator import Evaluator, Sizes
-from ftlab.evaluate.own_texts import own_texts
 from ftlab.evaluate.teacher_forced import TeacherForced
-from ftlab.lab.defaults import usual_model, usual_suite
-from ftlab.lab.run import Run, weights_checksum
+from ftlab.lab import replays, weights
+from ftlab.lab.defaults import bundle_of, usual_suite
+from ftlab.lab.run import Run
 from ftlab.lab.sequence import TaskSequence
 from ftlab.methods.full_tuning import full
 from ftlab.methods.prepared import Prepared, count
 from ftlab.models.bases import Quantize, quantize_named
-from ftlab.models.loading import Bundle, load
+from ftlab.models.loading import Bundle
 from ftlab.models.prefix_cache import PrefixCache
 from ftlab.models.quantizing import quantize
 from ftlab.plan import Plan, Step, check_whole
+from ftlab.text.scored_batches import context_limit
 from ftlab.text.seq2seq import decoder_start
 from ftlab.text.tidy import notices, tidy
 from ftlab.train.loop import refuse_numberless
@@ -63,15 +63,21 @@ class Lab:
         *,
         opened: dict[str, str] | None = None,
         longest: int | None = None,
+        too_long: TooLong | None = None,
+        chat: Chat = "auto",
         **sizes: Unpack[Sizes],
     ) -> None:
-        """`sizes` of what is asked on the way; `opened`: by what names `open_lab` was called;
-        `longest`: items of more tokens are left out."""
+        """`sizes` of what is asked on the way; `opened`: by what names `open_lab` was called; the
+        others as for `open_lab`."""
         if longest is not None:
             check_whole("longest", longest, 2)
-        domain = tidy(domain, bundle.tokenizer, decoder_start(bundle.model), longest)
+        self.tidy = partial(
+            tidy, tokenizer=bundle.tokenizer, start=decoder_start(bundle.model), longest=longest,
+            too_long=too_long, chat=chat, reads=context_limit(bundle.model),
+        )  # fmt: skip
+        domain = self.tidy(domain)
         self.bundle, self.domain, self.suite, self.sizes = bundle, domain, suite, sizes
-        self.opened, self.longest = opened or {}, longest
+        self.opened = opened or {}
         self.fast_sizes = FAST_SIZES
         self.prefix_cache: PrefixCache = {}
         self.earlier: list[dict[str, Any]] = []  # training items of tasks that were learned before
@@ -99,16 +105,7 @@ class Lab:
 
         `source` is a suite's name (its general text), "own" (`own_items`), or None: what fits.
         """
-        check_whole("count", count, 1)
-        if source == "own":
-            return self.own_items(count)
-        if source not in (None, *SUITES):
-            raise InputError(
-                f"replay_source={source!r} is not possible; choose from own, {', '.join(SUITES)}."
-            )
-        general = documents(source or self.replay_source, count)
-        pairs = zip(general, cycle(self.earlier)) if self.earlier else ((row,) for row in general)
-        return [row for pair in pairs for row in pair][:count]
+        return replays.rows(self, count, source)
 
     def own_items(
         self, count: int, model: nn.Module | None = None, seed: int = 0
@@ -116,18 +113,9 @@ class Lab:
         """`count` items that the model (None: the base) writes itself, drawn from its own
         probabilities: whole texts and, where there are any, answers to `earlier` prompts in turn.
 
-        Texts that repeat or do not end within 64 tokens are left out. Raises InputError for an
-        encoder-decoder model, which writes nothing unasked.
+        Raises InputError for an encoder-decoder model, which writes nothing unasked.
         """
-        check_whole("count", count, 1)
-        writer = self.bundle.model if model is None else model
-        if decoder_start(writer) is not None:
-            raise InputError(
-                "An encoder-decoder model writes no text unasked; take a decoder model such as "
-                "nano-gpt2 for EWC or for replay that the model writes itself."
-            )
-        asked = [row["prompt"] for row in islice(cycle(self.earlier), count // 2)]
-        return own_texts(writer, self.tokenizer, asked, count, seed)
+        return replays.own(self, count, model, seed)
 
     @cached_property
     def teacher_forced(self) -> TeacherForced:
@@ -166,7 +154,7 @@ class Lab:
         items: int | None = None,
         replay: float = 0.0,
         replay_source: str | None = None,
-        start: "Run | nn.Module | None" = None,
+        start: "Run | nn.Module | str | Path | None" = None,
         fast: bool = False,
         store: bool = True,
     ) -> Run:
@@ -175,11 +163,12 @@ class Lab:
         `method` is a method or its name (`ftlab.methods.table`), by default `full`. `items` limits
         the training items; `replay` is the share of what is read that is general text in place of
         them: the suite's, another's (`replay_source="english"`), or what the base writes itself
-        ("own"). `start`, a run or a model, is where the weights come from in place of the base:
-        without a method what was trained there is trained on; with one, adapters of the start are
-        merged first. fast=True leaves out work whose outcome is known, where it can: cached states
-        of the frozen lower blocks, fewer operations, scores without writing (all equal to float
-        error, so not the last bit). store=False trains in any case, whatever was stored.
+        ("own"). `start`, a run, a model or the folder of a saved adapter, is where the weights come
+        from in place of the base: without a method what was trained there is trained on; with one,
+        adapters of the start are merged first. fast=True leaves out work whose outcome is known,
+        where it can: cached states of the frozen lower blocks, fewer operations, scores without
+        writing (all equal to float error, so not the last bit). store=False trains in any case,
+        whatever was stored.
 
         Raises InputError for what does not fit model or data.
         """
@@ -221,24 +210,12 @@ class Lab:
         refuse_numberless(final, name)
         step = Step(0, None, 0.0, 0, 0, None, 0.0, measured=final)
         return records.Record(
-            **self.identity(),
-            name=name,
-            method=found.method,
-            data_checksum="",
-            plan={},
-            seed=0,
-            trainable=0,
-            extra={"checksum": weights_checksum(model)},
-            versions=records.versions(),
+            **self.identity(), name=name, method=found.method, data_checksum="", plan={}, seed=0,
+            trainable=0, total=found.total, extra={"checksum": weights.checksum(model)},
+            versions=records.versions(), budget=records.budget([step]), curve=[step.row()],
             command="no command makes this record: it is of a model in memory",
-            total=found.total,
-            budget=records.budget([step]),
-            curve=[step.row()],
-            baseline=self.baseline,
-            final=final,
-            seconds=None,
-            peak_memory=None,
-        )
+            baseline=self.baseline, final=final, seconds=None, peak_memory=None,
+        )  # fmt: skip
 
     def identity(self) -> dict[str, Any]:
         """What tells this lab's records from another's."""
@@ -261,6 +238,10 @@ def open_lab(
     base: str | Quantize | None = None,
     seq2seq: bool = False,
     longest: int | None = None,
+    too_long: TooLong | None = None,
+    chat: Chat = "auto",
+    columns: str = "",
+    faulty: Faulty = "refuse",
     **sizes: Unpack[Sizes],
 ) -> Lab:
     """Set up a lab: the profile's model (or `model`), the domain, and the suite that fits it.
@@ -270,30 +251,40 @@ def open_lab(
     general.jsonl; by default what fits the model: nano models, fine-tuned or not, are asked about
     their own small world, all others about plain English (under the profile t4 with general text
     from Wikipedia). `base` puts the model into four bits first ("nf4-double", or a Quantize), and
-    every run starts from that. `seq2seq` asks for the profile's encoder-decoder model. Items of
-    more than `longest` tokens are left out of every split, and a line says how many; else what is
-    too long is refused. Of one's own items what is worth knowing is printed.
+    every run starts from that. `seq2seq` asks for the profile's encoder-decoder model.
+
+    Of one's own items: `columns` says what columns of other names are ("prompt=question,
+    answer=label"), and `faulty` whether rows with a fault are refused or skipped. With `chat`
+    "auto", what comes as a chat or an instruction is written in the tokenizer's chat template where
+    it has one; "on": all prompts, "off": none. Items of more than `longest` tokens (by default what
+    the model reads) are too long, in every split: `too_long` says whether to "skip" them, to "cut"
+    the front off their prompts or to "refuse" them; skip where only `longest` is given, else
+    refuse. What was changed is said, and what is worth knowing is printed.
 
     Where the Hub does not give what the profile wants, what ships is taken, and a line says so.
     Raises InputError for what cannot be had, naming what can.
     """
     how = quantize_named(base) if isinstance(base, str) else base
-    loaded = domain if isinstance(domain, Domain) else load_domain(str(domain))
-    if isinstance(model, Bundle):
-        bundle = (
-            model if how is None else replace(model, model=quantize(model.model, how), base=how)
-        )
-    elif model:
-        bundle = load(str(model), device=machine.device(), base=how)
+    if isinstance(domain, Domain):
+        if columns or faulty != "refuse":
+            raise InputError(
+                "columns= and faulty= say how a file is read, and this domain is read already; "
+                "give them to load_domain."
+            )
+        loaded = domain
     else:
-        bundle = usual_model(seq2seq, how)
+        loaded = load_domain(str(domain), columns=columns, faulty=faulty)
+    bundle = bundle_of(model, how, seq2seq)
     asked = usual_suite(bundle) if suite is None else suite
     questions = asked if isinstance(asked, Suite) else load_suite(asked)
     given = (domain, suite, model)
     named = not any(isinstance(value, Domain | Suite | Bundle) for value in given)
     opened = {"domain": str(domain), "suite": str(suite or ""), "longest": str(longest or "")}
+    opened |= {"too_long": too_long or "", "columns": columns}
+    opened |= {"chat": "" if chat == "auto" else chat, "faulty": faulty.replace("refuse", "")}
     opened = opened if named else None
-    lab = Lab(bundle, loaded, questions, opened=opened, longest=longest, **sizes)
+    how_read: dict[str, Any] = {"longest": longest, "too_long": too_long, "chat": chat}
+    lab = Lab(bundle, loaded, questions, opened=opened, **how_read, **sizes)
     for notice in () if loaded.name in DOMAINS else notices(lab.domain):
         print(f"{loaded.name}: {notice}")
     return lab

@@ -1,16 +1,13 @@
 """One run of a lab: iterate for its Steps; then `model`, `steps`, `record` are there."""
 
-import copy
-import hashlib
+import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, is_dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import torch
-from torch import nn
 
 from ftlab import record as records
 from ftlab.base import machine
@@ -19,10 +16,10 @@ from ftlab.base.errors import InputError
 from ftlab.base.jsonfile import plain
 from ftlab.datasets.replay import mix
 from ftlab.evaluate.target import generate
+from ftlab.lab import weights
 from ftlab.lab.command import command_of
-from ftlab.methods.export import merge
+from ftlab.lab.start import prepared, start_of
 from ftlab.methods.full_tuning import full
-from ftlab.methods.prepared import Prepared, count
 from ftlab.methods.table import named
 from ftlab.models.fused_forward import fused
 from ftlab.models.prefix_cache import cached_below
@@ -59,14 +56,17 @@ class Run:
         """See `Lab.run`."""
         self.lab, self.plan, self.replay, self.fast, self.store = lab, plan, replay, fast, store
         self.replay_source = replay_source
+        self.adapter = str(start) if isinstance(start, str | Path) else ""
         self.item_count = items
         self.rows = self._mixed(lab.items(items))
         self.asked_method = named(method, plan.seed) if isinstance(method, str) else method
         with LOCK, Draws(plan.seed):  # an adapter's first weights; peft's warnings are filtered
-            self.prepared = _prepared(lab, self.asked_method, start)
+            if self.adapter:
+                start = weights.with_adapter(lab.fresh(), Path(os.path.expanduser(self.adapter)))
+            self.prepared = prepared(lab, self.asked_method, start)
         self.rows += [dict(row) for row in self.prepared.rows]
         self.model = self.prepared.model
-        self.start = _start_of(start)
+        self.start = start_of(start, Path(self.adapter).name)
         self.method = self.prepared.method if not replay else "replay"
         after = f" after {self.start['name']}" if self.start else ""
         self.name = name or f"{self.method} lr {rate_text(plan.lr)}{after}"
@@ -240,6 +240,13 @@ class Run:
             "peft": {name: _settings(config) for name, config in configs.items()},
         }
 
+    def save(self, folder: str | Path, *, merged: bool = False) -> str:
+        """Save the adapter, or the model where there is none or with `merged`, and the tokenizer.
+
+        In the form of peft and transformers; says which of the two it was. Raises InputError.
+        """
+        return weights.save(self.model, self.lab.tokenizer, Path(folder), merged)
+
     def samples(self, count: int = 4) -> list[dict[str, str]]:
         """Test items as {prompt, expected, before, after}: seen and held cases in turn."""
         rows = [dict(row) for row in self.lab.domain.test][:count]
@@ -260,51 +267,7 @@ class Run:
         ]
 
 
-def _prepared(lab: "Lab", method: Any, start: Any) -> Prepared:
-    """What the method makes of the base, or of a copy of where the run starts."""
-    if start is None:
-        return _applied(method, lab.fresh(), lab)
-    if method is not None:  # adapters of the start become part of its weights
-        return _applied(method, merge(_model_of(start)), lab)
-    model = copy.deepcopy(_model_of(start))
-    if isinstance(start, Run):  # the same parameters, on from where they are
-        return start.prepared.on(model)
-    return count(model, "as it was")
-
-
-def _applied(method: Any, model: nn.Module, lab: "Lab") -> Prepared:
-    """What a method makes of a model. Raises InputError for what is no method."""
-    slip = f"{method!r:.60} is no method: give one such as LoRA(), with its brackets, or its name"
-    if isinstance(method, type) or not callable(method):
-        raise InputError(f"{slip}.")
-    made = method(model, lab) if getattr(method, "needs_lab", False) else method(model)
-    if not isinstance(made, Prepared):
-        raise InputError(f"{slip}; a function must return count(model, name), a Prepared.")
-    return made
-
-
-def _model_of(start: Any) -> nn.Module:
-    return start.model if isinstance(start, Run) else start
-
-
-def _start_of(start: Any) -> dict[str, str] | None:
-    """What tells one start from another; None where a run starts from the base."""
-    if start is None:
-        return None
-    name = start.name if isinstance(start, Run) else type(start).__name__
-    return {"name": name, "checksum": weights_checksum(_model_of(start))}
-
-
 def _settings(config: Any) -> dict[str, Any]:
     """A peft config as plain data; sets in order, and nothing of where the base came from."""
     found = {k: v for k, v in config.to_dict().items() if k != "base_model_name_or_path"}
     return {k: sorted(v) if isinstance(v, set | frozenset) else v for k, v in found.items()}
-
-
-def weights_checksum(model: nn.Module) -> str:
-    """sha256 of every weight and its name, whatever device they lie on."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(model.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()

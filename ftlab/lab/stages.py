@@ -14,7 +14,6 @@ from ftlab.evaluate.teacher_forced import TeacherForced
 from ftlab.plan import Plan
 from ftlab.text.scored_batches import context_limit
 from ftlab.text.seq2seq import decoder_start
-from ftlab.text.tidy import tidy
 from ftlab.text.train_batches import encode
 
 if TYPE_CHECKING:
@@ -68,7 +67,7 @@ def on(lab: "Lab", domain: str | Path | Domain) -> "Lab":
     loaded = domain if isinstance(domain, Domain) else load_domain(str(domain))
     made = copy.copy(lab)
     vars(made).pop("teacher_forced", None)
-    made.domain = tidy(loaded, lab.tokenizer, decoder_start(lab.bundle.model), lab.longest)
+    made.domain = lab.tidy(loaded)
     made.evaluator, made.earlier = lab.evaluator.on(made.domain), []
     named = lab.opened and not isinstance(domain, Domain)
     made.opened = lab.opened | {"domain": str(domain)} if named else {}

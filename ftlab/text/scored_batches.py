@@ -24,6 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from ftlab.base.errors import InputError
+from ftlab.base.progress import counted
 from ftlab.text.segments import Segment
 
 CPU_TOKENS = 1024
@@ -153,7 +154,7 @@ def batches(
     device, config = device_of(model), cast(Any, model.config)
     tokens = batch_tokens or (CPU_TOKENS if device.type == "cpu" else GPU_TOKENS)
     budget = min(tokens, BATCH_LOGITS // config.vocab_size)
-    for group in _groups([lengths[r] for r in order], budget):
+    for group in counted("scoring", list(_groups([lengths[r] for r in order], budget))):
         yield _build(segments, [rows[order[i]] for i in group], device)
 
 

@@ -252,18 +252,24 @@ def _launcher() -> Any:
 
     try:
         found = Accelerator(mixed_precision="no")
-        if found.num_processes == 1:
-            _say_if_alone()
-        return found
     except ValueError as error:  # Accelerate fixes its precision for the life of the process
         raise InputError(
             "A Trainer has fixed Accelerate's precision in this process; train in one of its own."
         ) from error
+    if (kind := str(found.distributed_type.value)) in ("FSDP", "DEEPSPEED", "MEGATRON_LM"):
+        raise InputError(
+            f"This launch shares out the model among its processes ({kind}), and here each holds "
+            "all of it; launch with torchrun, or train with a Trainer and ftlab.RetentionCallback "
+            "(docs/many-machines.md)."
+        )
+    if found.num_processes == 1:
+        _say_if_alone()
+    return found
 
 
 @cache
 def _say_if_alone() -> None:
-    """`accelerate launch` counts cards: on CPUs it starts one process, whatever it was asked for."""
+    """`accelerate launch` counts cards: on CPUs it starts one process, whatever was asked."""
     import psutil  # accelerate brings it
 
     words = ""

@@ -441,7 +441,7 @@ new_task = judge("DFT learns as much as the plain loss", "dft", "learning rate",
 # %%
 import numpy as np
 
-from ftlab.analysis.orderings import razor
+from ftlab.analysis import razor
 from ftlab.show import scatter
 
 fits = {}

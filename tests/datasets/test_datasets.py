@@ -21,9 +21,9 @@ from hypothesis import strategies as st
 from ftlab.base import checksums
 from ftlab.base.errors import InputError
 from ftlab.base.paths import data_dir
-from ftlab.datasets import own_files
 from ftlab.datasets.load import Probe, Suite, load_domain, load_suite
 from ftlab.datasets.replay import documents
+from ftlab.datasets.splits import complete
 
 ROWS = [{"prompt": f"Question {n}:", "answer": f"reply {n}"} for n in range(40)]
 PROBE = {
@@ -75,7 +75,7 @@ def test_a_file_is_cut_80_10_10_by_a_seed(tmp_path: Path) -> None:
 
 
 def test_answers_begin_with_their_space_and_held_defaults_to_false(tmp_path: Path) -> None:
-    rows = [{"prompt": f"{n} Q: ", "answer": "  yes "} for n in range(10)]
+    rows = [{"prompt": f"{n} Q: ", "answer": " yes "} for n in range(10)]
     domain = load_domain(write_jsonl(tmp_path / "mine.jsonl", rows))
     assert set(domain.train["answer"]) == {" yes"}
     assert all(prompt.endswith("Q:") for prompt in domain.train["prompt"])
@@ -123,7 +123,7 @@ def test_no_prompt_is_in_two_splits_and_no_held_one_in_train(rows, seed) -> None
         {"id": str(n), "prompt": f"p{p}", "answer": " a", "held": held and p % 5 == 0}
         for n, (p, held) in enumerate(rows)
     ]
-    splits = own_files.complete({"train": items}, "mine", seed)
+    splits = complete({"train": items}, "mine", seed)
     prompts = {name: {item["prompt"] for item in part} for name, part in splits.items()}
     assert not prompts["train"] & (prompts["validation"] | prompts["test"])
     assert not prompts["validation"] & prompts["test"]
@@ -180,7 +180,7 @@ def test_unusable_jsonl_is_refused(tmp_path: Path, rows: list[Any], parts: list[
         ("a.csv", b"prompt,answer\na,b,c\n", ["Line 2", "more fields"]),
         ("a.csv", b"prompt,answer\na\n", ["answer in line 2", "empty"]),
         ("a.csv", b'prompt,answer\n"a,b\n', ["not CSV"]),
-        ("a.csv", b"\xff\xfep\0r\0", ["not UTF-8"]),
+        ("a.csv", b"\xff\xfep\0r\0\0", ["not UTF-8", "cannot be told"]),
         ("a.jsonl", b"\x89PNG\r\n\x1a\n", ["not UTF-8"]),
         ("a.parquet", b"PAR1 nothing", ["cannot be read as Parquet"]),
         ("a.parquet", b"", ["cannot be read as Parquet"]),

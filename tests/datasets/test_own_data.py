@@ -3,6 +3,7 @@
 pytest tests/datasets/test_own_data.py
 """
 
+import gzip
 import json
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,10 @@ from typing import Any
 import pyarrow
 import pyarrow.parquet
 import pytest
-from datasets import Dataset, DatasetDict
+from datasets import ClassLabel, Dataset, DatasetDict
 
 from ftlab.base.errors import InputError
-from ftlab.datasets.load import DOMAINS, load_domain
+from ftlab.datasets.load import DOMAINS, Domain, load_domain
 from ftlab.text.tidy import notices
 
 PAIRS = [(f"Ticket {n}: dark screen. Team:", ("network", "hardware")[n % 2]) for n in range(20)]
@@ -35,6 +36,10 @@ def write(path: Path, content: str | bytes) -> Path:
     return path
 
 
+def everything(domain: Domain) -> list[dict[str, Any]]:
+    return [dict(row) for row in (*domain.train, *domain.validation, *domain.test)]
+
+
 def refused(path: Path, *parts: str) -> None:
     with pytest.raises(InputError) as caught:
         load_domain(path)
@@ -44,7 +49,7 @@ def refused(path: Path, *parts: str) -> None:
         assert part in message, message
 
 
-def said(of: str, answer: str) -> list[dict[str, str]]:
+def said(of: str, answer: Any) -> list[dict[str, Any]]:
     """A chat of one turn, as messages or as ShareGPT has it."""
     return [{"role": "user", "content": of}, {"role": "assistant", "content": answer}]
 
@@ -119,13 +124,104 @@ def test_a_clone_from_the_hub_and_save_to_disk_are_read(tmp_path: Path) -> None:
     refused(tmp_path / "one", "cannot be read", "save it again")
 
 
-def test_windows_text_is_read_and_said(tmp_path: Path, capsys) -> None:
-    text = "prompt,answer\n" + "".join(f"It’s case {n},café\n" for n in range(12))
-    domain = load_domain(write(tmp_path / "a.csv", text.encode("cp1252")))
-    assert domain.test[0]["prompt"].startswith("It’s") and domain.test[0]["answer"] == " café"
-    assert "Windows text (cp1252)" in capsys.readouterr().out
-    refused(write(tmp_path / "b.jsonl", "é".encode("cp1252")), "not UTF-8")
-    refused(write(tmp_path / "b.csv", b"prompt,answer\n\xe9\0,b\n"), "not UTF-8")
+WORDS = {
+    "cp1252": ("It’s case {}", "café"),
+    "cp1251": ("Какой это случай {}?", "да"),
+    "koi8_r": ("Какой это случай {}?", "да"),
+    "cp1253": ("Ποια είναι η υπόθεση {}?", "ναι"),
+    "shift_jis": ("これは何ですか{}", "はい"),
+    "gb18030": ("这是什么问题{}", "是的"),
+    "big5": ("這是什麼問題{}", "是的"),
+    "euc_kr": ("이것은 무엇입니까 {}", "네"),
+}
+
+
+@pytest.mark.parametrize("encoding", WORDS)
+@pytest.mark.parametrize("name", ["a.csv", "a.jsonl", "a.jsonl.gz"])
+def test_an_encoding_is_guessed_and_said(tmp_path: Path, capsys, encoding: str, name: str) -> None:
+    prompt, answer = WORDS[encoding]
+    rows = [{"prompt": prompt.format(n), "answer": answer} for n in range(20)]
+    text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    if name == "a.csv":
+        text = "prompt,answer\n" + "".join(f"{r['prompt']},{r['answer']}\n" for r in rows)
+    raw = text.encode(encoding)
+    domain = load_domain(write(tmp_path / name, gzip.compress(raw) if ".gz" in name else raw))
+    assert set(domain.test["answer"]) == {f" {answer}"}
+    assert f"was read as {encoding}, a guess" in capsys.readouterr().out
+
+
+def test_a_byte_mark_says_the_encoding(tmp_path: Path, capsys) -> None:
+    for encoding in ("utf-16", "utf-32", "utf-8-sig"):
+        domain = load_domain(write(tmp_path / "a.csv", table(",").encode(encoding)))
+        assert len(domain.train) == 16
+    assert not capsys.readouterr().out
+    refused(write(tmp_path / "b.csv", b"prompt,answer\n\xe9\0\x81,b\n"), "cannot be told")
+
+
+@pytest.mark.parametrize("content", [b"no gzip", gzip.compress(LINES.encode())[:-9], b""])
+def test_a_torn_gz_is_refused(tmp_path: Path, content: bytes) -> None:
+    path = write(tmp_path / "a.jsonl.gz", content)
+    refused(path, "a.jsonl.gz") if content else refused(path, "is empty")
+
+
+def test_names_of_columns_can_be_given(tmp_path: Path) -> None:
+    rows = [{"Question": f"q{n}", "context": "c", "label": n % 2} for n in range(12)]
+    path = write(tmp_path / "a.jsonl", lines(rows))
+    domain = load_domain(path, columns="prompt=context+question, answer=label")
+    assert domain.train[0]["prompt"].startswith("c\nq")
+    assert {row["answer"] for row in everything(domain)} == {" 0", " 1"}
+    with pytest.raises(InputError, match=r"Line 1 of a.jsonl has no column 'labl'.*'question'"):
+        load_domain(path, columns="prompt=question,answer=labl")
+    for wrong in ("question", "prompt=", "prompt=a,prompt=b", "promt=question", "=", ","):
+        with pytest.raises(InputError, match="cannot be read; write it as prompt=question"):
+            load_domain(path, columns=wrong)
+    refused(path, "--columns prompt=question,answer=label")
+
+
+def test_class_labels_are_read_by_name(tmp_path: Path) -> None:
+    data = Dataset.from_list([{"q": f"q{n}", "label": n % 2} for n in range(12)])
+    data = data.cast_column("label", ClassLabel(names=["no", "yes"]))
+    data.save_to_disk(str(tmp_path / "disk"))
+    data.to_parquet(str(tmp_path / "a.parquet"))
+    for name in ("disk", "a.parquet"):
+        domain = load_domain(tmp_path / name, columns="prompt=q,answer=label")
+        assert {row["answer"] for row in everything(domain)} == {" no", " yes"}
+
+
+def test_text_alone_is_learned_whole(tmp_path: Path, capsys) -> None:
+    path = write(tmp_path / "a.jsonl", lines([{"text": f"Text {n}.\n  More."} for n in range(12)]))
+    found = everything(load_domain(path))
+    assert {row["prompt"] for row in found} == {""}
+    assert {row["answer"] for row in found} == {f"Text {n}.\n  More." for n in range(12)}
+    assert "the whole text is learned" in capsys.readouterr().out
+
+
+def test_several_turns_and_what_stands_after_the_answer_are_said(tmp_path: Path, capsys) -> None:
+    turns = [*said("a", "b"), *said("c", "d"), {"role": "user", "content": "more"}]
+    parts = [{"type": "text", "text": "e"}, {"type": "text", "text": "f"}]
+    rows = [{"messages": [{"role": "user", "content": str(n)}, *turns[1:]]} for n in range(12)]
+    rows.append({"messages": said(parts, "g")})  # pyright: ignore
+    found = everything(load_domain(write(tmp_path / "a.jsonl", lines(rows))))
+    told = capsys.readouterr().out
+    assert "of 12 of 13 rows the last answer is learned" in told
+    assert "of 12 of 13 rows what the chat says after its last answer is left out" in told
+    assert {row["answer"] for row in found} == {" d", " g"}
+    assert {len(json.loads(row["turns"])) for row in found} == {3, 1}
+    assert "ef" in {row["prompt"] for row in found}
+
+
+def test_faulty_rows_can_be_left_out(tmp_path: Path, capsys) -> None:
+    path = write(tmp_path / "a.jsonl", lines([*ROWS, {"prompt": "x", "answer": None}]))
+    assert len(everything(load_domain(path, faulty="skip"))) == 20
+    assert "1 faulty rows are left out, the first of them: The answer in" in capsys.readouterr().out
+    with pytest.raises(InputError, match=r"Line 1 .*first of 2"):  # nothing is left
+        load_domain(write(tmp_path / "b.jsonl", '{"a": 1}\n{"a": 2}\n'), faulty="skip")
+
+
+def test_columns_that_are_not_read_are_said(tmp_path: Path, capsys) -> None:
+    rows = [row | {"id": n, "source": "x", "date": "y"} for n, row in enumerate(ROWS)]
+    load_domain(write(tmp_path / "a.jsonl", lines(rows)))
+    assert "of 20 of 20 rows the columns date, source are not read." in capsys.readouterr().out
 
 
 # What misleads is said
@@ -149,7 +245,8 @@ def test_what_makes_a_score_mean_less_is_said(tmp_path: Path, capsys) -> None:
     rows = [{"prompt": f"q{n}", "answer": answer} for n, answer in enumerate(answers)]
     rows += [{"prompt": "q3", "answer": "yes"}, {"prompt": "q4", "answer": "no"}]
     domain = load_domain(write(tmp_path / "mine.jsonl", lines(rows)))
-    assert "2 of 25 answers begin or end with blanks" in capsys.readouterr().out
+    assert "of 1 of 25 rows the answer ends with blanks" in capsys.readouterr().out
+    assert "  indented" in {row["answer"] for row in everything(domain)}
     told = " ".join(notices(domain))
     assert "21 train, 2 validation, 2 test items" in told
     assert "the commonest answer of test, 'yes', is right for 100 %" in told
@@ -193,7 +290,7 @@ def test_of_what_ships_nothing_is_said(capsys) -> None:
         ("a.jsonl", lines([{"messages": "hello"}]), ["its roles are none"]),
         (
             "a.jsonl",
-            lines([{"messages": [*said("a", "b"), {"role": "x"}]}]),
+            lines([{"messages": [*said("a", None), {"role": "x"}]}]),
             ["its roles are user, assistant, x"],
         ),
         (

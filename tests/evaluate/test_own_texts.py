@@ -51,10 +51,21 @@ def test_texts_are_whole_and_no_text_comes_twice(lab) -> None:
     assert all(row["prompt"] == "" for row in rows)
 
 
-def test_a_model_that_ends_nothing_is_refused(tiny_gpt2, tiny_tokenizer, monkeypatch) -> None:
-    monkeypatch.setattr("ftlab.evaluate.own_texts.TRIES", 1)
-    with pytest.raises(InputError, match="end within 64 tokens"):
-        own_texts(tiny_gpt2, tiny_tokenizer, [], 60, 0)
+def test_a_model_that_ends_nothing_is_cut_after_a_sentence(lab, monkeypatch) -> None:
+    long = "One. Two is here. " + "and so on " * 60
+    said = iter(range(10**6))
+    monkeypatch.setattr(
+        "ftlab.evaluate.own_texts.generate",
+        lambda model, tokenizer, prompts, *more, **rest: [f"{next(said)}. {long}" for _ in prompts],
+    )
+    rows = own_texts(lab.bundle.model, lab.tokenizer, [], 70, 0)
+    assert len(rows) == 70 and all(row["answer"].endswith("Two is here.") for row in rows)
+
+
+def test_a_model_that_says_one_thing_is_refused(lab, monkeypatch) -> None:
+    monkeypatch.setattr("ftlab.evaluate.own_texts.generate", lambda *given, **more: ["Yes."] * 64)
+    with pytest.raises(InputError, match=r"1 hold a sentence .* 60 are needed"):
+        own_texts(lab.bundle.model, lab.tokenizer, [], 60, 0)
 
 
 def test_an_encoder_decoder_model_writes_nothing_unasked() -> None:

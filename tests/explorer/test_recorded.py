@@ -25,6 +25,7 @@ from ftlab.explorer.recorded import points_of, read
 from ftlab.explorer.settings import (
     ALPHAS,
     FIRST,
+    FROZEN,
     PRESETS,
     RANKS,
     RATES,
@@ -82,6 +83,7 @@ def every_stop() -> list[Settings]:
         "ranks": list(itertools.product(RANKS, repeat=3)),
         "alphas": ALPHAS, "targets": TARGETS, "head": (False, True), "lr": RATES,
         "schedule": SCHEDULES, "steps": STEPS, "seed": SEEDS, "naive": (False, True),
+        "frozen": FROZEN,
     }  # fmt: skip
     singles = [
         dataclasses.replace(preset, **{name: stop})

@@ -17,6 +17,10 @@ def test_settings_that_train_the_same_are_the_same():
     assert article.key == dataclasses.replace(article, alphas="fixed").key
     assert article.key != dataclasses.replace(article, ranks=(0, 4, 16), alphas="fixed").key
     assert Settings(naive=True, ranks=(1, 2, 3)).key == Settings(naive=True, targets="ff").key
+    assert Settings(naive=True, frozen=3).key != Settings(naive=True).key
+    assert article.key == dataclasses.replace(article, frozen=3).key
+    assert article.scales == (0, 2, 2)
+    assert dataclasses.replace(article, alphas="4r").scales == (0, 4, 4)
     assert Settings(ranks=(0, 0, 0), head=True, targets="ff").key == (
         Settings(ranks=(0, 0, 0), head=True).key
     )
@@ -34,6 +38,7 @@ def test_settings_that_train_the_same_are_the_same():
         ({"ranks": (8, 8, -1)}, "whole numbers from 0"),
         ({"lr": 0.0}, "above 0"),
         ({"steps": 0}, "above 0"),
+        ({"frozen": 12}, "0 to 11"),
     ],
 )
 def test_wrong_settings_are_refused_in_a_sentence(wrong, says):

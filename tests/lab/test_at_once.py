@@ -13,7 +13,8 @@ import pytest
 import torch
 
 from ftlab.lab.lab import Lab, open_lab
-from ftlab.lab.run import Run, weights_checksum
+from ftlab.lab.run import Run
+from ftlab.lab.weights import checksum as weights_checksum
 from ftlab.methods import AttentionLoRA, LoRA, QLoRA
 from ftlab.methods.prepared import Prepared, count
 from ftlab.plan import Plan

@@ -44,7 +44,7 @@ def run(plan: Plan | None = None, method: Any = None, **other: Any) -> Any:
         opened={
             "domain": other.pop("domain", "clinic"),
             "suite": other.pop("suite", ""),
-            "longest": other.pop("longest", ""),
+            **{n: other.pop(n, "") for n in ("longest", "too_long", "columns", "chat", "faulty")},
         },
         bundle=SimpleNamespace(name="nano-gpt2", base=other.pop("base", None)),
         earlier=[],
@@ -52,6 +52,7 @@ def run(plan: Plan | None = None, method: Any = None, **other: Any) -> Any:
     )
     method = named("full") if method is None else method
     found = {"item_count": None, "replay": 0.0, "replay_source": None, "start": None} | other
+    found = {"adapter": ""} | found
     return SimpleNamespace(lab=lab, plan=plan or Plan(), asked_method=method, **found)
 
 

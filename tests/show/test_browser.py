@@ -1,7 +1,8 @@
 """The workbook used as a person does: JupyterLab, a browser, the keyboard.
 
-One notebook, written here, is opened and run; then its panels are used. Screenshots lie in
-pytest's temporary folder, `pytest-of-*/pytest-current/lab*/screens`.
+One notebook, written here, is opened and run once; then its panels are used, one test after the
+other on the same page. Screenshots lie in pytest's temporary folder,
+`pytest-of-*/pytest-current/lab*/screens`.
 
 pytest tests/show/test_browser.py
 """
@@ -9,7 +10,6 @@ pytest tests/show/test_browser.py
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -102,10 +102,42 @@ def screens(lab: Lab) -> Path:
     return lab.folder / "screens"
 
 
+# Every panel, and the explorer once more in a cell of its own.
+PANELS = """
+import gc
+import psutil
+import ftlab
+from ftlab import analysis
+from ftlab.show import (
+    adapter_panel, attention_panel, compare_panel, freeze_panel, prune_panel, rank_explorer,
+    schedule_panel,
+)
+
+runs, extra = analysis.shipped("nano"), analysis.shipped("adapters") + analysis.shipped("prune")
+both = runs + [run for run in extra if run.model == "nano-gpt2"]
+nano = analysis.settings(runs)
+lab = ftlab.open_lab("clinic", model="nano-gpt2")
+rank_explorer(lab).show()
+schedule_panel(nano).show()
+freeze_panel(nano, lab.bundle.model).show()
+compare_panel(nano).show()
+attention_panel(analysis.shipped("nano-t5")).show()
+adapter_panel(both).show()
+prune_panel({"nano-gpt2": analysis.settings(both)}).show()
+"""
+SECOND = """
+rank_explorer(lab).show()
+gc.collect()
+print(f"{psutil.Process().memory_info().rss / 2**20:.0f} MB")
+"""
+CELLS = [BLOCKS, RUN, PANELS, SECOND]
+EXPLORER, LAST = 2, 9  # where the explorers stand among the panels
+
+
 @pytest.fixture(scope="module")
 def page(chromium: Browser, lab: Lab) -> Page:
     """The notebook, run from its first cell to its last."""
-    write_notebook(lab.folder / "panels.ipynb", [BLOCKS, RUN])
+    write_notebook(lab.folder / "panels.ipynb", CELLS)
     page = open_notebook(chromium, lab, "panels.ipynb")
     run_all(page)
     return page
@@ -173,50 +205,10 @@ def test_the_first_notebook_opens_in_a_narrow_window(chromium: Browser, lab: Lab
     page.screenshot(path=screens / "start-800-dark.png")
 
 
-PANELS = """
-import ftlab
-from ftlab import analysis
-from ftlab.show import (
-    adapter_panel, attention_panel, block_panel, compare_panel, freeze_panel, prune_panel,
-    rank_explorer, schedule_panel,
-)
-
-runs, extra = analysis.shipped("nano"), analysis.shipped("adapters") + analysis.shipped("prune")
-both = runs + [run for run in extra if run.model == "nano-gpt2"]
-nano = analysis.settings(runs)
-lab = ftlab.open_lab("clinic", model="nano-gpt2")
-model = lab.bundle.model
-rank_explorer(lab).show()
-schedule_panel(nano).show()
-freeze_panel(nano, model).show()
-compare_panel(nano).show()
-attention_panel(analysis.shipped("nano-t5")).show()
-block_panel(model.transformer.h[5].mlp.c_fc.weight).show()
-adapter_panel(both).show()
-prune_panel({"nano-gpt2": analysis.settings(both)}).show()
-"""
-EXPLORER = """
-import ftlab
-from ftlab.show.panels.rank_explorer import rank_explorer
-ftlab.hello()
-explorer = rank_explorer(ftlab.open_lab("clinic", model="nano-gpt2"))
-explorer.show()
-"""
-
-
-@pytest.fixture(scope="module")
-def explorer_page(chromium: Browser, lab: Lab) -> Page:
-    write_notebook(lab.folder / "explorer.ipynb", [EXPLORER])
-    page = open_notebook(chromium, lab, "explorer.ipynb")
-    run_all(page)
-    return page
-
-
 @pytest.mark.slow
-def test_the_rank_explorer_answers_trains_for_real_and_stops(explorer_page: Page, screens: Path):
-    """A slider by keyboard, a run to its end with its point in the picture, a run stopped."""
-    page = explorer_page
-    found = panel(page)
+def test_the_rank_explorer_answers_trains_for_real_and_stops(page: Page, screens: Path):
+    """A slider by keyboard, a run to its end with its point in the picture, a sweep stopped."""
+    found = panel(page, EXPLORER)
     first = panel_picture(found)
     assert first.alt.startswith("Recorded:")
     page.set_viewport_size({"width": 1366, "height": 768})  # a workshop's laptop
@@ -227,80 +219,110 @@ def test_the_rank_explorer_answers_trains_for_real_and_stops(explorer_page: Page
     page.screenshot(path=screens / "explorer-1366.png")
     slider(found, "upper, 10-12").focus()
     page.keyboard.press("ArrowRight")
-    moved = new_picture(found, first)
-    assert moved.src != first.src
-    page.screenshot(path=screens / "explorer-moved.png", full_page=True)
+    old = new_picture(found, first)
 
-    slider(found, "upper, 10-12").focus()
-    page.keyboard.press("ArrowLeft")
-    new_picture(found, moved)
-    train = found.get_by_role("button", name="Train it for real")
-    train.press("Enter")
-    expect(found.get_by_text(re.compile(r"Trained after 80 of 80 steps"))).to_be_visible(
-        timeout=480_000
-    )
+    found.get_by_role("button", name="the article's table", exact=True).press("Enter")
+    old = new_picture(found, old)
+    found.get_by_label("steps").select_option("20")
+    new_picture(found, old)
+    found.get_by_role("button", name="train it first").press("Enter")
+    expect(found.get_by_text("Trained after 20 of 20 steps")).to_be_visible()
     trained = panel_picture(found)
-    assert "Trained now, 80 of 80 steps" in trained.alt and trained.src != first.src
-    page.screenshot(path=screens / "explorer-trained.png", full_page=True)
-
-    back = found.get_by_role("slider").last
-    back.focus()
+    assert "Trained now, 20 of 20 steps" in trained.alt
+    slider(found, "a, from base to trained").focus()
     page.keyboard.press("ArrowLeft")
     expect(words).to_contain_text(re.compile(r"a = 0.95: .*\(measured\)"))
     found.get_by_role("button", name="a note of the new task").press("Enter")
     expect(found.get_by_role("columnheader", name=re.compile("trained, ranks"))).to_be_visible()
-    page.screenshot(path=screens / "explorer-asked.png", full_page=True)
+    page.screenshot(path=screens / "explorer-asked.png")
 
-    found.get_by_label("seed").select_option("1")  # another run, which Stop ends
+    found.get_by_role("button", name="naive", exact=True).press("Enter")
     new_picture(found, trained)
-    train.press("Enter")
-    expect(found.get_by_text(re.compile(r"step \d+ of 80"))).to_be_visible(timeout=240_000)
+    found.get_by_role("button", name="sweep").last.press("Enter")
+    expect(found.get_by_text(re.compile(r"stop 2 of 5, step \d+ of 40"))).to_be_visible()
+    page.screenshot(path=screens / "explorer-sweep.png")
     found.get_by_role("button", name="Stop").press("Enter")
-    expect(found.get_by_text(re.compile(r"Stopped after \d+ of 80 steps"))).to_be_visible(
-        timeout=240_000
-    )
-    expect(train).to_be_enabled()
-    page.screenshot(path=screens / "explorer-stopped.png", full_page=True)
+    expect(found.get_by_text(re.compile(r"Stopped: \d of 5 stops"))).to_be_visible()
+    expect(found.get_by_role("button", name="Train it for real")).to_be_enabled()
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("theme", ["Light", "Dark"])
-def test_axe_finds_nothing_on_any_panel(
-    chromium: Browser, lab: Lab, screens: Path, theme: Literal["Light", "Dark"]
-):
+@pytest.mark.parametrize("theme", ["Dark", "Light"])
+def test_axe_finds_nothing_on_any_panel(page: Page, screens: Path, theme: str):
     """Controls have names and say their values, as a screen reader has it."""
-    use_theme(lab, theme)
-    write_notebook(lab.folder / f"panels-{theme}.ipynb", [PANELS])
-    page = open_notebook(chromium, lab, f"panels-{theme}.ipynb")
-    run_all(page)
-    use_theme(lab, "Light")
-    expect(panel(page, 7)).to_be_visible()
-    assert slider(panel(page), "upper, 10-12").get_attribute("aria-valuetext") == "upper, 10-12: 16"
+    for name in ("Settings", "Theme", f"JupyterLab {theme}"):
+        page.get_by_role("menuitem", name=name, exact=True).click()
+    expect(page.locator(f"body[data-jp-theme-name='JupyterLab {theme}']")).to_be_visible()
+    expect(panel(page, LAST)).to_be_visible()
+    rank = slider(panel(page, LAST), "upper, 10-12")
+    assert rank.get_attribute("aria-valuetext") == "upper, 10-12: 16"
     found = Axe().run(page, context=".jp-OutputArea-output").response["violations"]
     faults = [f"{one['id']}: {node['html'][:160]}" for one in found for node in one["nodes"]]
-    page.screenshot(path=screens / f"panels-{theme}.png", full_page=True)
+    page.screenshot(path=screens / f"panels-{theme}.png")
     assert not faults, "\n".join(faults)
 
 
 @pytest.mark.slow
-def test_keys_pressed_in_a_panel_stay_there(explorer_page: Page):
+def test_keys_pressed_in_a_panel_stay_there(page: Page):
     """`x` would cut the cell, and an arrow key in a closed menu go on to the next."""
-    cells = explorer_page.locator(".jp-CodeCell").count()
-    panel(explorer_page).get_by_label("seed").focus()
+    panel(page, EXPLORER).get_by_label("seed").focus()
     for key in ("x", "ArrowDown", "b", "d", "d"):
-        explorer_page.keyboard.press(key)
-    explorer_page.wait_for_timeout(500)
-    assert explorer_page.locator(".jp-CodeCell").count() == cells
-    expect(panel(explorer_page)).to_be_visible()
+        page.keyboard.press(key)
+    page.wait_for_timeout(500)
+    assert page.locator(".jp-CodeCell").count() == len(CELLS)
+    expect(panel(page, EXPLORER)).to_be_visible()
+
+
+BOTH = r"learned (\d+) %, retained (\d+) %"
 
 
 @pytest.mark.slow
-def test_a_notebook_that_is_opened_again_shows_the_last_picture(chromium: Browser, lab: Lab):
+def test_two_panels_trained_at_once_show_the_true_numbers(page: Page):
+    """With a slider moved in mid-run and a second press: each ends on what was recorded."""
+    both = [panel(page, number) for number in (EXPLORER, LAST)]
+    for found, preset in zip(both, ("the article's table", "Q/V everywhere"), strict=True):
+        found.get_by_role("button", name=preset, exact=True).press("Enter")
+        found.get_by_label("steps").select_option("20")
+        expect(found.locator("p[aria-live]").first).to_contain_text("Recorded")
+    for found in both:
+        found.get_by_role("button", name="Train it for real").press("Enter")
+        expect(found.get_by_text(re.compile(r"step \d+ of 20"))).to_be_visible()
+    found = both[0]
+    found.get_by_role("button", name="Train it for real").press("Enter")  # pressed twice
+    old = panel_picture(found)
+    slider(found, "upper, 10-12").focus()
+    page.keyboard.press("ArrowRight")
+    new_picture(found, old)
+    page.keyboard.press("ArrowLeft")
+    for found in both:
+        expect(found.get_by_text(re.compile(r"Trained after 20 of 20 steps"))).to_be_visible()
+        words = found.locator("p[aria-live]").first
+        expect(words).to_contain_text("Trained now, 20 of 20 steps")
+        recorded, now = re.findall(BOTH, words.inner_text())[:2]
+        apart = [abs(int(a) - int(b)) for a, b in zip(recorded, now, strict=True)]
+        assert max(apart) <= 2, words.inner_text()
+
+
+@pytest.mark.slow
+def test_a_panel_that_is_opened_again_closes_the_one_before(page: Page):
+    cell = page.locator(".jp-CodeCell").nth(len(CELLS) - 1)
+    seen = []
+    for opened in range(20):
+        cell.locator(".cm-content").click()
+        page.keyboard.press("Control+Enter")
+        prompt = cell.locator(".jp-InputPrompt")
+        expect(prompt).to_have_text(f"[{len(CELLS) + 1 + opened}]:")
+        expect(cell.locator(".jp-OutputArea-output > .jupyter-widgets")).to_have_count(1)
+        seen.append(int(cell.get_by_text(re.compile(r"\d+ MB")).inner_text().split()[0]))
+    assert seen[-1] - seen[0] < 30, seen
+
+
+@pytest.mark.slow
+def test_a_notebook_that_is_opened_again_shows_the_last_picture(
+    chromium: Browser, lab: Lab, page: Page
+):
     """Without its kernel: the picture as it was last, its sentence, and what to do."""
-    write_notebook(lab.folder / "again.ipynb", [BLOCKS])
-    page = open_notebook(chromium, lab, "again.ipynb")
-    run_all(page)
-    stored = page.locator(".ftlab-stored")
+    stored = page.locator(".ftlab-stored").first
     expect(stored).to_be_hidden()
     before = panel_picture(panel(page))
     slider(panel(page), "block").focus()
@@ -314,86 +336,9 @@ def test_a_notebook_that_is_opened_again_shows_the_last_picture(chromium: Browse
     page.close()
 
     again = chromium.new_page()
-    again.goto(f"{lab.url}/doc/tree/again.ipynb?token={lab.token}")
-    stored = again.locator(".ftlab-stored")
+    again.goto(f"{lab.url}/doc/tree/panels.ipynb?token={lab.token}")
+    stored = again.locator(".ftlab-stored").first
     expect(stored).to_be_visible()
     expect(stored).to_contain_text(moved.alt)
     expect(stored).to_contain_text("run this cell again")
     assert stored.locator("img").get_attribute("src") == moved.src
-
-
-SHOWN = """
-import gc
-import psutil
-import ftlab
-from ftlab.show.panels.panel import _shown_by
-from ftlab.show import rank_explorer
-
-lab = ftlab.open_lab("clinic", model="nano-gpt2")
-rank_explorer(lab)
-"""
-SHOWN_AGAIN = """
-rank_explorer(lab).show()
-gc.collect()
-print(f"{psutil.Process().memory_info().rss / 2**20:.0f} MB")
-"""
-
-
-@pytest.mark.slow
-def test_a_panel_that_is_opened_again_closes_the_one_before(chromium: Browser, lab: Lab):
-    write_notebook(lab.folder / "many.ipynb", [SHOWN, SHOWN_AGAIN, "len(_shown_by)"])
-    page = open_notebook(chromium, lab, "many.ipynb")
-    run_all(page)
-    cell = page.locator(".jp-CodeCell").nth(1)
-    seen = []
-    for opened in range(20):
-        cell.locator(".cm-content").click()
-        page.keyboard.press("Control+Enter")
-        prompt = cell.locator(".jp-InputPrompt")
-        expect(prompt).to_have_text(f"[{4 + opened}]:")
-        expect(cell.locator(".jp-OutputArea-output > .jupyter-widgets")).to_have_count(1)
-        seen.append(int(cell.get_by_text(re.compile(r"\d+ MB")).inner_text().split()[0]))
-    assert seen[-1] - seen[0] < 30, seen
-
-
-TWO = """
-import ftlab
-from ftlab.show import rank_explorer
-
-lab = ftlab.open_lab("clinic", model="nano-gpt2")
-for _ in range(2):
-    rank_explorer(lab).show()
-"""
-BOTH = r"learned (\d+) %, retained (\d+) %"
-
-
-@pytest.mark.slow
-def test_two_panels_trained_at_once_show_the_true_numbers(chromium: Browser, lab: Lab):
-    """With a slider moved in mid-run and a second press: each ends on what was recorded."""
-    write_notebook(lab.folder / "two.ipynb", [TWO])
-    page = open_notebook(chromium, lab, "two.ipynb")
-    run_all(page)
-    both = [panel(page, number) for number in range(2)]
-    for found, preset in zip(both, ("the article's table", "Q/V everywhere"), strict=True):
-        old = panel_picture(found)
-        found.get_by_role("button", name=preset, exact=True).press("Enter")
-        old = new_picture(found, old)
-        found.get_by_label("steps").select_option("20")
-        new_picture(found, old)
-    for found in both:
-        found.get_by_role("button", name="Train it for real").press("Enter")
-        expect(found.get_by_text(re.compile(r"step \d+ of 20"))).to_be_visible()
-    found = both[0]
-    old = panel_picture(found)
-    found.get_by_role("button", name="Train it for real").press("Enter")  # pressed twice
-    slider(found, "upper, 10-12").focus()
-    page.keyboard.press("ArrowRight")
-    old = new_picture(found, old)
-    page.keyboard.press("ArrowLeft")
-    for found in both:
-        expect(found.get_by_text(re.compile(r"Trained after 20 of 20 steps"))).to_be_visible()
-        words = found.locator("p[aria-live]").first
-        expect(words).to_contain_text("Trained now, 20 of 20 steps")
-        recorded, now = re.findall(BOTH, words.inner_text())[:2]
-        apart = [abs(int(a) - int(b)) for a, b in zip(recorded, now, strict=True)]
-        assert max(apart) <= 2, words.inner_text()

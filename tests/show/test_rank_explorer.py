@@ -34,6 +34,7 @@ from ftlab.show.panels.rank_explorer import (
     settings,
     values_of,
 )
+from ftlab.show.panels.sweep import in_turn
 
 if not (data_dir() / "records" / FILE).is_file():
     pytest.skip("the recorded grid of the explorer is not made yet", allow_module_level=True)
@@ -173,6 +174,10 @@ def test_a_sliders_chart_shows_both_measures_at_their_stops() -> None:
         line.get_markerfacecolor() == PAPER for line in axes.lines if line.get_marker() == "o"
     ]
     assert hollow == [False, True]
+    stars = [line.get_markerfacecolor() for line in axes.lines if line.get_marker() == "*"]
+    assert PAPER not in stars
+    so_far: Any = along("rank", [replace(stop, part=True) for stop in stops]).axes[0]
+    assert [x.get_markerfacecolor() for x in so_far.lines if x.get_marker() == "*"] == [PAPER] * 2
 
 
 @pytest.mark.parametrize("alphas", ["scaled", "fixed"])
@@ -217,12 +222,15 @@ def test_the_frontier_is_beaten_by_no_point(explorer: Explorer) -> None:
         assert not any(point.target_score > x and min(point.retention, 1.05) > y for x, y in line)
 
 
-@pytest.mark.parametrize("name", PRESETS)
-def test_the_parameters_are_those_of_the_live_model(name: str, lab: Lab) -> None:
+ASKED = [*PRESETS.values(), *(Settings(naive=True, frozen=blocks) for blocks in (3, 11))]
+
+
+@pytest.mark.parametrize("asked", ASKED)
+def test_the_parameters_are_those_of_the_live_model(asked: Settings, lab: Lab) -> None:
     from ftlab.explorer.live import method_of
 
-    made = method_of(PRESETS[name])(lab.fresh())
-    assert parameters(PRESETS[name]) == made.trainable == count(made.model, "").trainable
+    made = method_of(asked)(lab.fresh())
+    assert parameters(asked) == made.trainable == count(made.model, "").trainable
 
 
 def test_nothing_to_train_is_a_sentence(panel: RankExplorer) -> None:
@@ -241,7 +249,7 @@ def test_trained_for_real_it_is_the_plain_run(lab: Lab, explorer: Explorer) -> N
     from ftlab.plan import Plan
 
     panel = rank_explorer(lab, explorer)
-    panel.set(steps=20)
+    panel.set(low=0, middle=0, steps=20)
     panel.train.click()
     asked = settings(panel.values)
     steps = panel.trained[asked.key]
@@ -303,24 +311,73 @@ def numbers(measured: Any) -> list[float]:
     return [measured[key] for key in ("target_loss", "general_loss", "target_score", "retention")]
 
 
-def test_a_sweep_trains_every_stop_as_it_is_trained_alone(lab: Lab, explorer: Explorer) -> None:
+def shortened(panel: RankExplorer, steps: int, words: str, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The panel's stops, those of these words alone and of so few steps."""
+    real = panel.stops
+
+    def some(*given: Any) -> dict[str, Settings]:
+        return {w: replace(s, steps=steps) for w, s in real(*given).items() if w in words.split()}
+
+    monkeypatch.setattr(panel, "stops", some)
+    return some
+
+
+@pytest.mark.parametrize(
+    ("name", "begin", "words"),
+    [
+        ("high", {"low": 0, "middle": 0}, "1 16"),
+        ("alphas", {"low": 0, "middle": 0}, "0.5 8"),
+        ("frozen", {"what": "full", "lr": 1e-3}, "0 9"),
+    ],
+)
+def test_a_sweep_trains_every_stop_as_it_is_trained_alone(
+    lab: Lab, explorer: Explorer, monkeypatch: pytest.MonkeyPatch, name: str, begin: Any, words: str
+) -> None:
+    """In turn, two steps of each: every loss and measure is that of the run alone."""
+    monkeypatch.setattr("ftlab.show.panels.rank_explorer.EVERY", 2)
     panel = rank_explorer(lab, explorer)
-    panel.back.on_the_way = ()
-    panel.set(low=0, middle=0, steps=20, lr=1e-3)
-    panel.sweeps["high"].click()
-    assert re.match(r"Trained: 6 of 6 stops, [\d.]+ s", panel.message.value)  # 0 trains nothing
-    swept = panel.stops("high", panel.values)
-    assert list(swept) == ["1", "2", "4", "8", "16", "32"]
-    for words, asked in swept.items():
-        last = panel.trained[asked.key][-1]
-        assert last.step == 20 and f"{words}: learned" in panel.view.value
-        if words in ("1", "16"):
-            alone = run_of(lab, asked, every=20).finish()
-            assert last.loss == pytest.approx(alone.steps[-1].loss, rel=1e-5)
-            assert numbers(last.measured) == pytest.approx(numbers(alone.steps[-1].measured))
-    assert "trained now" in panel.view.value
-    panel.sweeps["lr"].click()  # the stop that is trained already is not trained again
-    assert panel.message.value.startswith("Trained: 4 of 4 stops")
+    panel.set(**begin)
+    swept = shortened(panel, 4, words, monkeypatch)(name, panel.values)
+    panel.sweeps[name].click()
+    assert re.match(r"Trained: 2 of 2 stops, [\d.]+ s", panel.message.value)
+    assert list(swept) == words.split() and panel.view.value.count("trained now") == 2
+    for asked in swept.values():
+        steps, alone = panel.trained[asked.key], run_of(lab, asked, every=2).finish().steps
+        assert [s.loss for s in steps[1:]] == pytest.approx([s.loss for s in alone[1:]], rel=1e-5)
+        assert [s.step for s in steps if s.measured] == [0, 2, 4]
+        assert numbers(steps[-1].measured) == pytest.approx(numbers(alone[-1].measured))
+    panel.sweeps[name].click()  # all are trained: what is shown is trained again, alone
+    assert panel.message.value.startswith("Trained after")
+
+
+def test_stops_are_where_something_is_trained_and_on_a_line(panel: RankExplorer) -> None:
+    begin = panel.values
+    panel.set(low=0, middle=0)
+    found = {name: list(panel.stops(name, panel.values)) for name in ("high", "alphas", "frozen")}
+    assert found["high"] == ["1", "2", "4", "8", "16", "32"]  # 0 trains nothing
+    assert found["alphas"] == ["0.5", "1", "2", "4", "8"]  # the article's alphas are no number
+    panel.set(**begin)
+
+
+def steps_of(marks: str, failing: bool = False) -> Iterator[Any]:
+    """Steps from 0 on, measured where there is a cross."""
+    for number, mark in enumerate(marks):
+        yield SimpleNamespace(step=number, measured={"x": 1} if mark == "x" else None)
+    if failing:
+        raise InputError("The loss is no longer a number.")
+
+
+def test_stops_are_trained_in_turn_and_one_that_fails_ends_alone() -> None:
+    a, b, c = (Settings(seed=seed) for seed in range(3))
+    runs = {a: steps_of("x-x-x"), b: steps_of("x-x", failing=True), c: steps_of("x---x")}
+    seen: list[Any] = []
+    with pytest.raises(InputError, match="no longer a number"):
+        seen.extend((s.seed, step.step) for s, step in in_turn(runs))
+    taken = in_turn({a: steps_of("x-x-x"), b: (begun := steps_of("x-x-x"))})
+    order = [(s.seed, step.step) for s, step in [next(taken) for _ in range(8)]]
+    assert order == [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2), (0, 3), (0, 4)]
+    taken.close()
+    assert next(begun, None) is None  # what has begun is closed
 
 
 def test_every_stop_of_a_sweep_shows_its_own_run(
@@ -351,10 +408,14 @@ def test_every_stop_of_a_sweep_shows_its_own_run(
 def test_where_all_weights_train_no_rank_is_swept(panel: RankExplorer) -> None:
     begin = panel.values
     panel.set(what="full")
-    assert {name for name, button in panel.sweeps.items() if button.disabled} == {*NAMES}
+    assert {name for name, button in panel.sweeps.items() if button.disabled} == {*NAMES, "alphas"}
     assert panel.controls["high"].disabled and not panel.controls["lr"].disabled
+    assert panel.slider == "frozen" and "Lowest blocks frozen" in panel.view.value
+    panel.set(frozen=9)
+    assert re.findall(r"<b>(\w+)</b><br>all<", panel.view.value) == ["10", "11", "12"]
     panel.set(**begin)
-    assert not any(button.disabled for button in panel.sweeps.values())
+    off = {name for name, button in panel.sweeps.items() if button.disabled}
+    assert off == {"frozen"} and panel.slider == "high"
 
 
 def test_stop_ends_a_sweep_and_what_was_trained_stays(
@@ -378,11 +439,12 @@ def test_stop_ends_a_sweep_and_what_was_trained_stays(
 
 def test_the_way_back_is_measured_and_ends_at_the_base(lab: Lab, explorer: Explorer) -> None:
     panel = rank_explorer(lab, explorer)
-    assert panel.back.control.disabled
-    panel.set(low=0, middle=0, steps=20)
-    panel.train.click()
     back = panel.back
+    panel.set(low=0, middle=0, steps=20)
+    assert back.control.disabled and back.offer.layout.display is None
+    back.offer.click()  # no weights of recorded runs are stored, so this trains it
     assert not back.control.disabled and back.control.value == 1
+    assert back.offer.layout.display == "none"
     assert sorted(back.measured) == [0, 0.25, 0.5, 0.75, 1]
     back.control.value = 0.4
     assert "a = 0.4: learned" in panel.figure.alt and "(measured)" in panel.figure.alt

@@ -5,11 +5,20 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import accelerate
 import pytest
 import torch
+from accelerate.commands.config.config_args import load_config_from_file
+from accelerate.utils import DistributedType, FullyShardedDataParallelPlugin
+from safetensors.torch import load_file
 
+import ftlab
+from ftlab.base.errors import InputError
+from ftlab.train import engine, store
 from ftlab.train.loop import Plan, train
+from tests.train import launched as script
 
 ROOT = Path(__file__).resolve().parents[2]
 ITEMS = [{"prompt": f"Note {n}: {'pain ' * (n % 3)}", "answer": f" Code {n}."} for n in range(9)]
@@ -60,6 +69,7 @@ def launched(tiny_gpt2, tiny_tokenizer, tmp_path):
         command = [sys.executable, "-m", *launcher, *map(str, script)]
         done = subprocess.run(command, env=env, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
+        (tmp_path / "said").write_text(done.stdout, encoding="utf-8")
         return [json.loads(path.read_text()) for path in sorted(folder.glob("rows-*.json"))]
 
     return run
@@ -106,3 +116,81 @@ def test_accelerate_launch_decides_precision(launched, tiny_gpt2, tiny_tokenizer
     ours = [step.loss for step in alone(tiny_gpt2, tiny_tokenizer)]
     theirs = [row[0] for row in rows]
     assert theirs[1:] == pytest.approx(ours[1:], rel=0.02) and theirs != ours
+
+
+@pytest.mark.slow
+def test_two_processes_give_one_processs_records_and_weights(tmp_path, monkeypatch, capsys):
+    """Full, LoRA, replay, a penalty; and a stored run that was stopped and gone on with."""
+    ways = [*script.WAYS, "resumed"]
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+    monkeypatch.setattr(store, "EVERY", store.EVERY)  # as it was, after main() has changed it
+    monkeypatch.setattr(store, "SHARE", store.SHARE)
+    script.main(tmp_path / "one", ways)
+    ftlab.store_runs(None)
+    assert "2 of 4 steps; it goes on there" in capsys.readouterr().out
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "ACCELERATE_USE_CPU": "1", "OMP_NUM_THREADS": "1"}
+    two = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    done = subprocess.run(
+        [*two, script.__file__, tmp_path / "two", *ways], env=env, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("2 of 4 steps; it goes on there") == 2
+    for way in ways:
+        (ours, _), *theirs = (
+            [json.loads((tmp_path / f"{name}.json").read_text()), name]
+            for name in (f"one/{way}-0", f"two/{way}-0", f"two/{way}-1")
+        )
+        for record, name in theirs:
+            assert record == theirs[0][0]
+            alike(ours, record)
+            alike_weights(load_file(tmp_path / f"one/{way}-0.safetensors"), tmp_path / name)
+
+
+def alike(ours, theirs):
+    """Equal, numbers to 1e-5."""
+    if isinstance(ours, dict | list):
+        keys = ours if isinstance(ours, dict) else range(len(ours))
+        assert len(ours) == len(theirs)
+        for key in keys:
+            alike(ours[key], theirs[key])
+    else:
+        assert ours == (theirs if isinstance(ours, str | None) else pytest.approx(theirs, abs=1e-5))
+
+
+def alike_weights(ours, name):
+    """The keys' bias moves no loss: its gradient is rounding, which AdamW makes a step of."""
+    for key, theirs in load_file(f"{name}.safetensors").items():
+        third = len(theirs) // 3
+        rows = [*range(third), *range(2 * third, 3 * third)] if "attn.bias" in key else ...
+        torch.testing.assert_close(theirs[rows], ours[key][rows], atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.slow
+def test_a_launch_that_starts_one_process_of_two_says_so(launched, tmp_path):
+    settings = ["--cpu", "--num_machines=1", "--dynamo_backend=no", "--mixed_precision=no"]
+    launched("accelerate.commands.launch", *settings, "--num_processes", "2")
+    said = (tmp_path / "said").read_text()
+    assert "asked for 2 processes and has started one" in said
+    assert "torchrun --nproc-per-node 2 script.py" in said and said.count("\n") == 1
+    launched("accelerate.commands.launch", *settings, "--num_processes=1")
+    assert not (tmp_path / "said").read_text()
+
+
+def test_a_launch_that_shards_the_model_is_refused(monkeypatch):
+    class Sharded:
+        distributed_type, num_processes = DistributedType.FSDP, 2
+
+    monkeypatch.setenv("LOCAL_RANK", "0")
+    monkeypatch.setattr(accelerate, "Accelerator", lambda **_: Sharded())
+    with pytest.raises(InputError, match=r"among its processes \(FSDP\), and here each holds all"):
+        engine._launcher()
+
+
+def test_the_config_for_fsdp2_is_one_that_accelerate_reads():
+    config: Any = load_config_from_file(str(ROOT / "examples" / "fsdp2.yaml"))
+    assert config.distributed_type == DistributedType.FSDP and config.num_processes == 8
+    known = set(FullyShardedDataParallelPlugin.__dataclass_fields__)
+    names = {name.removeprefix("fsdp_") for name in config.fsdp_config}
+    assert names - known == {"version", "offload_params", "auto_wrap_policy"} - known
+    assert config.fsdp_config["fsdp_version"] == 2

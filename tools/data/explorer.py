@@ -42,6 +42,7 @@ from ftlab.explorer.settings import (
     ALPHAS,
     BANDS,
     FIRST,
+    FROZEN,
     PRESETS,
     RANKS,
     RATES,
@@ -105,6 +106,12 @@ def _lines() -> Iterator[Settings]:
         yield _long(linear, targets=targets, head=True)
     for ranks in ((0, 4, 8), (0, 1, 2), (0, 32, 32), (8, 8, 8), (2, 2, 2)):
         yield _long(article, ranks=ranks, alphas="fixed")
+    for alphas in list(ALPHAS)[:-1]:
+        for preset in (first, article, everywhere, linear):
+            yield _long(preset, alphas=alphas)
+    for frozen in FROZEN:
+        for rate in RATES[1:4]:
+            yield _long(PRESETS["naive"], frozen=frozen, lr=rate)
     for steps in (STEPS[1], STEPS[2], STEPS[0]):
         for preset in PRESETS.values():
             for rate in RATES[2:] if steps == STEPS[1] else RATES[3:4]:
@@ -121,7 +128,7 @@ def _drawn(dice: random.Random, number: int) -> Settings:
     ranks = tuple(dice.choice([0, dice.choice(RANKS[1:])]) for _ in BANDS)
     return Settings(
         ranks=(ranks[0], ranks[1], ranks[2]),
-        alphas=dice.choices(list(ALPHAS), weights=(3, 1))[0],  # pyright: ignore
+        alphas=dice.choices(["scaled", "fixed"], weights=(3, 1))[0],  # pyright: ignore
         targets=dice.choice(list(TARGETS)),  # pyright: ignore
         head=dice.random() < 0.3 or not any(ranks),
         lr=dice.choices(RATES, weights=(1, 2, 3, 3, 2))[0],
@@ -247,8 +254,9 @@ def _line(value: dict[str, Any]) -> str:
 
 def name_of(settings: Settings) -> str:
     """A run in words, for lists and news."""
-    what = "full" if settings.naive else f"{settings.targets} {settings.ranks}"
-    words = [what, settings.alphas, "head" if settings.head else "", f"lr {settings.lr:g}"]
+    what = [f"{settings.targets} {settings.ranks}", settings.alphas, "head" * settings.head]
+    what = ["full", f"{settings.frozen} frozen"] if settings.naive else what
+    words = [*what, f"lr {settings.lr:g}"]
     words += [settings.schedule, f"{settings.steps} steps", f"seed {settings.seed}"]
     return ", ".join(word for word in words if word)
 

@@ -35,14 +35,14 @@ ROOT = Path(__file__).resolve().parents[2]
 LANES = ("colab", "lowest")
 KEPT = ("torch", "numpy", "ipywidgets")
 """What an installation of ftlab must never replace in a live kernel."""
-TOOLS = ("hypothesis", "jupytext", "nbclient", "nbformat", "nbval", "packaging", "pytest",
-         "pyyaml", "scipy")  # fmt: skip
+TOOLS = ("hypothesis", "jupytext", "nbclient", "nbformat", "nbval", "packaging",
+         "playwright", "pytest", "pyyaml", "scipy")  # fmt: skip
 """Of the extra `test`, what the tests of a lane import."""
 HOUSE = ("test_house", "test_wheel", "show/test_browser", "show/test_panels_on_7",
          "text/test_lm_eval", "tools")  # fmt: skip
 SMOKE = ("datasets/test_datasets", "methods/test_lora", "models/test_load",
-         "show/test_attention_panel", "show/test_designers", "show/test_live", "show/test_panels",
-         "teach/test_preflight", "train/test_loop")  # fmt: skip
+         "show/test_attention_panel", "show/test_classic", "show/test_designers", "show/test_live",
+         "show/test_panels", "teach/test_preflight", "train/test_loop")  # fmt: skip
 START = "notebooks/00_start_here.ipynb"
 FIRST, SECOND = "notebooks/01_naive_full_fine_tuning.ipynb", "notebooks/04_lora_on_q_and_v.ipynb"
 NBVAL = ("--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout=1200")

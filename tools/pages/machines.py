@@ -13,6 +13,7 @@ Source: Rajbhandari et al., ZeRO (2020), section 5. The parts are each taken at 
 
 import re
 from pathlib import Path
+from typing import Any
 
 from ftlab.memory import CARDS, MemoryPlan, estimate, shape, size
 
@@ -24,13 +25,13 @@ OWN = ("activations", "logits and loss", "workspace")
 HEAD = "| what is trained | cards | texts a card | a card needs | fits |\n|---|---|---|---|---|\n"
 
 
-def plan_of(method: str, texts: int, tokens: int) -> MemoryPlan:
+def plan_of(method: Any, texts: int, tokens: int) -> MemoryPlan:
     """In bf16 with checkpointing; adapters of rank 16 on every linear layer."""
     base = "bf16" if method == "lora" else ""
     return MemoryPlan(
         method, precision="bf16", base=base, rank=16, targets=ALL, gradient_checkpointing=True,
         batch_size=texts, tokens=tokens,
-    )  # type: ignore[arg-type]  # fmt: skip
+    )  # fmt: skip
 
 
 def sharded(plan: MemoryPlan, cards: int) -> float:

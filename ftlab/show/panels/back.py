@@ -15,13 +15,15 @@ from ftlab.methods.between import partway
 from ftlab.show.panels.background import Ending, run_in_background
 from ftlab.show.panels.panel import WIDE
 
+OFFER = "train it first: no weights of recorded runs are stored"
+
 
 class Back:
-    """The slider in `control`; `place` is where it stands, and what is known by a."""
+    """The slider in `control`, of `box`; `place` is where it stands, and what is known by a."""
 
     def __init__(self, lab: Any, redraw: Callable[[], None], busy: Callable[[], bool]) -> None:
         """`redraw` is called when there is news; nothing is measured while `busy()`."""
-        from ipywidgets import FloatSlider, Layout
+        from ipywidgets import Button, FloatSlider, HBox, Layout
 
         self.lab, self._redraw, self._busy = lab, redraw, busy
         self.measured: dict[float, Any] = {}
@@ -33,6 +35,13 @@ class Back:
             style=WIDE, layout=Layout(width="420px"),
         )  # fmt: skip
         self.control.observe(self._moved, names="value")
+        self.offer = Button(description=OFFER, layout=Layout(width="auto"))
+        self.box = HBox([self.control, self.offer], layout=Layout(flex_flow="row wrap"))
+
+    def allow(self, trained: bool, running: bool) -> None:
+        """Of what is not trained here there is no way back; then training it is offered."""
+        self.control.disabled, self.offer.disabled = not trained or running, running
+        self.offer.layout.display = "none" if trained else None
 
     @property
     def place(self) -> tuple[float, Mapping[float, Any]] | None:

@@ -15,7 +15,6 @@ Run the tests: pytest tests/show/test_rank_explorer.py
 """
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from html import escape
 from typing import Any
 
@@ -68,24 +67,20 @@ def explorer_picture(
 
 def parameters(asked: Settings) -> int:
     """How many parameters these settings train, counted from the model's shape."""
-    blocks, head, every = _shape()
-    if asked.naive:
-        return every
-    found, on = head if asked.head else 0, TARGETS[asked.targets]
-    for index, matrices in enumerate(blocks):
-        rank = asked.ranks[_band(index)]
-        found += sum(rank * (reads + writes) for reads, writes, target in matrices if target in on)
-    return found
-
-
-@lru_cache(maxsize=1)
-def _shape() -> tuple[list[list[tuple[int, int, str]]], int, int]:
-    """Of nano-gpt2: the matrices of each block, the head's parameters, and all parameters."""
     from ftlab.memory.shapes import shape
 
-    found = shape("nano-gpt2")
-    blocks = [[(m.reads, m.writes, m.target) for m in block.matrices] for block in found.blocks]
-    return blocks, found.vocabulary * found.width, found.parameters
+    found, on = shape("nano-gpt2"), TARGETS[asked.targets]
+    if asked.naive and not asked.frozen:
+        return found.parameters
+    if asked.naive:  # the final norm too
+        return sum(b.parameters for b in found.blocks[asked.frozen :]) + 2 * found.blocks[0].width
+    sizes = [
+        asked.ranks[_band(index)] * (matrix.reads + matrix.writes)
+        for index, block in enumerate(found.blocks)
+        for matrix in block.matrices
+        if matrix.target in on
+    ]
+    return sum(sizes) + (found.vocabulary * found.blocks[0].width if asked.head else 0)
 
 
 def _band(block: int) -> int:
@@ -97,7 +92,8 @@ def _band(block: int) -> int:
 def _plan(asked: Settings) -> str:
     """The settings in a line."""
     count = parameters(asked)
-    what = "full fine-tuning" if asked.naive else f"LoRA on {SHORT[asked.targets]}"
+    full = f"blocks {asked.frozen + 1}-12 in full" if asked.frozen else "full fine-tuning"
+    what = full if asked.naive else f"LoRA on {SHORT[asked.targets]}"
     how = f"rate {rate_text(asked.lr)}, {asked.schedule}, {asked.steps} steps of 16"
     return f"{what}; {how}, seed {asked.seed}; {count:,} parameters, a file of {size(4 * count)}"
 
@@ -114,7 +110,10 @@ def _boxes(asked: Settings) -> str:
 def _carried(asked: Settings) -> list[tuple[str, float]]:
     """For each part of the model what trains in it, and how strongly to colour it."""
     if asked.naive:
-        return [("all", 0.5)] * len(NAMES)
+        return [
+            ("all", 0.5) if not asked.frozen or asked.frozen < part < 13 else ("frozen", 0.0)
+            for part in range(len(NAMES))
+        ]
     found = [("frozen", 0.0)]
     for block in range(12):
         rank, scale = asked.ranks[_band(block)], asked.scales[_band(block)]
@@ -226,9 +225,12 @@ def _along(
     for words, settings in at.items():
         near, last = explorer.nearest(settings), last_measured(trained.get(settings.key, ()))
         known = near.recorded if near.exact else explorer.estimate(settings)
-        now = last.measured if last and last.step == settings.steps else None
-        stops.append(Stop(words, known, near.exact, settings.key == asked.key, now))
-        said.append(f"{words}: {_both(now or known)}{', trained now' if now else ''}")
+        now = last.measured if last and last.step else None
+        part = bool(now) and last.step < settings.steps
+        stops.append(Stop(words, known, near.exact, settings.key == asked.key, now, part))
+        how = ", trained now" if now else ""
+        how += f", {last.step} of {settings.steps} steps" if part else ""
+        said.append(f"{words}: {_both(now or known)}{how}")
     figure = along(name, stops)
     figure.alt = f"What {name} does, other controls as they are. {'; '.join(said)}."
     return figure
@@ -252,7 +254,10 @@ def sentence(
             f"({'; '.join(near.differs)}): {_both(found)}."
         )
     text += f" {parameters(asked):,} parameters train."
-    text += " All weights do, so no adapter has a rank or a place." if asked.naive else ""
+    if asked.naive:
+        text += " There are no adapters, so none has a rank or a place."
+    else:
+        text += " No block of the base trains, so none can be frozen."
     if last:
         text += f" Trained now, {last.step} of {asked.steps} steps: {_both(last.measured)}."
     if between and between[0] < 1:

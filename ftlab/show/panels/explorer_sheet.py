@@ -58,6 +58,8 @@ class Stop:
     recorded: bool
     here: bool = False
     now: Any = None
+    part: bool = False
+    """Is `now` of fewer steps than were asked for?"""
 
 
 @own_settings()
@@ -111,7 +113,8 @@ def frontier(points: Sequence[Recorded]) -> list[tuple[float, float]]:
 
 @own_settings()
 def along(name: str, stops: Sequence[Stop]) -> Picture:
-    """Both measures at every stop; pale: recorded (hollow: estimated), stars: trained now."""
+    """Both measures at every stop; pale: recorded (hollow: estimated), stars: trained now (hollow:
+    so far)."""
     figure = Picture(WIDTH, HEIGHT)
     axes = panel(figure, *PLACE)
     canvas.percent_axis(axes, "y")
@@ -136,8 +139,11 @@ def _curve(
         face = colour if full else PAPER
         look: dict[str, Any] = {"marker": marker, "markersize": 5, "linestyle": "", "alpha": 0.6}
         axes.plot(some, [ys[i] for i in some], color=colour, markerfacecolor=face, **look)
-    now = [(i, field(stop.now, key)) for i, stop in enumerate(stops) if stop.now]
+    now = [(i, min(field(stop.now, key), MOST)) for i, stop in enumerate(stops) if stop.now]
     if now:
-        axes.plot(*zip(*now, strict=True), color=colour, marker="*", markersize=11, zorder=4)
+        axes.plot(*zip(*now, strict=True), color=colour, zorder=4)
+    for at, y in now:
+        face = PAPER if stops[at].part else colour
+        axes.plot(at, y, color=colour, marker="*", markersize=11, markerfacecolor=face, zorder=5)
     say = {"transform": axes.transAxes, "color": colour, "fontsize": SMALL}
     axes.text(-0.2 if marker == "o" else 0.2, 1 + 10 / 72 / PLACE[3], words, **say)

@@ -186,7 +186,7 @@ def _line(words: str, widgets: Any) -> Any:
     """Widgets side by side after some words, going on below where the page is narrow."""
     from ipywidgets import HBox, Label, Layout
 
-    wide = Layout(width="max-content", min_width="72px")
+    wide = Layout(width="max-content", min_width="80px")
     before = [Label(value=words, layout=wide)] if words else []
     return HBox([*before, *widgets], layout=Layout(flex_flow="row wrap"))
 

@@ -5,9 +5,9 @@
 Moving a control draws `explorer_picture` for its values, from the recorded grid: what was recorded
 for these very settings, or an estimate that is called one. *Train it for real* trains exactly what
 is shown on the lab's model (`lab.run(fast=True)`), draws the curve as it comes and leaves the
-measured point over the recorded one; *sweep* trains every stop of the slider beside it, one after
-the other; *Stop* ends either after the step at hand. Then the slider *a* goes back from the trained
-model to the base (`ftlab.show.panels.back`), and *Ask* has both continue a line of text.
+measured point over the recorded one; *sweep* trains every stop of the slider beside it, in turn
+(`ftlab.show.panels.sweep`); *Stop* ends either after the step at hand. Then the slider *a* goes
+back from the trained model to the base (`ftlab.show.panels.back`), and *Ask* asks both.
 
 Notable choices:
 - A run belongs to the settings it was started with: when a control is moved while it trains, the
@@ -22,21 +22,16 @@ Run the tests: pytest tests/show/test_rank_explorer.py
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import lru_cache
 from html import escape
 from typing import Any
 
+from ftlab.base.checksums import shipped
 from ftlab.base.errors import InputError
+from ftlab.explorer import settings as sliders
 from ftlab.explorer.explorer import Explorer
-from ftlab.explorer.settings import (
-    FIRST,
-    PRESETS,
-    RANKS,
-    RATES,
-    SCHEDULES,
-    SEEDS,
-    STEPS,
-    Settings,
-)
+from ftlab.explorer.recorded import FILE
+from ftlab.explorer.settings import Settings
 from ftlab.show.canvas.data import last_measured
 from ftlab.show.canvas.html import Drawn
 from ftlab.show.canvas.style import rate_text
@@ -45,21 +40,24 @@ from ftlab.show.panels.back import Back
 from ftlab.show.panels.background import Ending, heard_meanwhile, run_in_background
 from ftlab.show.panels.explorer_picture import SHORT, explorer_picture
 from ftlab.show.panels.panel import Panel, choice, rate_slider, slider
-from ftlab.show.panels.sweep import Progress, sweep_button
+from ftlab.show.panels.sweep import Progress, in_turn, sweep_button
 
 EVERY = 20
-"""Steps between two points of a live curve."""
+"""Steps between two points of a live curve; a sweep has two points, where it has so many steps."""
 ROWS = {
     "Ranks": ("low", "middle", "high"),
     "Adapters": ("targets", "alphas", "head"),
     "Training": ("what", "lr", "schedule", "steps", "seed"),
+    "All weights": ("frozen",),
 }
 NAMES = {"low": "lower, 1-6", "middle": "middle, 7-9", "high": "upper, 10-12"}
-SWEPT = {name: f"rank, {words}" for name, words in NAMES.items()} | {"lr": "learning rate"}
+SWEPT = {name: f"rank, {words}" for name, words in NAMES.items()} | {
+    "alphas": "alpha / r", "lr": "learning rate", "frozen": "lowest blocks frozen",
+}  # fmt: skip
 """Sliders with a button that trains all their stops, and what the chart calls them."""
 OF_ADAPTERS = (*NAMES, "targets", "alphas", "head")
 """Controls without effect where all weights train."""
-SAME = ("alphas", "targets", "head", "lr", "schedule", "steps", "seed")
+SAME = ("alphas", "targets", "head", "lr", "schedule", "steps", "seed", "frozen")
 """Controls that are called as their field of Settings."""
 
 
@@ -106,17 +104,18 @@ class RankExplorer(Panel):
         auto = Layout(width="auto")
         self.train = Button(description="Train it for real", button_style="primary", layout=auto)
         self.stop = Button(description="Stop", disabled=True)
-        presets = {name: values_of(asked) for name, asked in PRESETS.items()}
+        presets = {name: values_of(asked) for name, asked in sliders.PRESETS.items()}
         super().__init__(_controls(), self._picture, rows=ROWS, presets=presets, beside=self.sweeps)
         self.message = HTML(value="")
         self.bar = FloatProgress(value=0, min=0, max=1)
-        self.train.on_click(lambda _: self.start())
+        for button in (self.train, self.back.offer):
+            button.on_click(lambda _: self.start())
         self.stop.on_click(self._stop)
         for name, button in self.sweeps.items():
             button.on_click(lambda _, name=name: self.start(name))
         heard = [self.stop] if heard_meanwhile() else []
         line = HBox([self.train, *heard, self.bar, self.message])
-        after = self.back.control, self.ask.box
+        after = self.back.box, self.ask.box
         self.box.children = [*self.box.children[:-2], line, *self.box.children[-2:], *after]
 
     def _redraw(self, change: Any = None) -> None:
@@ -128,10 +127,12 @@ class RankExplorer(Panel):
     def _picture(self, **values: Any) -> Drawn:
         asked = settings(values)
         here = self.last is not None and self.last[0].key == asked.key
-        self.back.control.disabled = not here or self.running
-        for name in OF_ADAPTERS:
-            self.controls[name].disabled = asked.naive
+        self.back.allow(here, self.running)
+        for name in (*OF_ADAPTERS, "frozen"):
+            self.controls[name].disabled = asked.naive == (name != "frozen")
         self._enable(not self.running)
+        if self.controls[self.slider].disabled:
+            self.slider = "frozen" if asked.naive else "high"
         return explorer_picture(
             asked,
             self.explorer,
@@ -147,6 +148,7 @@ class RankExplorer(Panel):
         for words, stop in self.controls[name].options:
             with suppress(InputError):
                 found[words] = settings({**values, name: stop})
+        found.pop("fixed", None)  # alpha 16, 16, 32 has no place on a line
         return found
 
     def start(self, name: str = "") -> None:
@@ -162,7 +164,7 @@ class RankExplorer(Panel):
             self.slider = name
             stops = {stop.key: stop for stop in self.stops(name, self.values).values()}
             asked = [stop for stop in stops.values() if not self._is_done(stop)] or asked
-        progress = Progress(asked, EVERY if not name else 0)
+        progress = Progress(asked)
         self.running, self.stopped = True, False
         self._enable(False)
         self.bar.value, self.bar.max = 0, progress.total
@@ -191,20 +193,20 @@ class RankExplorer(Panel):
         self.stopped = True
 
     def _runs(self, progress: "Progress") -> Iterator[Any]:
-        """The steps of one run after the other; the frozen lower blocks are computed once."""
-        shown = self._asked_key()
-        for asked in progress.asked:
-            progress.begin(asked)
-            for step in self._steps(asked, progress.every or asked.steps):
-                if asked.key == shown or len(progress.asked) == 1:
-                    self.last = asked, self._run
-                yield step
+        """The steps of the runs in turn; the frozen lower blocks are computed once."""
+        shown, alone = self._asked_key(), len(progress.asked) == 1
+        every = EVERY if alone else max(EVERY, progress.now.steps // 2)
+        for asked, step in in_turn({one: self._steps(one, every) for one in progress.asked}):
+            if not progress.steps[asked.key] and (alone or asked.key == shown):
+                self.last = asked, self._run  # that began just now
+            progress.now = asked
+            yield step
 
     def _take(self, step: Any, progress: "Progress") -> None:
         """Show a step of the run; the picture follows while it is of these settings."""
-        asked, steps = progress.now, progress.steps
+        asked, steps = progress.now, progress.steps[progress.now.key]
         steps.append(step)
-        self.bar.value = progress.done + step.step
+        self.bar.value = progress.done
         self.message.value = escape(progress.words())
         if step.measured:
             self.trained[asked.key] = steps  # from now on, in place of an earlier run's
@@ -263,24 +265,26 @@ def _check(lab: Any, explorer: Explorer) -> None:
 def _controls() -> dict[str, Any]:
     from ipywidgets import Checkbox
 
-    first = values_of(PRESETS[FIRST])
-    ranks = [(str(rank), rank) for rank in RANKS]
-    alphas = [("alpha = 2 r", "scaled"), ("alpha 16, 16, 32", "fixed")]
+    first = values_of(sliders.PRESETS[sliders.FIRST])
+    ranks = [(str(rank), rank) for rank in sliders.RANKS]
+    alphas = [(f"{a:g}" if isinstance(a, float) else k, k) for k, a in sliders.ALPHAS.items()]
     on = [(words, key) for key, words in SHORT.items()]
     lists: dict[str, tuple[str, Any]] = {
         "targets": ("on", on),
-        "alphas": ("alpha", alphas),
         "what": ("train", [("adapters", "lora"), ("all weights", "full")]),
-        "schedule": ("schedule", SCHEDULES),
-        "steps": ("steps", STEPS),
-        "seed": ("seed", SEEDS),
+        "schedule": ("schedule", sliders.SCHEDULES),
+        "steps": ("steps", sliders.STEPS),
+        "seed": ("seed", sliders.SEEDS),
     }
     made = {name: slider(words, ranks, first[name]) for name, words in NAMES.items()}
-    for control in made.values():
-        control.layout.width = "260px"
+    made["alphas"] = slider("alpha / r", alphas, first["alphas"])
+    frozen = [(str(blocks), blocks) for blocks in sliders.FROZEN]
+    made["frozen"] = slider(SWEPT["frozen"], frozen, first["frozen"])
+    for name in made:
+        made[name].layout.width = "300px" if name == "frozen" else "260px"
     made |= {name: choice(words, all_, first[name]) for name, (words, all_) in lists.items()}
     made["head"] = Checkbox(value=first["head"], description="head trains too", indent=False)
-    return made | {"lr": rate_slider("learning rate", RATES, first["lr"])}
+    return made | {"lr": rate_slider("learning rate", sliders.RATES, first["lr"])}
 
 
 def rank_explorer(lab: Any, explorer: Explorer | None = None) -> RankExplorer:
@@ -289,4 +293,7 @@ def rank_explorer(lab: Any, explorer: Explorer | None = None) -> RankExplorer:
     `explorer`: another recorded grid than the one that ships. Raises InputError for a lab of
     another model or domain; bands are BANDS of twelve blocks.
     """
-    return RankExplorer(lab, explorer or Explorer.load())
+    return RankExplorer(lab, explorer or _loaded(shipped(f"records/{FILE}")))
+
+
+_loaded = lru_cache(maxsize=1)(Explorer.load)  # and fitted: a panel is opened again and again

@@ -1,0 +1,118 @@
+"""`ftlab data FILE`: a file of one's own before it is trained on, in the terminal or as a page.
+
+ftlab data mine.jsonl --model smollm2-135m --html mine.html
+"""
+
+import argparse
+import html
+import io
+import textwrap
+from contextlib import redirect_stdout
+from typing import Any
+
+from ftlab.base.files import whole
+from ftlab.base.quiet import quiet
+from ftlab.cli.run import add_model, add_reading, reading
+from ftlab.cli.terminal import check_file, place
+from ftlab.datasets.forms import Reading
+from ftlab.plan import Plan
+
+WIDTH, BAR, NAME = 100, 40, 14
+ITEM_LETTERS = 2000
+"""Letters of each side of an item that the terminal shows."""
+PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>
+body {{ font: 16px/1.5 sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }}
+th {{ text-align: left; vertical-align: top; padding-right: 1rem; white-space: nowrap }}
+.bar {{ background: #0072b2; height: 1rem }} pre {{ white-space: pre-wrap; background: #f4f4f4 }}
+mark {{ background: #ffd966 }} td.wide {{ width: 30rem }}
+</style></head><body><h1>{title}</h1><table>{rows}</table>
+<h2>Lengths in tokens</h2><table>{bars}</table>
+<h2>One item, as the model reads it</h2><p>What is learned is <mark>marked</mark>.</p>
+<pre>{item}</pre></body></html>
+"""
+
+
+def add_data(parser: argparse.ArgumentParser) -> None:
+    """The options of `ftlab data`."""
+    parser.add_argument("file", metavar="FILE", help="a file, a folder or a set on the Hub")
+    add_model(parser)
+    add_reading(parser)
+    most = Plan().max_tokens
+    parser.add_argument("--max-tokens", type=int, default=most, help=f"(default: {most})")
+    parser.add_argument("--html", type=place, metavar="FILE", help="write a page (default: none)")
+
+
+def data(asked: argparse.Namespace) -> int:
+    """Print the sheet, or write it as a page."""
+    most = Plan(max_tokens=asked.max_tokens).max_tokens
+    Reading(asked.columns)
+    if asked.html:
+        check_file(asked.html, (".html",), "the page so, as in data.html")
+    quiet()
+    said = io.StringIO()
+    with redirect_stdout(said):
+        sheet = _look(asked, most)
+    lines = said.getvalue().splitlines()
+    if asked.html:
+        with whole(asked.html) as part:
+            part.write_text(page(sheet, lines), encoding="utf-8")
+        print(f"The page is in {asked.html}.")
+        return 0
+    print(text(sheet, lines))
+    return 0
+
+
+def _look(asked: argparse.Namespace, most: int) -> Any:
+    from ftlab.base import machine
+    from ftlab.datasets.load import load_domain
+    from ftlab.lab.defaults import usual_model
+    from ftlab.lab.sheet import look
+    from ftlab.models.loading import load
+
+    how = reading(asked, most)
+    domain = load_domain(asked.file, columns=asked.columns, faulty=asked.faulty)
+    bundle = load(asked.model, device=machine.device()) if asked.model else usual_model()
+    return look(bundle, domain, most=most, too_long=how.get("too_long"), chat=asked.chat)
+
+
+def text(sheet: Any, said: list[str]) -> str:
+    """The sheet for a terminal, under what was said while it was read."""
+    gap = " " * NAME
+    rows = [
+        textwrap.fill(words, WIDTH, initial_indent=f"{name:<{NAME}}", subsequent_indent=gap)
+        for name, words in sheet.rows
+    ]
+    most = max(count for _, count in sheet.bars)
+    bars = [f"{gap}{name:>13}  {_bar(n, most):<{BAR}} {n:,}" for name, n in sheet.bars]
+    marked = [f"[[{_short(part)}]]" if learned else _short(part) for part, learned in sheet.item]
+    item = ["", "One item, as the model reads it; [[ ]] is what is learned:", "".join(marked)]
+    return "\n".join([*said, "", sheet.title, *rows[:2], *bars, *rows[2:], *item])
+
+
+def _short(part: str) -> str:
+    return part if len(part) <= ITEM_LETTERS else f"{part[:ITEM_LETTERS]} ... "
+
+
+def _bar(count: int, most: int) -> str:
+    return "#" * max(round(BAR * count / most), bool(count))
+
+
+def page(sheet: Any, said: list[str]) -> str:
+    """The sheet as one page of HTML that opens anywhere."""
+    e = html.escape
+    rows = [*sheet.rows, *(("said", line) for line in said)]
+    most = max(count for _, count in sheet.bars)
+    bars = [
+        f'<tr><th scope="row">{e(name)}</th><td class="wide"><div class="bar" '
+        f'style="width:{100 * n / most:.1f}%"></div></td><td>{n:,}</td></tr>'
+        for name, n in sheet.bars
+    ]
+    return PAGE.format(
+        title=e(sheet.title),
+        rows="".join(
+            f'<tr><th scope="row">{e(n)}</th><td>{e(words)}</td></tr>' for n, words in rows
+        ),
+        bars="".join(bars),
+        item="".join(f"<mark>{e(t)}</mark>" if learned else e(t) for t, learned in sheet.item),
+    )

@@ -1,0 +1,72 @@
+"""A model's weights: told from others, saved in stock form, and an adapter on its base again.
+
+checksum(model)                    sha256 of all of them
+save(model, tokenizer, folder)     the adapter, or the model that has none
+with_adapter(model, folder)        what `save`, peft or `save_adapter` wrote, to be trained on
+"""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from ftlab.base.errors import InputError, first_line
+from ftlab.base.files import settled
+from ftlab.base.jsonfile import read_json
+from ftlab.methods.adapter import Adapter
+from ftlab.methods.bottleneck import load_bottleneck
+from ftlab.methods.export import save_adapter, save_model
+from ftlab.models.split import linear_layers
+
+SETTINGS = "adapter_config.json"
+
+
+def with_adapter(model: Any, folder: Path) -> nn.Module:
+    """The model with the adapter of a folder, which is trained; the model is changed in place.
+
+    Raises InputError for a folder that holds none, or one that was made for another model.
+    """
+    if not (settled(folder) / SETTINGS).is_file():
+        raise InputError(
+            f"{folder} holds no adapter ({SETTINGS}); give a folder that --save wrote."
+        )
+    told: Any = read_json(folder / SETTINGS)
+    if not isinstance(told, dict) or "peft_type" not in told:
+        return load_bottleneck(model, folder).model
+    from peft import PeftModel
+
+    linear = str(told["peft_type"]) in ("OFT", "OSF") and not told.get("fan_in_fan_out")
+    try:
+        base: Any = linear_layers(model) if linear and model.config.model_type == "gpt2" else model
+        return PeftModel.from_pretrained(base, folder, is_trainable=True)
+    except Exception as error:  # peft raises whatever does not fit
+        raise InputError(
+            f"The adapter in {folder} does not go onto this {type(model).__name__} "
+            f"({first_line(error):.120}); take the base it was trained on "
+            f"({told.get('base_model_name_or_path') or 'it does not say which'})."
+        ) from error
+
+
+def save(model: Any, tokenizer: Any, folder: Path, merged: bool = False) -> str:
+    """Save it with its tokenizer, in the form of peft or transformers: "adapter" or "model".
+
+    Raises InputError for a folder that cannot be written or holds something else.
+    """
+    adapter = hasattr(model, "peft_config") or any(isinstance(m, Adapter) for m in model.modules())
+    if merged or not adapter:
+        save_model(model, folder, tokenizer)
+        return "model"
+    save_adapter(model, folder)
+    tokenizer.save_pretrained(folder)
+    return "adapter"
+
+
+def checksum(model: nn.Module) -> str:
+    """sha256 of every weight and its name, whatever device they lie on."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
