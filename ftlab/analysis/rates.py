@@ -4,7 +4,7 @@ For full fine-tuning and for LoRA on all linear layers: the rate at which most i
 is retained, over the seeds of the shortest runs on the domain `clinic`.
 """
 
-import pandas as pd
+from typing import Any
 
 from ftlab.analysis.frame import SIZES, records
 from ftlab.plan import rate_text
@@ -12,14 +12,17 @@ from ftlab.plan import rate_text
 RETAINED = 0.9
 
 
-def best_rate(frame: pd.DataFrame, method: str) -> float:
-    """The rate with most learned among those that retain enough; NaN where none was recorded."""
+def best_rate(frame: Any, method: str) -> float:
+    """The rate with most learned among those that retain enough; NaN where none was recorded.
+
+    `frame` is what `records` gives.
+    """
     chosen = frame[(frame["method"] == method) & (frame["domain"] == "clinic")]
     chosen = chosen[(chosen["schedule"] == "constant") & (chosen["replay"] == 0)]
     chosen = chosen[chosen["steps"] == chosen["steps"].min()]
     means = chosen.groupby("lr")[["learned", "retained"]].mean()
     kept = means[means["retained"] >= RETAINED]["learned"]
-    return float(str(kept.idxmax())) if len(kept) else float("nan")
+    return float(kept.idxmax()) if len(kept) else float("nan")
 
 
 def rates_to_try(model: str) -> str:

@@ -35,12 +35,19 @@ def with_adapter(model: Any, folder: Path) -> nn.Module:
     told: Any = read_json(folder / SETTINGS)
     if not isinstance(told, dict) or "peft_type" not in told:
         return load_bottleneck(model, folder).model
-    from peft import PeftModel
+    from peft import PeftConfig, PeftModel, get_peft_model, load_peft_weights
+    from peft import set_peft_model_state_dict as fill
 
     linear = str(told["peft_type"]) in ("OFT", "OSF") and not told.get("fan_in_fan_out")
     try:
         base: Any = linear_layers(model) if linear and model.config.model_type == "gpt2" else model
-        return PeftModel.from_pretrained(base, folder, is_trainable=True)
+        config = PeftConfig.from_pretrained(str(folder))
+        if not config.is_prompt_learning:
+            return PeftModel.from_pretrained(base, str(folder), is_trainable=True)
+        config.inference_mode = False  # peft itself loads virtual tokens frozen
+        made = get_peft_model(base, config)
+        fill(made, load_peft_weights(str(folder), device=str(model.device)))
+        return made
     except Exception as error:  # peft raises whatever does not fit
         raise InputError(
             f"The adapter in {folder} does not go onto this {type(model).__name__} "

@@ -94,7 +94,7 @@ def _fitting(rows: list[Item], limits: Limits, too_long: TooLong, what: str) -> 
             f"{told}: '{first['id']}' by {more}; shorten them, allow more, or give too_long='skip' "
             "or 'cut', --too-long."
         )
-    cut = iter(limits.cut(long) if too_long == "cut" else [None] * len(long))
+    cut = iter(limits.cut(long, rows) if too_long == "cut" else [None] * len(long))
     made = (next(cut) if more else row for row, more in zip(rows, over, strict=True))
     kept = [row for row in made if row]
     if not kept:

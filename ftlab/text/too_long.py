@@ -56,12 +56,12 @@ class Limits:
             return sizes[0]
         return min(sizes, key=lambda room: sum(self._over(s, room) > 0 for s in segments))
 
-    def cut(self, items: Sequence[Item]) -> list[Item | None]:
-        """The items, those too long without the front of their prompt; None where that cannot be.
+    def cut(self, items: Sequence[Item], among: Sequence[Item]) -> list[Item | None]:
+        """Items of a split without the front of their prompt; None where that is not enough.
 
         Of a chat the last message loses it, text alone its end.
         """
-        room = self._room(self.segments(items))
+        room = self._room(self.segments(among))
         return [self._fitted(item, room) for item in items]
 
     def _fitted(self, item: Item, room: int) -> Item | None:

@@ -19,10 +19,10 @@
 # counts two losses together: what training overwrote, and what pruning destroyed.
 
 # %% [markdown] tags=["learner"]
-# ← [07 LoRA, adapters or prefix](07_lora_adapters_or_prefix.ipynb) | [this notebook, solved](solutions/08_fine_tune_then_prune.ipynb)
+# ← [07 LoRA, adapters or prefix](07_lora_adapters_or_prefix.ipynb) | [09 Beyond the article](09_beyond_the_article.ipynb) → | [this notebook, solved](solutions/08_fine_tune_then_prune.ipynb)
 
 # %% [markdown] tags=["solution"]
-# ← [07 LoRA, adapters or prefix](07_lora_adapters_or_prefix.ipynb) | solved; [the one to work in](../08_fine_tune_then_prune.ipynb)
+# ← [07 LoRA, adapters or prefix](07_lora_adapters_or_prefix.ipynb) | [09 Beyond the article](09_beyond_the_article.ipynb) → | solved; [the one to work in](../08_fine_tune_then_prune.ipynb)
 
 # %%
 try:
@@ -928,5 +928,5 @@ ftlab.verdict_table(
 # - **You can train again?** Take a lower rate. It is still the better remedy.
 # - Whatever you prune: count the zeros at the end, in the file that you ship.
 #
-# **Next:** notebook 09, still to come, goes beyond the article: walking back towards the base,
+# **Next:** [notebook 09](09_beyond_the_article.ipynb) goes beyond the article: walking back towards the base,
 # replay, and anchors.

@@ -19,10 +19,10 @@
 # *retained* the share of the base model's skills that is still there.
 
 # %% [markdown] tags=["learner"]
-# ← [08 Fine-tune, then prune](08_fine_tune_then_prune.ipynb) | [10 Several tasks in a row](10_several_tasks_in_a_row.ipynb) → | [this notebook, solved](solutions/09_beyond_the_article.ipynb)
+# ← [08 Fine-tune, then prune](08_fine_tune_then_prune.ipynb) | [this notebook, solved](solutions/09_beyond_the_article.ipynb)
 
 # %% [markdown] tags=["solution"]
-# ← [08 Fine-tune, then prune](08_fine_tune_then_prune.ipynb) | [10 Several tasks in a row](10_several_tasks_in_a_row.ipynb) → | solved; [the one to work in](../09_beyond_the_article.ipynb)
+# ← [08 Fine-tune, then prune](08_fine_tune_then_prune.ipynb) | solved; [the one to work in](../09_beyond_the_article.ipynb)
 
 # %%
 try:
@@ -231,9 +231,7 @@ def judge(sentence, one, other, key):
 
 back = judge("0.8 of the way retains more than all", "walk 80%", "learning rate", "retention")
 for model in MODELS:
-    print(
-        f"{model}, what it costs, learned: {gap(model, 'walk 80%', 'learning rate', 'target_score')}"
-    )
+    print(f"{model}, its price, learned: {gap(model, 'walk 80%', 'learning rate', 'target_score')}")
 
 # %% [markdown]
 # ## A little old text
@@ -457,13 +455,15 @@ for model, folder in MODELS.items():
         points[kind].append((run.final["kl_target"], run.final["forgotten"]))
     within, across = razor(points["full"]), razor(points["full"] + points["other methods"])
     fits[model] = within, across
-    curve = np.polynomial.Polynomial.fit(*zip(*points["full"], strict=True), 2)
+    x, y = zip(*points["full"], strict=True)
+    fitted, ends = np.polynomial.Polynomial.fit(x, y, 2), (min(x), max(x))
     show(
         scatter(
             dict(reversed(points.items())),
-            curve=curve,
+            curve=fitted,
+            ends=ends,
             name=f"{model}: forgetting against KL on the new task",
-            reading="forgotten, nats per token (lower is better); the line is fitted to the coloured",
+            reading="forgotten, nats per token (lower is better); the line is fitted to the orange",
             xlabel="KL(base, tuned) on the new task's answers, nats per token",
         )
     )
@@ -494,7 +494,7 @@ for evidence, verdict in predicted.items():
 PARTS = {
     "full": ("learning rate",),
     "replay": ("replay",),
-    "walk": ("walk 80%",),
+    "walk": ("walk 40%", "walk 60%", "walk 80%"),
     "recipe": ("replay 5%, walk 70%", "replay 5%, walk 80%", "replay 5%, walk 90%"),
     "ewc": ("ewc 100", "ewc 1000"),
     "kl": ("kl 1",),
@@ -629,4 +629,4 @@ ftlab.verdict_table(
 # - **Watch** KL to the base on your new inputs while you train: when it runs away, so do the skills.
 # - A loss in fashion? Ask first whether its task was half known. Yours may be new.
 #
-# **Next:** [notebook 10](10_several_tasks_in_a_row.ipynb), several tasks in a row.
+# **Next:** notebook 10, still to come: several tasks in a row.

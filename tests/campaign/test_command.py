@@ -15,13 +15,14 @@ import pytest
 
 import ftlab.lab.lab
 import ftlab.lab.run
+import ftlab.lab.sheet
 from ftlab.cli import main
 from ftlab.experiments import make
 from ftlab.models.loading import load
 from tests.campaign.verdicts import ONE, SILENT, TRACEBACK, Reached, Tally, some
 from tools.pretrain import __main__ as pretraining
 
-REQUIRED = {"grid": ["decoder"], "pretrain": ["nano-gpt2"]}
+REQUIRED = {"data": ["clinic"], "grid": ["decoder"], "pretrain": ["nano-gpt2"]}
 NUMBERS = ["x", "", "nan", "inf", "-inf", "1e400", "True", "None", "0x10", "9" * 60, "-1", "\0"]
 PLACES = ["", " ", "a\0b", "x" * 300, "/proc/x", "/dev/null/x"]
 UNKNOWN = ["xyzzy", "FULL", "clinik ", "\0", "\udcff", "a/b/c/d", "/proc/x"]
@@ -31,6 +32,7 @@ BAD: dict[str, list[str]] = {
     "replay": ["1", "1.5"], "most": ["0"], "jobs": ["0"], "only": ["no such run"],
     "domain": ["clinik", "no.jsonl", "no.csv"], "model": ["nano-gtp2"], "suite": ["wurld"],
     "base": ["nf5", "nf4-65", ""], "method": ["lora", ""], "name": ["", "decodr"],
+    "columns": ["prompt", "prompt=", "answer=a,answer=b"], "file": ["clinik", "no.jsonl"],
     "part": ["x", "1", "2/1", "0/0", "-1/2"],
 }  # fmt: skip
 """More that is wrong, by option."""
@@ -89,7 +91,7 @@ def nothing_begins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
     for module, name in (
         (ftlab.lab.run, "train"), (make, "run_point"), (make, "_trained"),
-        (main.grid, "_side_by_side"),
+        (main.grid, "_side_by_side"), (ftlab.lab.sheet, "measure_target"),
         (pretraining, "_train"), (import_module("ftlab.teach.preflight"), "preflight"),
     ):  # fmt: skip
         monkeypatch.setattr(module, name, reached)

@@ -5,6 +5,7 @@ pytest tests/lab/test_command.py
 
 import dataclasses
 import shlex
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -75,6 +76,16 @@ def test_own_files_and_bases_are_said() -> None:
     asked = parse(shlex.split(command_of(made))[1:])
     assert (asked.domain, asked.suite, asked.longest) == ("my notes/a.jsonl", "asked", 99)
     assert quantize_named(asked.base) == made.lab.bundle.base
+    how: dict[str, Any] = {
+        "too_long": "cut",
+        "columns": "prompt=a+b,answer=c",
+        "chat": "off",
+        "faulty": "skip",
+    }
+    told = command_of(run(adapter="my adapter", start={"name": "x"}, **how))
+    asked = parse(shlex.split(told)[1:])
+    assert {name: getattr(asked, name) for name in how} == how
+    assert (asked.adapter, asked.method) == (Path("my adapter"), "full")
 
 
 @pytest.mark.parametrize(

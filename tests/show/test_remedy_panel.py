@@ -148,6 +148,6 @@ def test_points_and_curve_are_those_that_were_given() -> None:
     marks, curve = figure.axes[0].lines
     assert [tuple(p) for p in marks.get_xydata()] == [(0.0, 1.0), (2.0, 3.0)]
     assert np.allclose(curve.get_ydata(), 1 + np.array(curve.get_xdata()))
-    assert "2 points, KL from 0 to 2" in figure.alt and "from 1 to 3" in figure.alt
+    assert "2 points, KL from 0 to 2" in figure.alt and "from 1 at 0 to 3 at 2" in figure.alt
     empty = scatter({"full": []}, name="n", reading="r", xlabel="KL")
     assert "nothing measured" in empty.alt

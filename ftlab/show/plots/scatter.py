@@ -19,12 +19,13 @@ def scatter(
     reading: str,
     xlabel: str,
     curve: Callable[[float], float] | None = None,
+    ends: tuple[float, float] | None = None,
     title: str | None = None,
 ) -> Picture:
     """Each group's (x, y) as pale marks; a group that is a method has that method's colour.
 
-    `name` stands over the panel, `reading` says under it what upward means; `curve` gives y of x.
-    Points with a missing number are left out.
+    `name` stands over the panel, `reading` says under it what upward means; `curve` gives y of x
+    between `ends` (None: all that is drawn). Points with a missing number are left out.
     """
     looks = marks(groups, METHODS)
     there = {
@@ -42,14 +43,15 @@ def scatter(
                 *zip(*points, strict=True), linestyle="", marker=looks[key].marker, markersize=5,
                 color=looks[key].colour, alpha=0.45, label=looks[key].label,
             )  # fmt: skip
+    ends = ends or (min((x for x, _ in every), default=0), max((x for x, _ in every), default=0))
     if every and curve is not None:
-        xs = np.linspace(min(x for x, _ in every), max(x for x, _ in every), 200)
+        xs = np.linspace(*ends, 200)
         axes.plot(xs, [curve(float(x)) for x in xs], color=INK, linewidth=1.8)
     if len(there) > 1:
         axes.legend(frameon=False, loc="upper left")
     if not every:
         note(axes, "nothing measured yet")
-    figure.alt = alt_scatter(there, name, xlabel, curve)
+    figure.alt = alt_scatter(there, name, xlabel, curve, ends)
     return figure
 
 
@@ -58,8 +60,9 @@ def alt_scatter(
     name: str,
     xlabel: str,
     curve: Callable[[float], float] | None,
+    ends: tuple[float, float],
 ) -> str:
-    """The points in words: how many, where they begin and end, and the curve at both ends."""
+    """The points in words: how many, where they begin and end; the curve at both its ends."""
     every = sorted(point for points in groups.values() for point in points)
     if not every:
         return f"{name}: nothing measured yet."
@@ -67,5 +70,7 @@ def alt_scatter(
     text = f"{name}: {len(every)} points, {xlabel} from {left:.3g} to {right:.3g}, y from "
     text += f"{min(y for _, y in every):.3g} to {max(y for _, y in every):.3g}"
     if curve is not None:
-        text += f"; the fitted curve goes from {curve(left):.3g} to {curve(right):.3g}"
+        low, high = ends
+        text += f"; the curve goes from {curve(low):.3g} at {low:.3g}"
+        text += f" to {curve(high):.3g} at {high:.3g}"
     return f"{text}."
