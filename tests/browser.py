@@ -126,11 +126,20 @@ def use_theme(lab: Lab, theme: Literal["Light", "Dark"]) -> None:
     _set(lab, "apputils-extension/themes", {"theme": f"JupyterLab {theme}"})
 
 
+def change_theme(page: Page, theme: Literal["Light", "Dark"]) -> None:
+    """The colours of this page, from now on."""
+    page.evaluate(CHANGE, f"JupyterLab {theme}")
+    expect(page.locator(f"body[data-jp-theme-name='JupyterLab {theme}']")).to_be_attached()
+
+
+CHANGE = "theme => jupyterapp.commands.execute('apputils:change-theme', {theme})"
+
+
 def _command(lab: Lab) -> list[str]:
     options = {
         "ServerApp.ip": "127.0.0.1", "ServerApp.port": lab.url.rsplit(":", 1)[1],
         "ServerApp.port_retries": 0, "ServerApp.root_dir": lab.folder,
-        "IdentityProvider.token": lab.token,
+        "IdentityProvider.token": lab.token, "LabApp.expose_app_in_browser": True,
     }  # fmt: skip
     given = [f"--{name}={value}" for name, value in options.items()]
     return [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", *given]

@@ -14,7 +14,6 @@ Run the tests: pytest tests/models/test_layer_map.py
 from typing import Any
 
 from torch import nn
-from transformers.pytorch_utils import Conv1D
 
 from ftlab.models.architectures import Architecture, Attention, Stack
 
@@ -74,7 +73,8 @@ def _linears(block: nn.Module) -> list[str]:
     """Paths of the linear layers below a block; an adapter around one is looked through."""
     found: list[str] = []
     for name, module in block.named_modules():
-        linear = isinstance(module, nn.Linear | Conv1D) or hasattr(module, "base_layer")
+        conv1d = hasattr(module, "nf")  # transformers' transposed layer, without importing it
+        linear = isinstance(module, nn.Linear) or conv1d or hasattr(module, "base_layer")
         adapter = "adapter" in name.split(".") or name.startswith(tuple(f"{one}." for one in found))
         if linear and not adapter:
             found.append(name)

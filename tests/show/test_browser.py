@@ -10,12 +10,15 @@ pytest tests/show/test_browser.py
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from browser import (
+    PAGE,
     Lab,
     browser,
+    change_theme,
     copy_notebook,
     jupyter_lab,
     new_picture,
@@ -41,6 +44,7 @@ import time
 from threading import Event
 from ipywidgets import HTML, Button, IntSlider, VBox
 from ftlab.base.errors import InputError
+from ftlab.show.panels.access import access
 from ftlab.show.panels.background import run_in_background
 
 stop, line, answer = Event(), HTML("ready"), HTML()
@@ -65,7 +69,7 @@ def pressed(_button):
 train.on_click(pressed)
 halt.on_click(lambda _button: stop.set())
 rank.observe(lambda change: setattr(answer, "value", f"rank is {change.new}"), "value")
-VBox([train, halt, rank, line, answer])
+VBox([access(), train, halt, rank, line, answer])
 """
 # A cell that trains, to all appearances, until the Stop of its live plot is pressed.
 LIVE = """
@@ -248,16 +252,15 @@ def test_the_rank_explorer_answers_trains_for_real_and_stops(page: Page, screens
 
 @pytest.mark.slow
 @pytest.mark.parametrize("theme", ["Dark", "Light"])
-def test_axe_finds_nothing_on_any_panel(page: Page, screens: Path, theme: str):
+def test_axe_finds_nothing_on_any_panel(page: Page, screens: Path, theme: Literal["Light", "Dark"]):
     """Controls have names and say their values, as a screen reader has it."""
-    for name in ("Settings", "Theme", f"JupyterLab {theme}"):
-        page.get_by_role("menuitem", name=name, exact=True).click()
-    expect(page.locator(f"body[data-jp-theme-name='JupyterLab {theme}']")).to_be_visible()
+    change_theme(page, theme)
     expect(panel(page, LAST)).to_be_visible()
     rank = slider(panel(page, LAST), "upper, 10-12")
     assert rank.get_attribute("aria-valuetext") == "upper, 10-12: 16"
     found = Axe().run(page, context=".jp-OutputArea-output").response["violations"]
     faults = [f"{one['id']}: {node['html'][:160]}" for one in found for node in one["nodes"]]
+    panel(page, EXPLORER).evaluate("panel => panel.scrollIntoView()")
     page.screenshot(path=screens / f"panels-{theme}.png")
     assert not faults, "\n".join(faults)
 
@@ -336,6 +339,7 @@ def test_a_notebook_that_is_opened_again_shows_the_last_picture(
     page.close()
 
     again = chromium.new_page()
+    again.set_default_timeout(PAGE)
     again.goto(f"{lab.url}/doc/tree/panels.ipynb?token={lab.token}")
     stored = again.locator(".ftlab-stored").first
     expect(stored).to_be_visible()

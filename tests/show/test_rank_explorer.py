@@ -454,6 +454,9 @@ def test_the_way_back_is_measured_and_ends_at_the_base(lab: Lab, explorer: Explo
     assert numbers(back.measured[0.4]) == pytest.approx(numbers(lab.teacher_forced(there)))
     back.control.value = 0
     assert "learned 0 %, retained 100 % (measured)" in panel.figure.alt
+    panel.last = settings(panel.values), SimpleNamespace(steps=[])  # another that has just begun
+    panel._redraw()
+    assert "a = 0" not in panel.figure.alt
     panel.controls["lr"].value = 1e-3  # not what was trained
     assert back.control.disabled and "a = 0" not in panel.figure.alt
 

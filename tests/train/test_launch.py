@@ -18,7 +18,7 @@ import ftlab
 from ftlab.base.errors import InputError
 from ftlab.train import engine, store
 from ftlab.train.loop import Plan, train
-from tests.train import launched as script
+from tests.train.launched import WAYS, main
 
 ROOT = Path(__file__).resolve().parents[2]
 ITEMS = [{"prompt": f"Note {n}: {'pain ' * (n % 3)}", "answer": f" Code {n}."} for n in range(9)]
@@ -121,18 +121,21 @@ def test_accelerate_launch_decides_precision(launched, tiny_gpt2, tiny_tokenizer
 @pytest.mark.slow
 def test_two_processes_give_one_processs_records_and_weights(tmp_path, monkeypatch, capsys):
     """Full, LoRA, replay, a penalty; and a stored run that was stopped and gone on with."""
-    ways = [*script.WAYS, "resumed"]
+    ways = [*WAYS, "resumed"]
     for folder in ("one", "two"):
         (tmp_path / folder).mkdir()
     monkeypatch.setattr(store, "EVERY", store.EVERY)  # as it was, after main() has changed it
     monkeypatch.setattr(store, "SHARE", store.SHARE)
-    script.main(tmp_path / "one", ways)
+    main(tmp_path / "one", ways)
     ftlab.store_runs(None)
     assert "2 of 4 steps; it goes on there" in capsys.readouterr().out
     env = {**os.environ, "PYTHONPATH": str(ROOT), "ACCELERATE_USE_CPU": "1", "OMP_NUM_THREADS": "1"}
     two = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     done = subprocess.run(
-        [*two, script.__file__, tmp_path / "two", *ways], env=env, capture_output=True, text=True
+        [*two, ROOT / "tests" / "train" / "launched.py", tmp_path / "two", *ways],
+        env=env,
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("2 of 4 steps; it goes on there") == 2

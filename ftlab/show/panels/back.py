@@ -28,7 +28,7 @@ class Back:
         self.lab, self._redraw, self._busy = lab, redraw, busy
         self.measured: dict[float, Any] = {}
         self.on_the_way: tuple[float, ...] = (0.5, 0.25, 0.75)  # measured without being asked for
-        self._run: Any = None
+        self.run: Any = None
         self._measuring = self._quiet = False
         self.control = FloatSlider(
             value=1, min=0, max=1, step=0.05, disabled=True, description="a, from base to trained",
@@ -55,12 +55,12 @@ class Back:
 
     def begin(self, run: Any) -> None:
         """Where another model was trained, stand at its end and measure some of the way."""
-        if run is self._run:
+        if run is self.run:
             return
         self.measured = {0.0: self.lab.teacher_forced.baseline}
         if run.steps[-1].measured:
             self.measured[1.0] = run.steps[-1].measured
-        self._run, self._quiet = run, True
+        self.run, self._quiet = run, True
         self.control.value, self._quiet = 1.0, False
         self._measure()
 
@@ -74,7 +74,7 @@ class Back:
             return
         self._measuring = True
         run_in_background(
-            self._places(self._run), on_step=self._take, on_end=self._ended, should_stop=self._busy
+            self._places(self.run), on_step=self._take, on_end=self._ended, should_stop=self._busy
         )
 
     def _next(self) -> float | None:
@@ -84,12 +84,12 @@ class Back:
 
     def _places(self, run: Any) -> Iterator[tuple[Any, float, Any]]:
         at = partway(self.lab.bundle.model, run.model)
-        while (a := self._next()) is not None and run is self._run:
+        while (a := self._next()) is not None and run is self.run:
             yield run, a, self.lab.teacher_forced(at(a))
 
     def _take(self, found: tuple[Any, float, Any]) -> None:
         run, a, measured = found
-        if run is self._run:
+        if run is self.run:
             self.measured[a] = measured
             self._redraw()
 

@@ -126,8 +126,8 @@ class RankExplorer(Panel):
 
     def _picture(self, **values: Any) -> Drawn:
         asked = settings(values)
-        here = self.last is not None and self.last[0].key == asked.key
-        self.back.allow(here, self.running)
+        here = self.last[1] if self.last and self.last[0].key == asked.key else None
+        self.back.allow(here is not None, self.running)
         for name in (*OF_ADAPTERS, "frozen"):
             self.controls[name].disabled = asked.naive == (name != "frozen")
         self._enable(not self.running)
@@ -139,7 +139,7 @@ class RankExplorer(Panel):
             live=self.trained.get(asked.key, ()),
             slider=(SWEPT[self.slider], self.stops(self.slider, values)),
             trained=self.trained,
-            between=self.back.place if here else None,
+            between=self.back.place if here and self.back.run is here else None,
         )
 
     def stops(self, name: str, values: Mapping[str, Any]) -> dict[str, Settings]:
