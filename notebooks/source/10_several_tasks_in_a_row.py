@@ -122,6 +122,9 @@ for name, last in again.items():
     )
 
 # %% [markdown]
+# Compare the two. If the task were untouched under a cover, ten steps would bring back all of it. If
+# nothing were left, both starts would be alike. (One run each: a hint, no more.)
+#
 # ## The matrix in one number
 #
 # Let $a_{ij}$ be the accuracy on task $j$ after task $i$ was trained, $T$ tasks in all. Three numbers
