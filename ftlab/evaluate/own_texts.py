@@ -13,6 +13,7 @@ from torch import nn
 
 from ftlab.base.errors import InputError
 from ftlab.evaluate.target import BATCH_ROWS, generate
+from ftlab.text.seq2seq import decoder_start
 
 TOKENS = 64
 """Longest text."""
@@ -31,8 +32,13 @@ def own_texts(
 
     Texts that are empty or repeat are left out, and so are those that do not end within 64 tokens;
     of a model that hardly ever ends one, these are cut after their last sentence. Raises InputError
-    for a model of whose texts too few are left.
+    for a model of whose texts too few are left, and for an encoder-decoder model.
     """
+    if decoder_start(model) is not None:
+        raise InputError(
+            "An encoder-decoder model writes no text unasked; take a decoder model such as "
+            "nano-gpt2 for EWC or for replay that the model writes itself."
+        )
     said = generate(model, tokenizer, asked, ANSWER_TOKENS, seed=seed) if asked else []
     answers = [{"prompt": p, "answer": a} for p, a in zip(asked, said, strict=True) if a.strip()]
     wanted = number - len(answers)

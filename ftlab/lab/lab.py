@@ -101,10 +101,8 @@ class Lab:
         return self.suite.name if own else suite_for(self.bundle.model, self.tokenizer)
 
     def replay_rows(self, count: int, source: str | None = None) -> list[dict[str, Any]]:
-        """`count` items to replay: general text and, where there are any, `earlier` ones in turn.
-
-        `source` is a suite's name (its general text), "own" (`own_items`), or None: what fits.
-        """
+        """`count` items to replay: general text and, where there are any, `earlier` ones in turn;
+        of a suite, "own" (`own_items`), or None: what fits."""
         return replays.rows(self, count, source)
 
     def own_items(

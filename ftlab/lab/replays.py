@@ -10,7 +10,6 @@ from ftlab.datasets.load import SUITES
 from ftlab.datasets.replay import documents
 from ftlab.evaluate.own_texts import own_texts
 from ftlab.plan import check_whole
-from ftlab.text.seq2seq import decoder_start
 
 if TYPE_CHECKING:
     from ftlab.lab.lab import Lab
@@ -35,11 +34,6 @@ def rows(lab: "Lab", count: int, source: str | None) -> Rows:
 def own(lab: "Lab", count: int, model: nn.Module | None = None, seed: int = 0) -> Rows:
     """See `Lab.own_items`."""
     check_whole("count", count, 1)
-    writer = lab.bundle.model if model is None else model
-    if decoder_start(writer) is not None:
-        raise InputError(
-            "An encoder-decoder model writes no text unasked; take a decoder model such as "
-            "nano-gpt2 for EWC or for replay that the model writes itself."
-        )
     asked = [row["prompt"] for row in islice(cycle(lab.earlier), count // 2)]
+    writer = lab.bundle.model if model is None else model
     return own_texts(writer, lab.tokenizer, asked, count, seed)
