@@ -190,7 +190,8 @@ def _open(asked: argparse.Namespace, plan: Plan) -> tuple[Any, Any]:
 def reading(asked: argparse.Namespace, most: int) -> dict[str, Any]:
     """How a file is read, as `open_lab` takes it; too long is what has more than `most` tokens."""
     found = {n: v for n in ("columns", "chat", "faulty", "too_long") if (v := vars(asked).get(n))}
-    longest = vars(asked).get("longest") or (most if "too_long" in found else None)
+    longest = vars(asked).get("longest")
+    longest = most if longest is None and "too_long" in found else longest
     return found | {"longest": longest}
 
 

@@ -68,7 +68,8 @@ def _check_row(
         )
     alone = row.get("turns") == []
     prompt = "" if alone else _text(row["prompt"], "prompt", where).rstrip(" ")
-    given = _text(row["answer"], "text" if alone else "answer", where)
+    said = str(row["answer"]) if type(row["answer"]) is int else row["answer"]
+    given = _text(said, "text" if alone else "answer", where)
     answer = given.rstrip()
     joined = alone or prompt.endswith("\n") or answer[:1].isspace()
     name = row.get("id")

@@ -65,7 +65,7 @@ def read_folder(folder: Path, reading: Reading) -> dict[str, list[Item]]:
 
 def _split_files(there: list[Path], split: str) -> list[Path]:
     """The file of a split, or the parts of it (train-00000-of-00002.parquet)."""
-    form = rf"({SPLITS[split]})(-\d+-of-\d+)?({'|'.join(map(re.escape, ENDINGS))})(\\.gz)?"
+    form = rf"({SPLITS[split]})(-\d+-of-\d+)?({'|'.join(map(re.escape, ENDINGS))})(\.gz)?"
     found = [path for path in there if re.fullmatch(form, path.name.lower())]
     if found[1:] and not all("-of-" in path.name for path in found):
         names = " and ".join(path.name for path in found)

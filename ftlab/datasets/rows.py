@@ -30,6 +30,8 @@ ENCODINGS = (
 )  # fmt: skip
 """What text that is not UTF-8 may be; of two that read it alike the first is named."""
 _NO_TEXT = re.compile("[\x00-\x08\x0e-\x1f]")
+CHATS = ("messages", "conversations", "prompt", "completion")
+"""Names of a list that is a chat, and not the rows."""
 MARKS = {codecs.BOM_UTF32_LE: "utf-32", codecs.BOM_UTF32_BE: "utf-32"}
 MARKS |= {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
@@ -40,11 +42,12 @@ def ending(path: Path) -> str:
 
 
 def checked(
-    things: Iterable[Given], check: Callable[[Given], Found], skip: str = ""
+    things: Iterable[Given], check: Callable[[Given], Found], skip: str | None = None
 ) -> list[Found]:
     """What `check` makes of each; InputError with the first fault, and how many there are.
 
-    With `skip`, the name of what is read, faults are left out, which is said.
+    With `skip`, the name of what is read, faults are left out, which is said; with "" they could
+    be, which the error says.
     """
     found: list[Found] = []
     faults: list[InputError] = []
@@ -53,13 +56,14 @@ def checked(
             found.append(check(thing))
         except InputError as fault:
             faults.append(fault)
+    hint = "; --faulty skip leaves such rows out." if skip == "" and found else "."
     if faults and skip and found:
         print(f"{skip}: {len(faults)} faulty rows are left out, the first of them: {faults[0]}")
     elif faults[1:]:
-        told = f" (the first of {len(faults)} faulty rows among {len(found) + len(faults)})."
-        raise InputError(f"{faults[0]}".rstrip(".") + told) from faults[0]
+        told = f" (the first of {len(faults)} faulty rows among {len(found) + len(faults)})"
+        raise InputError(f"{faults[0]}".rstrip(".") + told + hint) from faults[0]
     elif faults:
-        raise faults[0]
+        raise InputError(f"{faults[0]}".rstrip(".") + hint) from faults[0]
     return found
 
 
@@ -74,13 +78,30 @@ def once(names: Iterable[str], where: str = "") -> None:
 def read_jsonl(path: Path) -> Iterator[Row]:
     """Each non-empty line of a file as a JSON object, or each object of one JSON list."""
     text, name = read_text(path), path.name
-    if text.lstrip().startswith("["):
-        listed = enumerate(_loads(1, text, name), start=1)
+    whole = _whole(path, text)
+    if whole is not None:
+        listed = enumerate(whole, start=1)
         rows = [(f"item {number} of {name}", row) for number, row in listed]
     else:
         lines = [(n, line) for n, line in enumerate(text.split("\n"), start=1) if line.strip()]
         rows = checked(lines, lambda at: (f"line {at[0]} of {name}", _loads(*at, name)))
     yield from checked(rows, _object)
+
+
+def _whole(path: Path, text: str) -> list[Any] | None:
+    """The rows of a file that is one piece of JSON: a list, {"data": a list} or pandas' columns;
+    None where each line is an object of its own."""
+    if text.lstrip().startswith("["):
+        return _loads(1, text, path.name)
+    try:
+        told: Any = json.loads(text) if ending(path) == ".json" else None
+    except (ValueError, RecursionError):
+        return None
+    parts = list(told.values()) if isinstance(told, dict) else []
+    if parts and all(isinstance(part, dict) and part.keys() == parts[0].keys() for part in parts):
+        return [{name: told[name][key] for name in told} for key in parts[0]]
+    lists = [told[k] for k in told or () if isinstance(told[k], list) and k not in CHATS]
+    return lists[0] if len(lists) == 1 and all(isinstance(x, dict) for x in lists[0]) else None
 
 
 def _loads(line: int, text: str, name: str) -> Any:
@@ -147,7 +168,7 @@ def _guessed(raw: bytes, name: str) -> str:
         return ""
     alike = [one for one in ENCODINGS if one in best.could_be_from_charset]
     text = raw.decode(alike[0])
-    word = next((word for word in text.split() if not word.isascii()), "")
+    word = next((word for word in re.findall(r"\w+", text) if not word.isascii()), "")
     print(
         f"{name} is not UTF-8; it was read as {alike[0]}, a guess: '{word:.30}' stands in it. "
         "Is that wrong, save it as UTF-8."

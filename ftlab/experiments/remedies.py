@@ -62,6 +62,8 @@ class Known:
 
 WALKS = tuple(Walked(a) for a in (0.2, 0.4, 0.6, 0.8))
 LINES = Walked(0.4, 1.0)
+END = Walked(1.0)
+"""All of the way, in the same precision: the decoder's grid ran on a card, in bf16."""
 BACK = (Walked(0.8), Walked(0.9), Walked(0.7))
 
 
@@ -104,8 +106,8 @@ def _nano(seed: int) -> Iterator[Point]:
 
 def _real(seed: int) -> Iterator[Point]:
     plan = laptop_plan(3e-4, seed, measure_every=0)
-    yield from _walks(plan, (*WALKS, LINES))
-    yield from _walks(plan, BACK, replay=0.05)
+    yield from _walks(plan, (*WALKS, LINES, END))
+    yield from _walks(plan, (*BACK, END), replay=0.05)
     for method in (EWC(100.0), KL(1.0), L2SP(0.1)):
         yield _anchored(method, plan)
     yield _point("dft", plan, DFT())

@@ -56,17 +56,17 @@ class Run:
         """See `Lab.run`."""
         self.lab, self.plan, self.replay, self.fast, self.store = lab, plan, replay, fast, store
         self.replay_source = replay_source
-        self.adapter = str(start) if isinstance(start, str | Path) else ""
+        self.adapter = str(start) if isinstance(start, str | Path) else None
         self.item_count = items
         self.rows = self._mixed(lab.items(items))
         self.asked_method = named(method, plan.seed) if isinstance(method, str) else method
         with LOCK, Draws(plan.seed):  # an adapter's first weights; peft's warnings are filtered
-            if self.adapter:
+            if self.adapter is not None:
                 start = weights.with_adapter(lab.fresh(), Path(os.path.expanduser(self.adapter)))
             self.prepared = prepared(lab, self.asked_method, start)
         self.rows += [dict(row) for row in self.prepared.rows]
         self.model = self.prepared.model
-        self.start = start_of(start, Path(self.adapter).name)
+        self.start = start_of(start, Path(self.adapter or "").name)
         self.method = self.prepared.method if not replay else "replay"
         after = f" after {self.start['name']}" if self.start else ""
         self.name = name or f"{self.method} lr {rate_text(plan.lr)}{after}"

@@ -8,7 +8,7 @@ from torch import nn
 from ftlab.base.errors import InputError
 from ftlab.lab import weights
 from ftlab.methods.export import merge
-from ftlab.methods.prepared import Prepared, count
+from ftlab.methods.prepared import Prepared, called, count
 
 if TYPE_CHECKING:
     from ftlab.lab.lab import Lab
@@ -31,7 +31,7 @@ def _applied(method: Any, model: nn.Module, lab: "Lab") -> Prepared:
     slip = f"{method!r:.60} is no method: give one such as LoRA(), with its brackets, or its name"
     if isinstance(method, type) or not callable(method):
         raise InputError(f"{slip}.")
-    made = method(model, lab) if getattr(method, "needs_lab", False) else method(model)
+    made = called(method, model, lab)
     if not isinstance(made, Prepared):
         raise InputError(f"{slip}; a function must return count(model, name), a Prepared.")
     return made

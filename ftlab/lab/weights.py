@@ -6,6 +6,7 @@ with_adapter(model, folder)        what `save`, peft or `save_adapter` wrote, to
 """
 
 import hashlib
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from torch import nn
 from ftlab.base.errors import InputError, first_line
 from ftlab.base.files import settled
 from ftlab.base.jsonfile import read_json
+from ftlab.datasets.load import is_there
 from ftlab.methods.adapter import Adapter
 from ftlab.methods.bottleneck import load_bottleneck
 from ftlab.methods.export import save_adapter, save_model
@@ -28,10 +30,10 @@ def with_adapter(model: Any, folder: Path) -> nn.Module:
 
     Raises InputError for a folder that holds none, or one that was made for another model.
     """
-    if not (settled(folder) / SETTINGS).is_file():
-        raise InputError(
-            f"{folder} holds no adapter ({SETTINGS}); give a folder that --save wrote."
-        )
+    with suppress(OSError, ValueError):  # text that can be no folder
+        settled(folder)
+    if not is_there(folder / SETTINGS):
+        raise InputError(f"{folder} holds no adapter ({SETTINGS}); give one that --save wrote.")
     told: Any = read_json(folder / SETTINGS)
     if not isinstance(told, dict) or "peft_type" not in told:
         return load_bottleneck(model, folder).model

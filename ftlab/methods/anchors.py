@@ -38,14 +38,14 @@ from torch.nn.functional import kl_div, log_softmax
 from ftlab.base.door import checked
 from ftlab.base.errors import InputError
 from ftlab.methods.full_tuning import full, refuse_codes
-from ftlab.methods.prepared import NOT_WEIGHTS, Prepared, named_around
+from ftlab.methods.prepared import NOT_WEIGHTS, Penalty, Prepared, called, named_around
 from ftlab.plan import check_whole
 from ftlab.text.loss import learned_logits, summed_loss
 from ftlab.text.scored_batches import UNLIMITED
 from ftlab.text.seq2seq import decoder_start
 from ftlab.text.train_batches import Batch, Example, collate, encode
 
-Method = Callable[[Any], Prepared] | None
+Method = Callable[..., Prepared] | None
 LONGEST = 128
 """Of the general texts of KL, tokens."""
 GENERAL = 256
@@ -64,16 +64,23 @@ class _Anchor:
     """What records and plots call it; by default it follows from the method."""
 
     kind: ClassVar[str]
+    needs_lab: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         if self.strength < 0:
             raise InputError(f"strength={self.strength:g} is not possible; give 0 or more.")
-        called = named_around(self.kind, self.method)
-        object.__setattr__(self, "name", self.name or called)
+        own = named_around(self.kind, self.method, reads=self.needs_lab)
+        object.__setattr__(self, "name", self.name or own)
 
-    def _made(self, model: nn.Module, penalty: Callable[[nn.Module], Any]) -> Prepared:
-        made = (self.method or full)(model)
-        return replace(made, method=self.name, penalty=penalty(made.model))
+    def _made(
+        self, model: nn.Module, penalty: Callable[[nn.Module], Penalty], lab: Any = None
+    ) -> Prepared:
+        made = called(self.method or full, model, lab)
+        own, inner = penalty(made.model), made.penalty
+        both = (
+            own if inner is None else lambda model, batch: own(model, batch) + inner(model, batch)
+        )
+        return replace(made, method=self.name, penalty=both)
 
 
 @checked
@@ -97,7 +104,7 @@ class EWC(_Anchor):
     """Texts that the Fisher information is estimated from."""
 
     kind = "ewc"
-    needs_lab: ClassVar[bool] = True
+    needs_lab = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -116,7 +123,7 @@ class EWC(_Anchor):
             weights = {name: weight for name, (weight, _) in changes.items()}
             return _Spring(self.strength, changes, fisher(made, weights, texts))
 
-        return self._made(model, penalty)
+        return self._made(model, penalty, lab)
 
 
 @checked
@@ -128,12 +135,13 @@ class KL(_Anchor):
     """Where the predictions are compared."""
 
     kind = "kl"
-    needs_lab: ClassVar[bool] = True
+    needs_lab = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.on == "notes" and self.name == named_around(self.kind, self.method):
-            object.__setattr__(self, "name", named_around("kl_notes", self.method))
+        if self.on == "notes" and self.name == named_around(self.kind, self.method, reads=True):
+            own = named_around("kl_notes", self.method, reads=True)
+            object.__setattr__(self, "name", own)
 
     def __call__(self, model: nn.Module, lab: Any) -> Prepared:
         """Apply it; the general text is what the lab would replay (`Lab.replay_rows`)."""
@@ -145,7 +153,7 @@ class KL(_Anchor):
             )  # fmt: skip
             texts = [replace(text, ids=text.ids[:LONGEST]) for text in found]
         near = _Near(self.strength, lab.evaluator.base, texts)
-        return self._made(model, lambda made: near)
+        return self._made(model, lambda made: near, lab)
 
 
 class _Spring:

@@ -112,8 +112,17 @@ def count(model: nn.Module, method: str, factors: Mapping[str, float] | None = N
     return Prepared(method, moving, sum(n for n, _ in sizes), model, factors or {})
 
 
-def named_around(name: str, method: Any) -> str:
-    """The name of a method that wraps another (None: full). Raises InputError for what is none."""
+def called(method: Any, model: nn.Module, lab: Any = None) -> Prepared:
+    """What a method makes of a model; one that reads text (`needs_lab`) is given the lab too."""
+    return method(model, lab) if getattr(method, "needs_lab", False) else method(model)
+
+
+def named_around(name: str, method: Any, *, reads: bool = False) -> str:
+    """The name of a method that wraps another (None: full). Raises InputError for what is none, and
+    for one that reads text inside of one that does not (`reads`), and so has no lab to give it."""
+    if getattr(method, "needs_lab", False) and not (reads or isinstance(method, type)):
+        kind = type(method).__name__
+        raise InputError(f"{kind} reads text, so it goes around {name}, not into it: {kind}(...).")
     if isinstance(method, type) or not (method is None or callable(method)):
         raise InputError(
             f"{method!r:.60} is no method: give one such as LoRA(), with its brackets."

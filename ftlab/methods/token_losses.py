@@ -27,7 +27,7 @@ from ftlab.base.door import checked
 from ftlab.base.errors import InputError
 from ftlab.methods.anchors import Method
 from ftlab.methods.full_tuning import full
-from ftlab.methods.prepared import Prepared, named_around
+from ftlab.methods.prepared import Prepared, called, named_around
 from ftlab.text.loss import Weigh, learned_logits
 from ftlab.text.train_batches import Batch
 
@@ -42,14 +42,27 @@ class _Weighed:
     """What records and plots call it; by default it follows from the method."""
 
     kind: ClassVar[str]
+    weigh: ClassVar[Weigh]
+    needs_lab: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        called = named_around(self.kind, self.method)
-        object.__setattr__(self, "name", self.name or called)
+        own = named_around(self.kind, self.method, reads=self.needs_lab)
+        object.__setattr__(self, "name", self.name or own)
 
-    def _made(self, model: nn.Module, weigh: Weigh) -> Prepared:
-        made = (self.method or full)(model)
-        return replace(made, method=self.name, weigh=weigh)
+    def __call__(self, model: nn.Module) -> Prepared:
+        """Apply it."""
+        return replace(called(self.method or full, model), method=self.name, weigh=self.weigh)
+
+
+def probability(batch: Batch, logits: Tensor, tokens: Tensor) -> Tensor:
+    """Of each learned token. (N)"""
+    return logits.softmax(-1).gather(-1, tokens[:, None])[:, 0]
+
+
+def entropy(batch: Batch, logits: Tensor, tokens: Tensor) -> Tensor:
+    """Of the 20 likeliest tokens among themselves, divided by the most it can be: 0 to 1. (N)"""
+    top = logits.topk(min(LIKELIEST, logits.shape[-1]), -1).values.log_softmax(-1)  # (N, 20)
+    return -(top.exp() * top).sum(-1) / math.log(top.shape[-1])
 
 
 @checked
@@ -58,10 +71,7 @@ class DFT(_Weighed):
     """Dynamic fine-tuning: each token's loss times the probability that the model gives it."""
 
     kind = "dft"
-
-    def __call__(self, model: nn.Module) -> Prepared:
-        """Apply it."""
-        return self._made(model, probability)
+    weigh = staticmethod(probability)
 
 
 @checked
@@ -70,10 +80,7 @@ class EAFT(_Weighed):
     """Entropy-adaptive fine-tuning: each token's loss times the entropy of its prediction."""
 
     kind = "eaft"
-
-    def __call__(self, model: nn.Module) -> Prepared:
-        """Apply it."""
-        return self._made(model, entropy)
+    weigh = staticmethod(entropy)
 
 
 @checked
@@ -85,7 +92,7 @@ class STM(_Weighed):
     """The hardest token that is learned, for the base: 1 / its probability, above 1."""
 
     kind = "stm"
-    needs_lab: ClassVar[bool] = True
+    needs_lab = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -100,19 +107,8 @@ class STM(_Weighed):
 
         def easy(batch: Batch, logits: Tensor, tokens: Tensor) -> Tensor:
             with torch.no_grad():
-                return (
-                    cross_entropy(*learned_logits(base, batch), reduction="none") <= most
-                ).float()
+                hard = cross_entropy(*learned_logits(base, batch), reduction="none")  # (N)
+            return (hard <= most).float()
 
-        return self._made(model, easy)
-
-
-def probability(batch: Batch, logits: Tensor, tokens: Tensor) -> Tensor:
-    """Of each learned token. (N)"""
-    return logits.softmax(-1).gather(-1, tokens[:, None])[:, 0]
-
-
-def entropy(batch: Batch, logits: Tensor, tokens: Tensor) -> Tensor:
-    """Of the 20 likeliest tokens among themselves, divided by the most it can be: 0 to 1. (N)"""
-    top = logits.topk(min(LIKELIEST, logits.shape[-1]), -1).values.log_softmax(-1)  # (N, 20)
-    return -(top.exp() * top).sum(-1) / math.log(top.shape[-1])
+        made = called(self.method or full, model, lab)
+        return replace(made, method=self.name, weigh=easy)

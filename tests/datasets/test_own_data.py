@@ -59,6 +59,8 @@ FORMS = {
     "a.json": json.dumps(ROWS, indent=1),
     "list.jsonl": json.dumps(ROWS),
     "lines.json": LINES,
+    "wrapped.json": json.dumps({"data": ROWS}, indent=1),
+    "pandas.json": json.dumps({k: {n: r[k] for n, r in enumerate(ROWS)} for k in ROWS[0]}),
     "a.tsv": table("\t"),
     "cr.csv": table(",").replace("\n", "\r"),
     "excel.csv": "sep=;\r\n" + table(";").replace("\n", "\r\n"),
@@ -111,6 +113,8 @@ def test_a_clone_from_the_hub_and_save_to_disk_are_read(tmp_path: Path) -> None:
     data = Dataset.from_list(ROWS)
     data.save_to_disk(str(tmp_path / "one"))
     DatasetDict({"train": data, "dev": data.select([0])}).save_to_disk(str(tmp_path / "two"))
+    write(tmp_path / "packed/train.jsonl.gz", gzip.compress(LINES.encode()))
+    assert len(load_domain(tmp_path / "packed").train) == 16
     for part, rows in enumerate((ROWS[:10], ROWS[10:])):
         path = tmp_path / f"clone/data/train-0000{part}-of-00002.parquet"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -188,6 +192,12 @@ def test_class_labels_are_read_by_name(tmp_path: Path) -> None:
         assert {row["answer"] for row in everything(domain)} == {" no", " yes"}
 
 
+def test_whole_numbers_are_answers(tmp_path: Path) -> None:
+    rows = [{"prompt": f"{n} + 1 =", "answer": n + 1} for n in range(12)]
+    found = everything(load_domain(write(tmp_path / "a.jsonl", lines(rows))))
+    assert {row["answer"] for row in found} == {f" {n + 1}" for n in range(12)}
+
+
 def test_text_alone_is_learned_whole(tmp_path: Path, capsys) -> None:
     path = write(tmp_path / "a.jsonl", lines([{"text": f"Text {n}.\n  More."} for n in range(12)]))
     found = everything(load_domain(path))
@@ -214,6 +224,7 @@ def test_faulty_rows_can_be_left_out(tmp_path: Path, capsys) -> None:
     path = write(tmp_path / "a.jsonl", lines([*ROWS, {"prompt": "x", "answer": None}]))
     assert len(everything(load_domain(path, faulty="skip"))) == 20
     assert "1 faulty rows are left out, the first of them: The answer in" in capsys.readouterr().out
+    refused(path, "line 21 of a.jsonl", "--faulty skip leaves such rows out.")
     with pytest.raises(InputError, match=r"Line 1 .*first of 2"):  # nothing is left
         load_domain(write(tmp_path / "b.jsonl", '{"a": 1}\n{"a": 2}\n'), faulty="skip")
 

@@ -122,8 +122,10 @@ def test_adapters_go_on_or_are_merged_before_the_next_method(lab: Lab) -> None:
 
 
 def test_a_start_that_is_none_is_refused(lab: Lab) -> None:
-    with pytest.raises(InputError, match="give a Run, a Module or None"):
-        lab.run(QUICK, start="yesterday")  # pyright: ignore
+    with pytest.raises(InputError, match="yesterday holds no adapter"):
+        lab.run(QUICK, start="yesterday")
+    with pytest.raises(InputError, match="start=5 is not possible"):
+        lab.run(QUICK, start=5)  # pyright: ignore
 
 
 def test_a_model_is_measured_without_training(lab: Lab, tmp_path) -> None:

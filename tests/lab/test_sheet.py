@@ -124,8 +124,9 @@ def test_what_is_saved_is_read_by_stock_libraries(lab: Lab, tmp_path: Path) -> N
 
 
 def test_a_folder_without_an_adapter_is_refused(lab: Lab, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="holds no adapter"):
-        lab.run(PLAN, start=tmp_path)
+    for place in (tmp_path, tmp_path / "none", "", "a\0b", "x" * 300):
+        with pytest.raises(InputError, match="holds no adapter"):
+            lab.run(PLAN, start=place)
     (tmp_path / "adapter_config.json").write_text('{"peft_type": "LORA"}')
     with pytest.raises(InputError, match="does not go onto this GPT2LMHeadModel"):
         lab.run(PLAN, start=tmp_path)

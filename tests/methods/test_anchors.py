@@ -13,7 +13,7 @@ from torch.nn.functional import kl_div, log_softmax
 
 import ftlab
 from ftlab.base.errors import InputError
-from ftlab.methods import EWC, IA3, KL, L2SP, Bottleneck, Freeze, LoRA, Prefix, full
+from ftlab.methods import DFT, EWC, IA3, KL, L2SP, Bottleneck, Freeze, LoRA, Prefix, full, prune
 from ftlab.methods.anchors import fisher
 from ftlab.text.train_batches import collate, encode
 
@@ -174,6 +174,26 @@ def test_general_texts_follow_from_the_batch(tiny_gpt2, tiny_tokenizer, bench) -
     assert first._some(one).ids.tolist() != first._some(two).ids.tolist()
 
 
+def test_anchors_add_up(tiny_gpt2, tiny_tokenizer, bench) -> None:
+    """One around another: both terms count, and what weighs the tokens stays."""
+    both = applied(KL(0.5, L2SP(0.3, DFT())), copy.deepcopy(tiny_gpt2), bench)
+    shaken(both)
+    alone = applied(KL(0.5), both.model, bench), applied(L2SP(0.3), copy.deepcopy(tiny_gpt2))
+    alone[1].model.load_state_dict(both.model.state_dict())
+    batch = batch_of(tiny_tokenizer)
+    terms = [one.penalty(one.model, batch).detach().item() for one in (*alone, both)]
+    assert terms[2] == pytest.approx(terms[0] + terms[1], rel=1e-5) and min(terms[:2]) > 0
+    assert both.weigh is not None
+
+
+def test_what_reads_text_goes_outside() -> None:
+    with pytest.raises(InputError, match="EWC reads text, so it goes around l2sp"):
+        L2SP(1.0, EWC(1.0))
+    with pytest.raises(InputError, match="KL reads text, so it goes around masked"):
+        prune.Masked(KL(1.0))  # pyright: ignore
+    assert KL(1.0, EWC(1.0)).name == "kl ewc"
+
+
 @pytest.mark.parametrize("method", [Prefix(4), IA3(), Bottleneck(4)])
 def test_what_trains_no_weights_cannot_be_held_by_them(tiny_gpt2, method) -> None:
     with pytest.raises(InputError, match="none of the model's weights"):
@@ -219,10 +239,12 @@ def test_a_lab_trains_under_an_anchor(lab, method) -> None:
 
 def test_a_stronger_anchor_holds_nearer(lab) -> None:
     plan, base = ftlab.Plan(steps=5, lr=1e-3, measure_every=0, batch_size=4), lab.bundle.model
-    start = dict(base.named_parameters())
+    start = {n: p.detach() for n, p in base.named_parameters()}
 
     def moved(strength: float) -> float:
-        model = lab.run(plan, method=L2SP(strength), store=False).finish().model
-        return sum(float((p - start[n]).square().sum()) for n, p in model.named_parameters())
+        model = (
+            lab.run(plan, method=L2SP(strength), store=False).finish().model.requires_grad_(False)
+        )
+        return sum((p - start[n]).square().sum().item() for n, p in model.named_parameters())
 
     assert moved(100.0) < 0.9 * moved(0.0)

@@ -73,7 +73,7 @@ def test_stm_learns_what_the_base_finds_easy_and_no_more(tiny_gpt2, tiny_tokeniz
     batch, bench = batch_of(tiny_tokenizer), SimpleNamespace()
     bench.evaluator = SimpleNamespace(base=copy.deepcopy(tiny_gpt2))
     hard = cross_entropy(*learned_logits(tiny_gpt2, batch), reduction="none").exp()
-    middle = float(hard.median())
+    middle = hard.detach().median().item()
     weigh = STM(perplexity=middle)(copy.deepcopy(tiny_gpt2), bench).weigh
     logits, tokens = learned_logits(tiny_gpt2, batch)
     assert weigh is not None

@@ -23,7 +23,7 @@ from tools.notebooks.build import ROOT
 
 NAMES = "retained most_lost relative_change warmup_cosine_floor fair_rate freeze_lower"
 NAMES += " lora_parameters merged_weight attention_of equal_rank bits_a_weight decoded bottleneck"
-NAMES += " prefix_share wanda_score hold_zeros"
+NAMES += " prefix_share wanda_score hold_zeros between fisher"
 SLIPS = (
     ("retained", "(base - chance)", "base", "nothing lost gives 1"),
     ("retained", "(now - chance) / (base - chance)", "now / base", "guessing gives 0"),
@@ -66,6 +66,10 @@ SLIPS = (
     ("prefix_share", "[prefix, keys]", "[keys, prefix]", "the prefix comes first"),
     ("prefix_share", "scores.softmax(0)[: len(prefix)].sum()",
      "scores[: len(prefix)].softmax(0).sum()", "one softmax over all"),
+    ("between", "before + a * (after - before)", "after + a * (before - after)", "other way round"),
+    ("between", "a * (after - before)", "a * after", "not along it"),
+    ("fisher", "** 2", "", "a fair coin"),
+    ("fisher", "total / len(texts)", "total", "a sum?"),
     ("wanda_score", "inputs.norm(dim=0)", "inputs.abs().mean(dim=0)", "a norm over tokens"),
     ("wanda_score", "inputs.norm(dim=0)", "inputs.sum(dim=0)", "and not a sum"),
     ("wanda_score", "weight.abs()", "weight", "the sign of a weight"),

@@ -158,7 +158,9 @@ def alike(ours, theirs):
         for key in keys:
             alike(ours[key], theirs[key])
     else:
-        assert ours == (theirs if isinstance(ours, str | None) else pytest.approx(theirs, abs=1e-5))
+        assert ours == (
+            theirs if isinstance(ours, str | None) else pytest.approx(theirs, 1e-5, 1e-5)
+        )
 
 
 def alike_weights(ours, name):
