@@ -80,7 +80,7 @@ class Run:
         """The items, and what is replayed."""
         reads = self.plan.steps * self.plan.batch_size
         source: Any = self.lab.replay_source
-        if self.replay_source and not self.replay:
+        if self.replay_source is not None and not self.replay:
             raise InputError(
                 f"replay_source={self.replay_source!r} says what is replayed, not how much; give "
                 "a share as well, such as replay=0.05."

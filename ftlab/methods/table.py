@@ -113,7 +113,7 @@ METHODS: dict[str, Row] = {
     "update": Row("update pruned", "#008A66", "$U$"),
     "walk": Row("part of the way from the base", "#008A66", "P"),
     "lines": Row("part of the way, by depth", "#2F7F86", "X"),
-    "recipe": Row("replay, then part of the way", "#7A1F4B", "*"),
+    "recipe": Row("replay, then part of the way", "#7A1F4B", ">"),
     "replay_own": Row("replay, self-written", "#145A32", "v"),
     "replay_english": Row("replay of other text", "#7A7F87", "<"),
     "replay_world": Row("replay of other text", "#7A7F87", "<"),

@@ -5,7 +5,7 @@
 prints a check mark or a cross, the sentence and the evidence. A learner who changed something sees
 a cross and reads on; under FTLAB_STRICT=1, which CI sets, a claim that fails raises.
 
-A notebook ends with what the article says beside what was measured:
+A notebook ends with what is said (by the article, or often) beside what was measured:
 
     ftlab.verdict_table(
         ftlab.says("A learning rate that is too high causes forgetting", supported_by=[high, low]),
@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from ftlab.base.errors import InputError
 from ftlab.plan import check_choice
 
-HEAD = ("The article says", "We measured", "Verdict")
+HEAD = ("What is said", "We measured", "Verdict")
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ class VerdictTable:
 
 
 def verdict_table(*rows: Verdict) -> VerdictTable:
-    """The table "the article says, we measured, verdict"; make it the last line of a cell."""
+    """The table "what is said, we measured, verdict"; make it the last line of a cell."""
     if not rows:
         raise InputError("The verdict table has no rows; give at least one ftlab.says(...).")
     return VerdictTable(tuple(rows))

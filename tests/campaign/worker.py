@@ -45,7 +45,7 @@ def prepare() -> None:
     lab: Any = ftlab.lab.lab
     suite, domain = load_suite("world").sample(1, 1), small(load_domain("clinic"))
     lab.usual_suite = lambda bundle: suite
-    lab.load_domain = lambda name: domain
+    lab.load_domain = lambda name, **_: domain
     bundle = load("nano-gpt2")
     lab.load = lambda *_, **__: bundle
     store.EVERY = store.SHARE = 0.0  # a checkpoint after every step

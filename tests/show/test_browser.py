@@ -242,7 +242,7 @@ def test_the_rank_explorer_answers_trains_for_real_and_stops(page: Page, screens
 
     found.get_by_role("button", name="naive", exact=True).press("Enter")
     new_picture(found, trained)
-    found.get_by_role("button", name="sweep").last.press("Enter")
+    found.get_by_title("Train every stop of learning rate").press("Enter")
     expect(found.get_by_text(re.compile(r"stop 2 of 5, step \d+ of 40"))).to_be_visible()
     page.screenshot(path=screens / "explorer-sweep.png")
     found.get_by_role("button", name="Stop").press("Enter")

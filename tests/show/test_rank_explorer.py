@@ -410,7 +410,7 @@ def test_where_all_weights_train_no_rank_is_swept(panel: RankExplorer) -> None:
     panel.set(what="full")
     assert {name for name, button in panel.sweeps.items() if button.disabled} == {*NAMES, "alphas"}
     assert panel.controls["high"].disabled and not panel.controls["lr"].disabled
-    assert panel.slider == "frozen" and "Lowest blocks frozen" in panel.view.value
+    assert panel.slider == "frozen" and "What lowest blocks frozen does" in panel.view.value
     panel.set(frozen=9)
     assert re.findall(r"<b>(\w+)</b><br>all<", panel.view.value) == ["10", "11", "12"]
     panel.set(**begin)

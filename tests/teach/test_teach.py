@@ -138,7 +138,7 @@ def test_a_word_that_is_no_verdict_is_refused():
 def test_the_verdict_table_in_both_forms() -> None:
     table = verdict_table(says("a | b < c", supported_by=[YES]), says("d", contradicted_by=[YES]))
     assert repr(table).splitlines() == [
-        "| The article says | We measured | Verdict |",
+        "| What is said | We measured | Verdict |",
         "| --- | --- | --- |",
         "| a \\| b < c | 1 nat | ✓ holds |",
         "| d | 1 nat | ✗ does not hold |",

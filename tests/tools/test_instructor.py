@@ -91,7 +91,7 @@ def test_a_prediction_that_no_notebook_asks_is_refused(root: Path):
 # ---- what is read from a notebook
 
 TABLE = """\
-| The article says | We measured | Verdict |
+| What is said | We measured | Verdict |
 | --- | --- | --- |
 | a \\| b | 1 | ✗ does not hold |"""
 

@@ -173,12 +173,12 @@ def _matched(found: compare.Matched) -> str:
 
 
 ALL = """
-## The article says, we measured
+## What is said, what we measured
 
 *The article* is the advice that goes round on fine-tuning without forgetting, in our words;
 *(ours)* marks what we added. Every row was computed when its notebook was stored.
 
-| | the article says | we measured | verdict |
+| | what is said | we measured | verdict |
 |---|---|---|---|
 """
 

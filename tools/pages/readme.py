@@ -145,7 +145,7 @@ def found(root: Path) -> str:
         if number != last or row.verdict == "does not hold":
             rows.append(statement(number, row, quoted(row.measured)))
         last = number
-    head = ["| | the article says | we measured | verdict |", "|---" * 4 + "|"]
+    head = ["| | what is said | we measured | verdict |", "|---" * 4 + "|"]
     return "\n".join([best_learners(), "", counts(root), "", *head, *rows, ""])
 
 

@@ -104,7 +104,11 @@ def _skipped(plan: Workshop, paths: Mapping[str, Path]) -> Iterator[str]:
     """What of the visited notebooks is left out; the table at the end is always read."""
     for number, path in paths.items():
         used = plan.used(number)
-        last = {"The article says, we measured", "What you take along"}
+        last = {
+            "The article says, we measured",
+            "What is said, and what we measured",
+            "What you take along",
+        }
         names = [section.title for section in stored.sections(path)[1:]]
         left = [name for name in names if name not in used | last]
         if used and left:

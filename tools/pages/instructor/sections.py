@@ -165,7 +165,7 @@ def verdicts(path: Path) -> list[Judged]:
     for cell in reversed(_cells(path)):
         for output in cell.get("outputs", []):
             text = output.get("data", {}).get("text/plain", "")
-            if text.startswith("| The article says |"):
+            if "| We measured | Verdict |" in text.partition("\n")[0]:
                 return [_row(line) for line in text.splitlines()[2:]]
     return []
 
