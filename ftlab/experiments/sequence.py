@@ -5,7 +5,7 @@
 
     LoRA continued              one adapter trained on
     LoRA merged                 added into the weights, and a new one
-    LoRA switched               an adapter a task, on the base
+    LoRA switched               one adapter per task, on the base
     full                        all weights, trained on
     ... + replay                5 % of what is read: general text and earlier tasks' items in turn
     ... (reversed)              the tasks from the last to the first
@@ -47,7 +47,10 @@ def _nano(seed: int) -> Iterator[Point]:
     yield _point("full + replay", plan, replay=SHARE)
     yield _point("full + EWC 100", plan, method=EWC(100.0), shown="ewc")
     yield _point("full + walk", plan, walk=WALK, shown="walk")
-    yield _point("full", replace(plan, lr=1e-4))
+    gentle = replace(plan, lr=1e-4)
+    yield _point("full", gentle)
+    yield _point("full + replay", gentle, replay=SHARE)
+    yield _point("full + EWC 100 + replay", plan, method=EWC(100.0), shown="ewc", replay=SHARE)
     yield _point("full + EWC 1000", plan, method=EWC(1000.0), shown="ewc")
     for order in list(ORDERS)[1:]:
         for link in ("continued", "merged"):

@@ -8,7 +8,7 @@
 
     continue    one adapter, or all weights: the same parameters are trained on
     merge       each adapter is added into the weights, and a new one starts
-    switch      an adapter a task, each on the base; a task is answered with its own
+    switch      one adapter per task, each on the base; a task is answered with its own
 
 Notable choices:
 - Every task begins with a fresh optimiser and, where it starts an adapter, other random numbers:
@@ -257,7 +257,7 @@ def _after(before: Step | None, step: Step) -> Step:
 def _in_numbers(found: Mapping[str, Any]) -> dict[str, float]:
     """What was found in numbers, beside the measures of the final model.
 
-    `retained` is what is left at the end; with an adapter a task the mean over the adapters.
+    `retained` is what is left at the end; with one adapter per task the mean over the adapters.
     """
     matrix, retained = found["matrix"], found["retained"]
     return {

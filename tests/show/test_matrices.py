@@ -88,7 +88,7 @@ def test_means_over_seeds_and_the_crossing() -> None:
     assert "clinic 30 %" in recorded_matrix(FOUND[0].runs).alt
     crossed = recorded_matrix(FOUND[4].runs, cross=True).alt
     assert "with the adapter of clinic: clinic 10 %" in crossed and "BWT" not in crossed
-    with pytest.raises(InputError, match="with an adapter a task"):
+    with pytest.raises(InputError, match="with one adapter per task"):
         recorded_matrix(FOUND[0].runs, cross=True)
 
 

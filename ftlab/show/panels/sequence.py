@@ -6,7 +6,7 @@
 A choice that was never recorded has no numbers: the nearest one that was stands in, and the title
 says so. Nearest is: the same link first, then what is added, then the order.
 
-Run the tests: pytest tests/show/test_sequence_panel.py
+Run the tests: pytest tests/show/test_matrices.py
 """
 
 import re

@@ -53,13 +53,13 @@ def task_matrix(
     axes = panel(figure, left, 0.6, count * WIDE, count * HIGH)
     reading = _sums(matrix, after)
     head(axes, f"{measured[0].upper()}{measured[1:]} on each task", reading, left=left)
-    _cells(axes, [list(row) for row in matrix], count, BLUE)
+    _cells(axes, [list(row) for row in matrix], count, BLUE, later=after == AFTER)
     _names(axes, [words(task) for task in tasks], names)
     for i in range(len(matrix)):
         look = {"facecolor": "none", "edgecolor": INK, "linewidth": 1.8}
         axes.add_patch(Rectangle((i - 0.47, i - 0.45), 0.94, 0.9, **look))
     beside = panel(figure, left + count * WIDE + GAP, 0.6, WIDE, count * HIGH)
-    _cells(beside, [[share] for share in retained], 1, GREEN, count)
+    _cells(beside, [[share] for share in retained], 1, GREEN, high=count)
     _names(beside, ["retained"], [])
     figure.alt = _alt(matrix, tasks, retained, measured, after, title)
     return figure
@@ -70,11 +70,11 @@ def recorded_matrix(
 ) -> Picture:
     """The matrix of recorded sequences that differ in their seed alone, means over the seeds.
 
-    `cross`: of an adapter a task, each adapter on each task. Raises InputError for other runs.
+    `cross`: of one adapter per task, each adapter on each task. Raises InputError for other runs.
     """
     found, key = [run.extra.get("sequence", {}) for run in runs], "cross" if cross else "matrix"
     if not found or any(key not in one for one in found):
-        what = "with an adapter a task" if cross else "of several tasks"
+        what = "with one adapter per task" if cross else "of several tasks"
         raise InputError(
             f'These are no recorded sequences {what}; take those of analysis.shipped("sequence").'
         )
@@ -85,9 +85,11 @@ def recorded_matrix(
 
 
 def _cells(
-    axes: Axes, rows: list[list[float]], wide: int, colours: LinearSegmentedColormap, high: int = 0
-) -> None:
-    """A coloured cell with its number for each share; what is not there yet stays empty."""
+    axes: Axes, rows: list[list[float]], wide: int, colours: LinearSegmentedColormap, *,
+    high: int = 0, later: bool = False,
+) -> None:  # fmt: skip
+    """A coloured cell with its number for each share, grey where its task is still to come
+    (`later`); what is not there yet stays empty."""
     high = high or wide
     shares = np.full((high, wide), np.nan)
     for i, row in enumerate(rows):
@@ -100,9 +102,8 @@ def _cells(
         if not there:
             axes.add_patch(Rectangle(place, 0.96, 0.92, fill=False, linestyle=(0, (2, 3)), **look))
             continue
-        later = wide > 1 and j > i
         axes.add_patch(Rectangle(place, 0.96, 0.92, facecolor=colours(shade), **look))
-        ink = PAPER if shade > 0.88 else SOFT if later else INK
+        ink = PAPER if shade > 0.88 else SOFT if later and j > i else INK
         axes.text(j, i, percent(float(share)), ha="center", va="center", fontsize=TEXT, color=ink)
     axes.set(xlim=(-0.5, wide - 0.5), ylim=(high - 0.5, -0.5))
 
