@@ -6,6 +6,7 @@
     ftlab run        one fine-tuning run, kept as a record
     ftlab grid       make the recorded runs
     ftlab claims     what the recorded runs say, with verdicts
+    ftlab class      a room's guesses and exercises, from its notebooks
 
 A slip gives one line on stderr and exit code 2, an interrupt one line and 130. Nothing heavy is
 imported before a command needs it, so that help and slips come at once.
@@ -21,7 +22,7 @@ from contextlib import suppress
 from typing import NoReturn
 
 from ftlab.base.errors import InputError, OutOfMemory, first_line
-from ftlab.cli import claims, data, grid, run
+from ftlab.cli import claims, data, grid, room, run
 
 ABOUT = "See a language model forget while it is fine-tuned, and fine-tune it without."
 Command = Callable[[argparse.Namespace], int]
@@ -58,6 +59,7 @@ COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None], Comman
     "run": ("one fine-tuning run, kept as a record", run.add_run, run.run),
     "grid": ("make the recorded runs that the notebooks show", grid.add_grid, grid.grid),
     "claims": ("what the recorded runs say", claims.add_claims, claims.claims),
+    "class": ("a room's guesses and exercises, from its notebooks", room.add_class, room.class_),
 }
 
 

@@ -22,7 +22,7 @@ from ftlab.models.loading import load
 from tests.campaign.verdicts import ONE, SILENT, TRACEBACK, Reached, Tally, some
 from tools.pretrain import __main__ as pretraining
 
-REQUIRED = {"data": ["clinic"], "grid": ["decoder"], "pretrain": ["nano-gpt2"]}
+REQUIRED = {"class": ["."], "data": ["clinic"], "grid": ["decoder"], "pretrain": ["nano-gpt2"]}
 NUMBERS = ["x", "", "nan", "inf", "-inf", "1e400", "True", "None", "0x10", "9" * 60, "-1", "\0"]
 PLACES = ["", " ", "a\0b", "x" * 300, "/proc/x", "/dev/null/x"]
 UNKNOWN = ["xyzzy", "FULL", "clinik ", "\0", "\udcff", "a/b/c/d", "/proc/x"]
