@@ -30,5 +30,11 @@ if TYPE_CHECKING:
     from ftlab.analysis.frame import records
     from ftlab.analysis.orderings import razor
     from ftlab.analysis.scale import levels, matched, most, order, sides, spearman_interval
+    from ftlab.analysis.sequences import (
+        average_accuracy,
+        backward_transfer,
+        forgetting,
+        just_learned,
+    )
 
 __all__, __dir__, __getattr__ = lazy(__name__, __file__)

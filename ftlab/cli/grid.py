@@ -20,7 +20,8 @@ def add_grid(parser: argparse.ArgumentParser) -> None:
     """The options of `ftlab grid`."""
     parser.add_argument(
         "name",
-        help="decoder (01-04), seq2seq (05), qlora (06), adapters (07), prune (08), remedies (09)",
+        help="decoder (01-04), seq2seq (05), qlora (06), adapters (07), prune (08), remedies (09), "
+        "sequence (10)",
     )
     parser.add_argument("--model", default=None, help="(default: by the profile)")
     parser.add_argument(

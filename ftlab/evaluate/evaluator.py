@@ -89,8 +89,19 @@ class Evaluator:
         self.suite = suite
         self.kl_texts = kl_texts
         self.base = copy.deepcopy(base_model).eval().requires_grad_(False)
-        self.quick_items = draw_items(domain.validation, target_items, seed)
+        self.draw = {"n": target_items, "seed": seed}
+        self.quick_items = draw_items(domain.validation, **self.draw)
         self.quick_suite = suite.sample(per_skill, documents, seed=seed)
+
+    def on(self, domain: Domain) -> "Evaluator":
+        """The same suite and base for another domain, in the same form; nothing is copied."""
+        _check(domain)
+        check_fit(self.base, self.tokenizer, domain, self.suite)
+        made = copy.copy(self)
+        for known in ("baseline", "baseline_full", "guess_loss", "_base_quick", "_base_full"):
+            vars(made).pop(known, None)
+        made.domain, made.quick_items = domain, draw_items(domain.validation, **self.draw)
+        return made
 
     def __call__(self, model: nn.Module) -> dict[str, Any]:
         """Measure a model on the quick subset."""
@@ -122,6 +133,10 @@ class Evaluator:
     def baseline_full(self) -> dict[str, Any]:
         """The base itself on everything, in the form of `full`."""
         return self._detailed(self._base_full, kl_target=0.0, kl_general=0.0)
+
+    def everything(self, model: nn.Module) -> dict[str, Any]:
+        """A call's measures on the whole suite and the test split: `full` without what it adds."""
+        return compared(self._full(model), self._base_full)
 
     def full(self, model: nn.Module) -> dict[str, Any]:
         """Measure a model on the whole suite and the test split.

@@ -56,16 +56,20 @@ class TeacherForced:
         with shared_out(False):
             return self._quick(self.evaluator.base)
 
+    def target(self, model: nn.Module) -> TargetScore:
+        """The target task alone."""
+        tokenizer, items = self.evaluator.tokenizer, self.evaluator.quick_items
+        scores = score_segments(model, item_segments(tokenizer, items, decoder_start(model)))
+        return TargetScore(
+            correct=tuple(s.greedy and math.isfinite(s.logprob) for s in scores),
+            held=tuple(bool(item.get("held", False)) for item in items),
+            loss=mean_loss(scores),
+        )
+
     def _quick(self, model: nn.Module) -> Measures:
         tokenizer, suite = self.evaluator.tokenizer, self.evaluator.quick_suite
-        items = self.evaluator.quick_items
-        scores = score_segments(model, item_segments(tokenizer, items, decoder_start(model)))
         return Measures(
-            target=TargetScore(
-                correct=tuple(s.greedy and math.isfinite(s.logprob) for s in scores),
-                held=tuple(bool(item.get("held", False)) for item in items),
-                loss=mean_loss(scores),
-            ),
+            target=self.target(model),
             general=document_loss(model, tokenizer, suite.documents),
             skills=measure_skills(model, tokenizer, suite.probes),
         )

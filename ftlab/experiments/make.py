@@ -10,7 +10,7 @@ carries the command that makes that one run. What is in the grids: `ftlab/experi
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ftlab import record as records
 from ftlab.base.errors import InputError
@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # torch comes with it, and `ftlab grid --list` needs none
     from ftlab.evaluate.evaluator import Sizes
     from ftlab.lab.lab import Lab
     from ftlab.lab.run import Run
+    from ftlab.lab.sequence import TaskSequence
 
 # How much a lab asks on the way: of nano-gpt2 all documents and all validation items (the test
 # split is for the end); a real model on a CPU answers slowly.
@@ -33,7 +34,7 @@ SIZES: "dict[str, Sizes]" = {
 
 def points(name: str, model: str) -> list[Point]:
     """The runs of a grid, `name`, for a model. Raises InputError for a grid that is none."""
-    from ftlab.experiments import adapters, decoder, prune, qlora, remedies, seq2seq
+    from ftlab.experiments import adapters, decoder, prune, qlora, remedies, seq2seq, sequence
 
     grids: Mapping[str, Callable[[], Iterator[Point]]] = {
         "decoder": lambda: decoder.decoder(model),
@@ -42,6 +43,7 @@ def points(name: str, model: str) -> list[Point]:
         "adapters": lambda: adapters.adapters(model),
         "prune": lambda: prune.prune(model),
         "remedies": lambda: remedies.remedies(model),
+        "sequence": lambda: sequence.sequence(model),
     }
     if name not in grids:
         raise InputError(f"There is no grid '{name}'; the grids are: {', '.join(grids)}.")
@@ -103,13 +105,15 @@ def run_grid(
     mine = choose(name, model, only)[part[0] :: part[1]]
     missing = [point for point in mine if point.name not in have][:most]
     labs: dict[tuple[str, object], Lab] = {}
-    run: Run | None = None
+    run: Run | TaskSequence | None = None
     for number, point in enumerate(missing, 1):
         bench = point.domain, point.base
         if bench not in labs:
             sizes = SIZES[folder_name(model)]
             lab = open_lab(point.domain, model=model, base=point.base, **sizes)
-            labs[bench], lab.fast_sizes = lab, sizes
+            labs[bench] = lab
+            if name != "sequence" or "nano" not in model:
+                lab.fast_sizes = sizes
         if run is None or point.training != missing[number - 2].training:
             run = _trained(labs[bench], point)
         record = run_point(labs[bench], point, grid=name, run=run)
@@ -121,7 +125,7 @@ def run_grid(
         )
 
 
-def run_point(lab: "Lab", point: Point, *, grid: str, run: "Run | None" = None) -> records.Record:
+def run_point(lab: "Lab", point: Point, *, grid: str, run: Any = None) -> records.Record:
     """Make one run of a grid and give its record; `run`: what trained it, if something has."""
     run = run or _trained(lab, point)
     record, extra = run.record, {"sweep": point.sweep, "items": len(run.rows)}
@@ -138,8 +142,14 @@ def run_point(lab: "Lab", point: Point, *, grid: str, run: "Run | None" = None) 
     )
 
 
-def _trained(lab: "Lab", point: Point) -> "Run":
-    """The run of a point, as far as it goes."""
+def _trained(lab: "Lab", point: Point) -> "Run | TaskSequence":
+    """The run of a point, as far as it goes; the whole sequence of one with several tasks."""
+    if point.tasks:
+        link: Any = point.link
+        return lab.sequence(
+            point.tasks, point.plan, method=point.method, link=link, replay=point.replay,
+            walk=point.walk, name=point.name,
+        ).finish()  # fmt: skip
     run = lab.run(
         point.plan,
         method=point.method,

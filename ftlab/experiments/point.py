@@ -33,6 +33,12 @@ class Point:
     """lab -> the model that is trained (None: the base)."""
     after: Callable[[Any, Any], Any] | None = None
     """(lab, trained model) -> the model that is measured (None: the trained one)."""
+    tasks: tuple[str, ...] = ()
+    """Domains that are learned one after another (none: `domain` alone)."""
+    link: str = "continue"
+    """How one follows another (`Lab.sequence`)."""
+    walk: float = 1.0
+    """How much of its way the model keeps after each."""
     base: Any = None
     """How the base is put into four bits (a Quantize), and measured so (None: it is not)."""
 

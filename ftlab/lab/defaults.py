@@ -5,11 +5,15 @@ out of reach, and the lesson must go on: then the models that ship are used, and
 What was named by hand is never replaced by something else.
 """
 
+from dataclasses import replace
+from typing import Any
+
 from ftlab.base import machine
 from ftlab.datasets.load import Suite, load_suite, suite_for
 from ftlab.hub import reach
 from ftlab.models.bases import Quantize
 from ftlab.models.loading import Bundle, load
+from ftlab.models.quantizing import quantize
 
 
 def usual_model(seq2seq: bool = False, base: Quantize | None = None) -> Bundle:
@@ -23,6 +27,15 @@ def usual_model(seq2seq: bool = False, base: Quantize | None = None) -> Bundle:
     except reach.Offline as away:
         print(f"{wanted} cannot be had: {away.reason}. In its place: {shipped}, which ships.")
     return load(shipped, device=machine.device(), base=base)
+
+
+def bundle_of(given: Any, how: Quantize | None, seq2seq: bool) -> Bundle:
+    """The model that was given, by name or loaded, or the usual one; put into four bits `how`."""
+    if isinstance(given, Bundle):
+        return given if how is None else replace(given, model=quantize(given.model, how), base=how)
+    return (
+        load(str(given), device=machine.device(), base=how) if given else usual_model(seq2seq, how)
+    )
 
 
 def usual_suite(bundle: Bundle) -> Suite:

@@ -13,12 +13,11 @@ measured by the same evaluator, so that runs differ in their plan and method alo
 """
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import cached_property
-from itertools import cycle, islice
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Annotated, Any, Unpack
+from typing import Annotated, Any, Literal, Unpack
 
 from torch import nn
 
@@ -28,17 +27,16 @@ from ftlab.base.door import checked
 from ftlab.base.errors import InputError
 from ftlab.datasets.forms import Chat, Faulty, TooLong
 from ftlab.datasets.load import DOMAINS, SUITES, Domain, Suite, load_domain, load_suite, suite_for
-from ftlab.datasets.replay import documents
 from ftlab.evaluate.evaluator import Evaluator, Sizes
-from ftlab.evaluate.own_texts import own_texts
 from ftlab.evaluate.teacher_forced import TeacherForced
-from ftlab.lab import weights
-from ftlab.lab.defaults import usual_model, usual_suite
+from ftlab.lab import replays, weights
+from ftlab.lab.defaults import bundle_of, usual_suite
 from ftlab.lab.run import Run
+from ftlab.lab.sequence import TaskSequence
 from ftlab.methods.full_tuning import full
 from ftlab.methods.prepared import Prepared, count
 from ftlab.models.bases import Quantize, quantize_named
-from ftlab.models.loading import Bundle, load
+from ftlab.models.loading import Bundle
 from ftlab.models.prefix_cache import PrefixCache
 from ftlab.models.quantizing import quantize
 from ftlab.plan import Plan, Step, check_whole
@@ -73,10 +71,11 @@ class Lab:
         others as for `open_lab`."""
         if longest is not None:
             check_whole("longest", longest, 2)
-        domain = tidy(
-            domain, bundle.tokenizer, decoder_start(bundle.model), longest,
+        self.tidy = partial(
+            tidy, tokenizer=bundle.tokenizer, start=decoder_start(bundle.model), longest=longest,
             too_long=too_long, chat=chat, reads=context_limit(bundle.model),
         )  # fmt: skip
+        domain = self.tidy(domain)
         self.bundle, self.domain, self.suite, self.sizes = bundle, domain, suite, sizes
         self.opened = opened or {}
         self.fast_sizes = FAST_SIZES
@@ -104,16 +103,7 @@ class Lab:
     def replay_rows(self, count: int, source: str | None = None) -> list[dict[str, Any]]:
         """`count` items to replay: general text and, where there are any, `earlier` ones in turn;
         of a suite, "own" (`own_items`), or None: what fits."""
-        check_whole("count", count, 1)
-        if source == "own":
-            return self.own_items(count)
-        if source not in (None, *SUITES):
-            raise InputError(
-                f"replay_source={source!r} is not possible; choose from own, {', '.join(SUITES)}."
-            )
-        general = documents(source or self.replay_source, count)
-        pairs = zip(general, cycle(self.earlier)) if self.earlier else ((row,) for row in general)
-        return [row for pair in pairs for row in pair][:count]
+        return replays.rows(self, count, source)
 
     def own_items(
         self, count: int, model: nn.Module | None = None, seed: int = 0
@@ -123,10 +113,7 @@ class Lab:
 
         Raises InputError for an encoder-decoder model, which writes nothing unasked.
         """
-        check_whole("count", count, 1)
-        asked = [row["prompt"] for row in islice(cycle(self.earlier), count // 2)]
-        writer = self.bundle.model if model is None else model
-        return own_texts(writer, self.tokenizer, asked, count, seed)
+        return replays.own(self, count, model, seed)
 
     @cached_property
     def teacher_forced(self) -> TeacherForced:
@@ -190,6 +177,27 @@ class Lab:
             replay_source=replay_source, start=start, fast=fast, store=store,
         )  # fmt: skip
 
+    def sequence(
+        self,
+        tasks: Sequence[str | Path | Domain],
+        plan: Plan | None = None,
+        *,
+        method: Method | str | None = None,
+        link: Literal["continue", "merge", "switch"] = "continue",
+        replay: float = 0.0,
+        walk: float = 1.0,
+        name: str = "",
+    ) -> TaskSequence:
+        """Prepare tasks (domains) that are trained one after another, each by `plan`; iterate.
+
+        `link`: "continue" trains the same parameters on, "merge" adds adapters into the weights
+        and starts new ones, "switch" gives each task its own adapter on the base. `replay`: as in
+        `run`, and of earlier tasks' items. `walk` below 1: after each task the model goes back, to
+        start + walk (end - start). Raises InputError for what cannot be, before a step is taken.
+        """
+        more: Any = {"link": link, "replay": replay, "walk": walk, "name": name}
+        return TaskSequence(self, tasks, plan or Plan(), method or full, **more)
+
     def measure(self, model: nn.Module, *, name: str, method: str = "") -> records.Record:
         """The record of a model that nothing was trained for here: pruned, merged, averaged.
 
@@ -200,25 +208,12 @@ class Lab:
         refuse_numberless(final, name)
         step = Step(0, None, 0.0, 0, 0, None, 0.0, measured=final)
         return records.Record(
-            **self.identity(),
-            name=name,
-            method=found.method,
-            data_checksum="",
-            plan={},
-            seed=0,
-            trainable=0,
-            extra={"checksum": weights.checksum(model)},
-            versions=records.versions(),
+            **self.identity(), name=name, method=found.method, data_checksum="", plan={}, seed=0,
+            trainable=0, total=found.total, extra={"checksum": weights.checksum(model)},
+            versions=records.versions(), budget=records.budget([step]), curve=[step.row()],
             command="no command makes this record: it is of a model in memory",
-            total=found.total,
-            budget=records.budget([step]),
-            curve=[step.row()],
-            baseline=self.baseline,
-            final=final,
-            evidence=evidence,
-            seconds=None,
-            peak_memory=None,
-        )
+            baseline=self.baseline, final=final, evidence=evidence, seconds=None, peak_memory=None,
+        )  # fmt: skip
 
     def identity(self) -> dict[str, Any]:
         """What tells this lab's records from another's."""
@@ -277,14 +272,7 @@ def open_lab(
         loaded = domain
     else:
         loaded = load_domain(str(domain), columns=columns, faulty=faulty)
-    if isinstance(model, Bundle):
-        bundle = (
-            model if how is None else replace(model, model=quantize(model.model, how), base=how)
-        )
-    elif model:
-        bundle = load(str(model), device=machine.device(), base=how)
-    else:
-        bundle = usual_model(seq2seq, how)
+    bundle = bundle_of(model, how, seq2seq)
     asked = usual_suite(bundle) if suite is None else suite
     questions = asked if isinstance(asked, Suite) else load_suite(asked)
     given = (domain, suite, model)

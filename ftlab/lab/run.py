@@ -226,14 +226,14 @@ class Run:
             "precision": self.precision,
             "seed": self.plan.seed,
             "trainable": self.prepared.trainable,
-            "extra": {"method": self._method_fields()}
+            "extra": {"method": self.method_fields()}
             | ({"base": asdict(self.lab.bundle.base)} if self.lab.bundle.base else {})
             | ({"replay": self.replay} if self.replay else {})
             | ({"replay_source": self.replay_source} if self.replay_source else {})
             | ({"start": self.start} if self.start else {}),
         }
 
-    def _method_fields(self) -> dict[str, Any]:
+    def method_fields(self) -> dict[str, Any]:
         """All that the method was: its fields, or what can be read back from the live model."""
         if is_dataclass(self.asked_method):
             return asdict(self.asked_method)  # pyright: ignore

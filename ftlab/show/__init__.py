@@ -19,12 +19,14 @@ if TYPE_CHECKING:
     from ftlab.show.panels.rank_explorer import rank_explorer
     from ftlab.show.panels.remedies import remedy_panel
     from ftlab.show.panels.schedule import schedule_panel
+    from ftlab.show.panels.sequence import sequence_panel
     from ftlab.show.panels.walk import walk_panel
     from ftlab.show.plots.boards import best_of, matched_table, scoreboard, settings_table
     from ftlab.show.plots.curves import two_numbers
     from ftlab.show.plots.layers import layer_updates
     from ftlab.show.plots.levels import error, usage, weight_levels
     from ftlab.show.plots.lines import lines
+    from ftlab.show.plots.matrices import recorded_matrix, task_matrix
     from ftlab.show.plots.memory import memory_bars, memory_table
     from ftlab.show.plots.paging import paging
     from ftlab.show.plots.planes import Point, plane

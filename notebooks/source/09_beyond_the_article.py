@@ -19,10 +19,10 @@
 # *retained* the share of the base model's skills that is still there.
 
 # %% [markdown] tags=["learner"]
-# ← [08 Fine-tune, then prune](08_fine_tune_then_prune.ipynb) | [this notebook, solved](solutions/09_beyond_the_article.ipynb)
+# ← [08 Fine-tune, then prune](08_fine_tune_then_prune.ipynb) | [10 Several tasks in a row](10_several_tasks_in_a_row.ipynb) → | [this notebook, solved](solutions/09_beyond_the_article.ipynb)
 
 # %% [markdown] tags=["solution"]
-# ← [08 Fine-tune, then prune](08_fine_tune_then_prune.ipynb) | solved; [the one to work in](../09_beyond_the_article.ipynb)
+# ← [08 Fine-tune, then prune](08_fine_tune_then_prune.ipynb) | [10 Several tasks in a row](10_several_tasks_in_a_row.ipynb) → | solved; [the one to work in](../09_beyond_the_article.ipynb)
 
 # %%
 try:
@@ -649,4 +649,4 @@ ftlab.verdict_table(
 # - **Watch** KL to the base on your new inputs while you train: when it runs away, so do the skills.
 # - A loss in fashion? Ask first whether its task was half known. Yours may be new.
 #
-# **Next:** notebook 10, still to come: several tasks in a row.
+# **Next:** [notebook 10](10_several_tasks_in_a_row.ipynb), several tasks in a row.

@@ -63,7 +63,13 @@ RANGE: dict[str, list[Any]] = {
     "Lab.run.replay_source": UNKNOWN, "methods.STM.perplexity": [1.0, 0.0, -2.0],
     **{f"methods.{one}.strength": [-1.0] for one in ("L2SP", "EWC", "KL")},
     "methods.EWC.items": [0, -1], "methods.KL.on": UNKNOWN, "Lab.run.items": [0, -1, 10**9],
-    "Lab.run.method": UNKNOWN, "methods.named.name": UNKNOWN, "methods.FreezeStack.stack": UNKNOWN,
+    "Lab.run.method": UNKNOWN, "Lab.sequence.method": UNKNOWN, "Lab.sequence.link": UNKNOWN,
+    "Lab.sequence.tasks": [[], ["clinic"], ["clinic", "clinic"], ["clinic", "clinik"]],
+    "Lab.sequence.replay": SHARE, "Lab.sequence.walk": [0.0, *SHARE],
+    **{f"analysis.{one}.matrix": [[], [[0.5]], [[0.5, 0.5]], [[0.5], [0.5, 0.5]]] for one in (
+        "average_accuracy", "just_learned", "forgetting", "backward_transfer")},
+    "show.task_matrix.matrix": [[[0.5]], [[0.5, 0.5]] * 3],
+    "methods.named.name": UNKNOWN, "methods.FreezeStack.stack": UNKNOWN,
     "methods.prune.without.numbers": [0, -1, 13, [], [1, 99]],
     "methods.prune.blocks.count": [0, -1, 12, 99], "methods.prune.update.score": UNKNOWN,
     "open_lab.domain": ["clinik", *PLACES], "open_lab.model": ["nano-gtp2", *PLACES[:3]],
@@ -199,6 +205,9 @@ class Bench:
             encode([{"prompt": "a", "answer": " b"}], tokenizer, loss_on="answer", limit=64)
         )
         explorer = Explorer.load()
+        tasks = {"tasks": ["a", "b"], "matrix": [[0.9, 0.1], [0.5, 0.8]], "retained": [0.9, 0.8]}
+        one = dataclasses.replace(runs[0], extra={"sweep": "LoRA merged", "sequence": tasks})
+        in_a_row = [analysis.Setting("LoRA merged", (one,))]
         return {
             "bundle": self.bundle,
             "domain": lab.domain,
@@ -344,6 +353,10 @@ class Bench:
             "show_freeze_panel_found": bands,
             "show_prune_panel_found": {"nano": every},
             "show_remedy_panel_found": {"nano": every},
+            "show_sequence_panel_found": {"nano": in_a_row},
+            "show_recorded_matrix_runs": in_a_row[0].runs,
+            "matrix": [[0.9, 0.1], [0.5, 0.8]],
+            "tasks": ["clinic", "ledger"],
             "places": {0.0: measured | {"said": {"a": " b"}}},
             "expected": {"a": "b"},
             "show_scatter_groups": {"full": [(0.0, 1.0), (1.0, 2.0)]},

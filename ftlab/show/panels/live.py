@@ -41,7 +41,8 @@ def widget(box: Any) -> dict[str, Any]:
 class Live:
     """A context that shows steps as they come; `steps` holds them, `stopped` the button.
 
-    `total`: the last step planned. `every`: seconds between two pictures, at least.
+    `total`: the last step planned. `every`: seconds between two pictures, at least. `draw`: a
+    picture of the steps so far, in place of the two numbers.
     """
 
     def __init__(
@@ -52,14 +53,15 @@ class Live:
         title: str | None = None,
         method: str = "full",
         every: float = 0.3,
+        draw: Callable[[list[Any]], Any] | None = None,
     ) -> None:
         guess(prediction)  # refused now, not in the middle of the run
         self.total, self.every = total, every
         self.steps: list[Any] = []
         self.stopped = False
         look = {"prediction": prediction, "title": title, "method": method}
-        self._draw = partial(two_numbers, total=total, **look)
-        self._final = partial(two_numbers, **look)
+        self._draw = draw or partial(two_numbers, total=total, **look)
+        self._final = draw or partial(two_numbers, **look)
         self._panel: _Panel | None = None
         self._drawn = self._written = float("-inf")
         self._cost = 0.0

@@ -12,7 +12,7 @@ cell closes the one before. Sliders answer when they are let go, or at each stro
 asks for one picture, not for ten.
 
 The other panels: `schedule_panel` (notebook 02), `freeze_panel` (03), `compare_panel` and
-`rank_explorer` (04), `attention_panel` (05), `prune_panel` (08).
+`rank_explorer` (04), `attention_panel` (05), `prune_panel` (08), `sequence_panel` (10).
 
 Run the tests: pytest tests/show/test_panels.py
 """
@@ -210,6 +210,14 @@ def choice(words: str, options: Sequence[Any], value: Any) -> Any:
 def rate_slider(words: str, rates: Sequence[float], value: float = 1e-3) -> Any:
     """A slider over learning rates."""
     return slider(words, [(rate_text(rate), rate) for rate in rates], value)
+
+
+def toggles(words: str, options: Sequence[tuple[str, Any]]) -> Any:
+    """Buttons of which one is down: pairs of (words, value), the first at first."""
+    from ipywidgets import ToggleButtons
+
+    style = {"button_width": "auto"} | WIDE
+    return ToggleButtons(options=options, value=options[0][1], description=words, style=style)
 
 
 def toggle(words: str, width: int, on: bool, *, down: str = "", up: str = "") -> Any:

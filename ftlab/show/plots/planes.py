@@ -16,7 +16,7 @@ from matplotlib.patches import Rectangle
 from ftlab.show.canvas.agg import own_settings
 from ftlab.show.canvas.data import field, find, fold, has_some, number, numbers
 from ftlab.show.canvas.labels import Label, boxes, point_labels
-from ftlab.show.canvas.sheet import HIGHER, RETAINED, Picture, note, panel, plane_axes
+from ftlab.show.canvas.sheet import HIGHER, LEARNED, RETAINED, Picture, note, panel, plane_axes
 from ftlab.show.canvas.style import GOOD, SMALL, method_mark, percent, shorten
 
 Scores = float | Sequence[float]  # one seed, or one number per seed
@@ -58,14 +58,15 @@ def plane(
     base: float | Sequence[float] | None = None,
     model: str | None = None,
     title: str | None = None,
+    learned: str = LEARNED,
     crop: bool = False,
 ) -> Picture:
     """Points of learned x retained.
 
     `points`: `Point`s, or mappings with the keys method, target (or target_score), retention
     and perhaps label; or records. `base`: what the base model has learned, or (learned, retained).
-    `model`: its name, for the heading; that of records is known. `crop` begins both axes a little
-    below the lowest point. Points with a missing number are
+    `model`: its name, for the heading; that of records is known. `learned`: what stands under the
+    plane. `crop` begins both axes a little below the lowest point. Points with a missing number are
     left out of the picture and named in the alt text.
     """
     points = list(points)
@@ -77,6 +78,7 @@ def plane(
     top = max([1.0, *(spot.y[2] for spot in spots)])
     name = f"{model}: learned and retained" if model else "Learned and retained"
     plane_axes(axes, name, f"upward: {RETAINED} {HIGHER}", top)
+    axes.set_xlabel(learned)
     if crop:
         _crop(axes, [*spots, *start], top)
     _corner(axes, top)

@@ -22,14 +22,14 @@ def recorded(asked: Mapping[str, Any]) -> str:
             raise InputError(f"Nothing is known of {asked['measured']!r}; there are: {names}.")
         return special[asked["measured"]]()
     runs = compare.shipped(asked.get("records", "nano"))
-    if asked.get("records") in ("qlora", "adapters", "prune"):  # folders of several models
+    if len({run.model for run in runs}) > 1:
         runs = [run for run in runs if run.model == "nano-gpt2"]
     found = compare.settings(runs, domain=asked.get("domain", "clinic"))
     setting = compare.pick(found, asked["sweep"], asked["lr"])[0]
-    return (
-        f"retained {setting.text('retention')}, learned {setting.mean('target_score'):.0%}; "
-        f"{len(setting.runs)} seeds"
-    )
+    several = "average_accuracy" in setting.runs[0].final  # of tasks in a row
+    average = f"on average {setting.text('average_accuracy')} at the end, " if several else ""
+    first = f"{'the first task' if several else 'learned'} {setting.mean('target_score'):.0%}"
+    return f"{average}retained {setting.text('retention')}, {first}; {len(setting.runs)} seeds"
 
 
 def _facts() -> str:
