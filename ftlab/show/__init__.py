@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ftlab.show.plots.layers import layer_updates
     from ftlab.show.plots.levels import error, usage, weight_levels
     from ftlab.show.plots.lines import lines
+    from ftlab.show.plots.matrices import four_bits, low_rank
     from ftlab.show.plots.memory import memory_bars, memory_table
     from ftlab.show.plots.paging import paging
     from ftlab.show.plots.planes import Point, plane
