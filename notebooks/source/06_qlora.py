@@ -429,15 +429,14 @@ def compared(key):
 
 learns, retains = compared("target_score"), compared("retention")
 for what, found in (("learns as much", learns), ("retains as much of its own base", retains)):
-    counts = {word: list(found.values()).count(word) for word in sorted(set(found.values()))}
-    print(f"QLoRA {what} as LoRA, within 10 points:", counts)
-plain_left = [analysis.left(setting, real.plain) for setting in (real.lora, real.qlora)]
-worse = {
-    "SmolLM2: " + analysis.points_text(analysis.paired(*plain_left[::-1])): analysis.verdict(
-        *plain_left
-    )
-}
-print("after QLoRA less is left of the plain base:", worse)
+    words = list(found.values())
+    told = ", ".join(f"{word} in {words.count(word)} settings" for word in sorted(set(words)))
+    print(f"QLoRA {what} as LoRA, within 10 points: {told}")
+left_lora, left_qlora = (analysis.left(setting, real.plain) for setting in (real.lora, real.qlora))
+less = analysis.points_text(analysis.paired(left_qlora, left_lora))
+print(
+    f"SmolLM2, after QLoRA less is left of the plain base: {analysis.verdict(left_lora, left_qlora)} ({less})"
+)
 
 # %% [markdown]
 # Nowhere is QLoRA shown to be worse than LoRA, and in most settings three seeds cannot decide it. What
@@ -606,7 +605,8 @@ for model in ("llama-3b", "llama-7b"):
     helps = fits["paged_adamw"] and not fits["adamw"]
     room = size(tight[0]["trial"]["cap"])
     paging_helps[f"{model} in {room}"] = "holds" if helps else "does not hold"
-print("a step fits with paging, and does not without:", paging_helps)
+for where, verdict in paging_helps.items():
+    print(f"a step fits with paging, and does not without: {verdict} ({where})")
 
 # %% [markdown]
 # What torch's allocator reserves is more than what the tensors take, since freed pieces leave gaps. So
@@ -664,12 +664,14 @@ else:
 # %%
 ftlab.verdict_table(
     ftlab.says("(QLoRA paper) NF4 suits weights better than int4 and FP4", decided=best_levels),
-    ftlab.says("Double quantization saves memory: 0.37 bits a weight", supported_by=[saves]),
+    ftlab.says("(QLoRA paper) Double quantization saves 0.37 bits a weight", supported_by=[saves]),
     ftlab.says(
         "(often said) Rounding the base to four bits costs nothing", contradicted_by=[costs]
     ),
-    ftlab.says("QLoRA learns as much as LoRA (within 10 points)", decided=learns),
-    ftlab.says("QLoRA retains as much of its own base (within 10 points)", decided=retains),
+    ftlab.says("(often said) QLoRA learns as much as LoRA (within 10 points)", decided=learns),
+    ftlab.says(
+        "(often said) It retains as much of its own base (within 10 points)", decided=retains
+    ),
     ftlab.says(
         "(often said) A QLoRA adapter can be merged like any other", contradicted_by=[merging]
     ),
