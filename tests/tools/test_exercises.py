@@ -22,10 +22,16 @@ from ftlab.train.schedules import lr_factor
 from tools.notebooks.build import ROOT
 
 NAMES = "retained most_lost relative_change warmup_cosine_floor fair_rate freeze_lower"
+<<<<<<< HEAD
 NAMES += (
     " lora_forward inject merged_weight attention_of plan_of equal_rank quantized bits_a_weight"
 )
 NAMES += " decoded bottleneck prefix_share wanda_score hold_zeros between fisher"
+=======
+NAMES += " lora_parameters merged_weight attention_of equal_rank bits_a_weight decoded bottleneck"
+NAMES += " prefix_share wanda_score hold_zeros between fisher"
+NAMES += " always_commonest lowest_that_learns may_ship"
+>>>>>>> wrep
 SLIPS = (
     ("retained", "(base - chance)", "base", "nothing lost gives 1"),
     ("retained", "(now - chance) / (base - chance)", "now / base", "guessing gives 0"),
@@ -90,6 +96,15 @@ SLIPS = (
     ("between", "a * (after - before)", "a * after", "not along it"),
     ("fisher", "** 2", "", "a fair coin"),
     ("fisher", "total / len(texts)", "total", "a sum?"),
+    ("always_commonest", "key=train.count", "key=test.count", "the answer comes from train"),
+    ("always_commonest", "/ len(test)", "/ len(train)", "a share of test"),
+    ("lowest_that_learns", "min(rate", "max(rate", "a score just below the best"),
+    ("lowest_that_learns", " - room", "", "a score just below the best"),
+    ("lowest_that_learns", "min(rate for", "min(score for", "it gives a rate"),
+    ("may_ship", "gain[0] > 0", "gain[1] > 0", "a gain that may be none"),
+    ("may_ship", "all(low >", "all(high >", "lost too much"),
+    ("may_ship", "all(low > -room for low, high in losses.values())",
+     "sum(low for low, _ in losses.values()) / len(losses) > -room", "each skill counts"),
     ("wanda_score", "inputs.norm(dim=0)", "inputs.abs().mean(dim=0)", "a norm over tokens"),
     ("wanda_score", "inputs.norm(dim=0)", "inputs.sum(dim=0)", "and not a sum"),
     ("wanda_score", "weight.abs()", "weight", "the sign of a weight"),
