@@ -452,8 +452,8 @@ def at(model, sweep, lr=1e-3):
 WIDE = ("lora_ff", "lora_all")
 pairs = {(model, kind): (at(model, kind), at(model, "lora_qv")) for model in found for kind in WIDE}
 place = ftlab.claim(
-    "At one rate with equally many parameters, LoRA on feed-forward or on all linear layers retains "
-    "more than on Q and V",
+    "At one rate with equally many parameters, LoRA on feed-forward or on all linear layers "
+    "retains more than on Q and V",
     all(analysis.more(*pair) for pair in pairs.values()),
     "at 1e-3, minus Q and V: "
     + "; ".join(f"{m}, {called(k)} {analysis.difference(*p)}" for (m, k), p in pairs.items()),

@@ -193,9 +193,12 @@ plan_of = ftlab.exercise(
     plan_of,
     reference=answers.plan_of,
     checks=[
-        ("q and v only (not o, not the embeddings)", lambda f: (set(f(few, three)), {*few[1:2], *few[3:]})),
-        ("each has the rank of its own attention", lambda f: ([*f(few, three).values()], [8, 16, 4])),
-        ("an attention that is not in ranks gets no adapter", lambda f: (f(few, {"cross": 4}), {few[4]: 4})),
+        ("q and v only (not o, not the embeddings)",
+         lambda f: (set(f(few, three)), {*few[1:2], *few[3:]})),
+        ("each has the rank of its own attention",
+         lambda f: ([*f(few, three).values()], [8, 16, 4])),
+        ("an attention that is not in ranks gets no adapter",
+         lambda f: (f(few, {"cross": 4}), {few[4]: 4})),
     ],
 )  # fmt: skip
 

@@ -434,9 +434,8 @@ for what, found in (("learns as much", learns), ("retains as much of its own bas
     print(f"QLoRA {what} as LoRA, within 10 points: {told}")
 left_lora, left_qlora = (analysis.left(setting, real.plain) for setting in (real.lora, real.qlora))
 less = analysis.points_text(analysis.paired(left_qlora, left_lora))
-print(
-    f"SmolLM2, after QLoRA less is left of the plain base: {analysis.verdict(left_lora, left_qlora)} ({less})"
-)
+told = analysis.verdict(left_lora, left_qlora)
+print(f"SmolLM2, after QLoRA less is left of the plain base: {told} ({less})")
 
 # %% [markdown]
 # Nowhere is QLoRA shown to be worse than LoRA, and in most settings three seeds cannot decide it. What

@@ -22,16 +22,9 @@ from ftlab.train.schedules import lr_factor
 from tools.notebooks.build import ROOT
 
 NAMES = "retained most_lost relative_change warmup_cosine_floor fair_rate freeze_lower"
-<<<<<<< HEAD
-NAMES += (
-    " lora_forward inject merged_weight attention_of plan_of equal_rank quantized bits_a_weight"
-)
-NAMES += " decoded bottleneck prefix_share wanda_score hold_zeros between fisher"
-=======
-NAMES += " lora_parameters merged_weight attention_of equal_rank bits_a_weight decoded bottleneck"
-NAMES += " prefix_share wanda_score hold_zeros between fisher"
+NAMES += " lora_forward inject merged_weight attention_of plan_of equal_rank quantized"
+NAMES += " bits_a_weight decoded bottleneck prefix_share wanda_score hold_zeros between fisher"
 NAMES += " always_commonest lowest_that_learns may_ship"
->>>>>>> wrep
 SLIPS = (
     ("retained", "(base - chance)", "base", "nothing lost gives 1"),
     ("retained", "(now - chance) / (base - chance)", "now / base", "guessing gives 0"),
