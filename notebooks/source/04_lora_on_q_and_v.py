@@ -1,6 +1,7 @@
 # %% [markdown]
 # # LoRA on Q and V
 #
+# <!-- for: everyone who uses LoRA -->
 # <!-- seen: LoRA by hand, a snippet that does something else, where adapters belong -->
 #
 # **In this notebook** the weights of the model stay frozen. Small matrices are put beside the large
@@ -14,12 +15,6 @@
 # You need notebook 01, or these lines: *learned* is the share of correct answers on the new task,
 # *retained* is the share of the base model's skills that is still there. In tables, *new cases* are
 # complaints that are in no training note, and *forgotten* is the rise of the loss on general text.
-
-# %% [markdown] tags=["learner"]
-# ← [03 Layers: what to freeze](03_what_to_freeze.ipynb) | [05 Encoder-decoder priorities](05_encoder_decoder_priorities.ipynb) → | [this notebook, solved](solutions/04_lora_on_q_and_v.ipynb)
-
-# %% [markdown] tags=["solution"]
-# ← [03 Layers: what to freeze](03_what_to_freeze.ipynb) | [05 Encoder-decoder priorities](05_encoder_decoder_priorities.ipynb) → | solved; [the one to work in](../04_lora_on_q_and_v.ipynb)
 
 # %%
 try:

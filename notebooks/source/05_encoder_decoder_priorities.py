@@ -1,6 +1,7 @@
 # %% [markdown]
 # # Encoder-decoder priorities
 #
+# <!-- for: those who train T5 or BART -->
 # <!-- seen: T5's three attentions, and which to adapt for what -->
 #
 # **In this notebook** we leave the GPT family. T5 and BART have two stacks: an *encoder* that reads
@@ -17,12 +18,6 @@
 # layer, their size given by the *rank*. (Q, K and V, query, key and value, are the layers that
 # prepare an attention.) *Learned* is the share of correct answers on the new task, *retained* the
 # share of the base's skills that is still there.
-
-# %% [markdown] tags=["learner"]
-# ← [04 LoRA on Q and V](04_lora_on_q_and_v.ipynb) | [06 QLoRA: a base in four bits](06_qlora.ipynb) → | [this notebook, solved](solutions/05_encoder_decoder_priorities.ipynb)
-
-# %% [markdown] tags=["solution"]
-# ← [04 LoRA on Q and V](04_lora_on_q_and_v.ipynb) | [06 QLoRA: a base in four bits](06_qlora.ipynb) → | solved; [the one to work in](../05_encoder_decoder_priorities.ipynb)
 
 # %%
 try:

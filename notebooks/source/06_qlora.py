@@ -1,6 +1,7 @@
 # %% [markdown]
 # # QLoRA: a base in four bits
 #
+# <!-- for: those whose card is small -->
 # <!-- seen: a base in four bits, what that alone costs, and what fits on a card -->
 #
 # **In this notebook** the base model is rounded, every weight to one of sixteen values, and LoRA is
@@ -20,12 +21,6 @@
 #
 # Everything here is real, on a CPU too: real codes, and real gradients through them. There is one
 # exception, *paging*, which needs a CUDA card; we say so where it comes up.
-
-# %% [markdown] tags=["learner"]
-# ← [05 Encoder-decoder priorities](05_encoder_decoder_priorities.ipynb) | [07 LoRA, adapters or prefix](07_lora_adapters_or_prefix.ipynb) → | [this notebook, solved](solutions/06_qlora.ipynb)
-
-# %% [markdown] tags=["solution"]
-# ← [05 Encoder-decoder priorities](05_encoder_decoder_priorities.ipynb) | [07 LoRA, adapters or prefix](07_lora_adapters_or_prefix.ipynb) → | solved; [the one to work in](../06_qlora.ipynb)
 
 # %%
 try:

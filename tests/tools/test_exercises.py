@@ -21,7 +21,8 @@ from ftlab.teach import answers
 from ftlab.train.schedules import lr_factor
 from tools.notebooks.build import ROOT
 
-NAMES = "retained most_lost relative_change warmup_cosine_floor fair_rate freeze_lower"
+NAMES = "retained most_lost loss_of train_on relative_change warmup_cosine fair_rate"
+NAMES += " trainable_share freeze_lower"
 NAMES += " lora_parameters merged_weight attention_of equal_rank bits_a_weight decoded bottleneck"
 NAMES += " prefix_share wanda_score hold_zeros between fisher"
 SLIPS = (
@@ -34,17 +35,34 @@ SLIPS = (
     ("most_lost", "min(shares", "max(shares", "equal to the reference"),
     ("most_lost", "retained(after[name], before[name]", "retained(before[name], after[name]",
      "equal to the reference"),
+    ("loss_of", "log_p[:-1].gather(1, ids[1:, None])", "log_p.gather(1, ids[:, None])", "(shift?)"),
+    ("loss_of", "-log_p", "log_p", "the minus?"),
+    ("loss_of", ".mean()", ".sum()", "mean, no sum?"),
+    ("loss_of", "logits.log_softmax(-1)", "logits.softmax(-1)", "log_softmax?"),
+    ("train_on", "logits[:, :-1].flatten(0, 1), batch.labels[:, 1:].flatten()",
+     "logits.flatten(0, 1), batch.labels.flatten()", "no shift by one"),
+    ("train_on", "ignore_index=-100", "ignore_index=1", "first loss"),
+    ("train_on", "loss.backward()", "loss.detach()", "the weights moved"),
+    ("train_on", "        optimizer.step()\n", "", "the weights moved"),
+    ("train_on", "        torch.nn.utils.clip_grad_norm_(model.parameters(), clip)\n", "",
+     "gradients are clipped"),
+    ("train_on", "        optimizer.zero_grad()\n", "", "cleared after each step"),
     ("relative_change", "/ before.norm()", "/ after.norm()", "doubling"),
-    ("relative_change", "(after - before).norm()", "(after.norm() - before.norm())", "equal to"),
-    ("warmup_cosine_floor", "done = step - 1", "done = step", "a floor of 0"),
-    ("warmup_cosine_floor", "(steps - warmup)", "steps", "a floor of 0"),
-    ("warmup_cosine_floor", "floor + (1 - floor) *", "floor +", "a floor of 1"),
-    ("warmup_cosine_floor", "return done / warmup", "return floor + (1 - floor) * done / warmup",
-     "the warmup is untouched"),
+    ("relative_change", "(after - before).norm()", "(after.norm() - before.norm())", "two lengths"),
+    ("warmup_cosine", "done = step - 1", "done = step", "step - 1 are done"),
+    ("warmup_cosine", "(steps - warmup)", "steps", "end of the warmup"),
+    ("warmup_cosine", "done - warmup", "done", "after the warmup it is 1"),
+    ("warmup_cosine", "done < warmup", "done <= warmup", "without a warmup"),
     ("fair_rate", "2e-3 *", "1e-3 *", "equal to the reference"),
     ("freeze_lower", "model.transformer.wpe.requires_grad_(False)\n", "pass\n", "final norm"),
     ("freeze_lower", "h[:n]", "h[:n - 1]", "final norm"),
     ("freeze_lower", "h[:n]", "h[-n:]", "equal to the reference"),
+    ("freeze_lower", "model.requires_grad_(True)", "pass", "trained again"),
+    ("trainable_share", "p.numel() for p in model.parameters() if",
+     "1 for p in model.parameters() if", "9 of 90"),
+    ("trainable_share", "if p.requires_grad", "if not p.requires_grad", "all trained is 1"),
+    ("trainable_share", "trained / sum(p.numel() for p in model.parameters())", "trained",
+     "all trained is 1"),
     ("lora_parameters", "r * d_in + d_out * r", "d_in * d_out", "the layer from above"),
     ("lora_parameters", "r * d_in + d_out * r", "2 * r * d_in", "equal to the reference"),
     ("merged_weight", "alpha / r", "alpha", "twice the r changes W half as much"),
@@ -81,6 +99,8 @@ SLIPS = (
      "layer.weight.requires_grad_(False)", "others still have"),
 )  # fmt: skip
 """Exercise, a piece of its solution, a slip in its place, and words of a check that fails."""
+HELPERS = {"train_on": ("01", "toy_losses", "loop_checks")}
+"""Exercises whose checks stand in cells of their own: the notebook, and what these cells define."""
 
 
 def cell(name: str) -> str:
@@ -90,6 +110,16 @@ def cell(name: str) -> str:
             if f"\n{name} = ftlab.exercise(" in text:
                 return text.partition(")\nprint(")[0] + ("\n)" if ")\nprint(" in text else "")
     raise AssertionError(f"no notebook has the exercise {name}")
+
+
+def helpers(notebook: str, *names: str) -> dict[str, Any]:
+    """What the cells of a notebook make in which these functions, classes or values are defined."""
+    (source,) = (ROOT / "notebooks" / "source").glob(f"{notebook}_*.py")
+    space: dict[str, Any] = {}
+    for text in re.split(r"^# %%", source.read_text(encoding="utf-8"), flags=re.MULTILINE):
+        if any(re.search(rf"^(def {name}\b|{name} = )", text, re.MULTILINE) for name in names):
+            exec(compile(text, f"<{notebook}>", "exec"), space)
+    return space
 
 
 def small_model() -> Any:
@@ -127,7 +157,7 @@ def cells_before(name: str) -> dict[str, Any]:
         "retained": ftlab.evaluate.retained, "run": SimpleNamespace(model=model),
         "before": {path: weights}, "lr_factors": ftlab.train.schedules.lr_factors,
         "by_hand": [lr_factor("cosine", t, steps=100, warmup=10) for t in range(1, 101)],
-        "LOW": Freeze({"1-6": 0.0, "7-12": 1.0}),
+        "LOW": Freeze({"1-6": 0.0, "7-12": 1.0}), "trainable_share": answers.trainable_share,
         "layer": SimpleNamespace(A=torch.zeros(8, 128), B=torch.zeros(128, 8)),
         "plain_bits": 4.5, "codes": codes, "absmax": block.absmax, "theirs": theirs,
         "library": nf4.dequantize(block), "q": q, "keys": keys, "zeros": zeros,
@@ -136,7 +166,7 @@ def cells_before(name: str) -> dict[str, Any]:
 
 def checked(name: str, code: str) -> Any:
     """The exercise's cell run with `code`; what the notebook would go on with."""
-    space = cells_before(name)
+    space = cells_before(name) | (helpers(*HELPERS[name]) if name in HELPERS else {})
     exec(compile(code, f"<{name}>", "exec"), space)
     return space[name]
 
