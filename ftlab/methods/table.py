@@ -48,13 +48,13 @@ METHODS: dict[str, Row] = {
     "schedule": Row("warmup + cosine", "#705000", "s"),
     "freeze": Row("layers frozen", "#0072B2", "^", lambda seed: m.Freeze()),
     "freeze_low": Row(
-        "lower half frozen", "#2E6F9E", "$L$", lambda seed: m.Freeze({"1-6": 0.0, "7-12": 1.0})
+        "lower half frozen", "#2E6F9E", "$◒$", lambda seed: m.Freeze({"1-6": 0.0, "7-12": 1.0})
     ),
     "freeze_top": Row(
-        "upper half frozen", "#5B7F95", "$T$", lambda seed: m.Freeze({"1-6": 1.0, "7-12": 0.0})
+        "upper half frozen", "#5B7F95", "$◓$", lambda seed: m.Freeze({"1-6": 1.0, "7-12": 0.0})
     ),
     "freeze_any": Row(
-        "random half frozen", "#7A7F87", "$?$", lambda seed: m.Freeze.random_half(seed)
+        "random half frozen", "#7A7F87", "$◪$", lambda seed: m.Freeze.random_half(seed)
     ),
     "lora_qv": Row("LoRA on Q and V", "#B0407F", "D", lambda seed: m.LoRA()),
     "lora_all": Row(

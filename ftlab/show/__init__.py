@@ -17,12 +17,14 @@ if TYPE_CHECKING:
     from ftlab.show.panels.panel import block_panel
     from ftlab.show.panels.prune import prune_panel
     from ftlab.show.panels.rank_explorer import rank_explorer
+    from ftlab.show.panels.rates import rate_panel
     from ftlab.show.panels.remedies import remedy_panel
     from ftlab.show.panels.schedule import schedule_panel
     from ftlab.show.panels.sequence import sequence_panel
     from ftlab.show.panels.walk import walk_panel
     from ftlab.show.plots.boards import best_of, matched_table, scoreboard, settings_table
     from ftlab.show.plots.curves import two_numbers
+    from ftlab.show.plots.drawings import bands, transformer
     from ftlab.show.plots.layers import layer_updates
     from ftlab.show.plots.levels import error, usage, weight_levels
     from ftlab.show.plots.lines import lines
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from ftlab.show.plots.planes import Point, plane
     from ftlab.show.plots.recorded import called, setting_name
     from ftlab.show.plots.report import changes_plot, report_page
+    from ftlab.show.plots.said import said, said_table
     from ftlab.show.plots.scatter import scatter
     from ftlab.show.plots.skills import skills_bars
     from ftlab.show.plots.stacks import three_attentions

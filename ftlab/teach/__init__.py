@@ -9,5 +9,6 @@ if TYPE_CHECKING:
     from ftlab.teach.claims import Claim, claim, says, verdict_table
     from ftlab.teach.exercises import exercise
     from ftlab.teach.predictions import Prediction, predict
+    from ftlab.teach.syllabus import course
 
 __all__, __dir__, __getattr__ = lazy(__name__, __file__)

@@ -10,7 +10,8 @@ from typing import Any
 
 from torch import cat, stack
 from torch.autograd import grad
-from torch.nn.functional import gelu
+from torch.nn.functional import cross_entropy, gelu
+from torch.nn.utils import clip_grad_norm_
 
 from ftlab.evaluate.retention import retained
 from ftlab.train.schedules import lr_factors
@@ -27,18 +28,37 @@ def most_lost(chances: Mapping[str, float]) -> Callable[[Mapping, Mapping], str]
     return answer
 
 
+def loss_of(logits: Any, ids: Any) -> Any:
+    """Notebook 00: the mean surprise at each token but the first; logits (T, V), ids (T,)."""
+    return cross_entropy(logits[:-1], ids[1:])
+
+
+def train_on(model: Any, optimizer: Any, batches: Iterable[Any], clip: float) -> list[float]:
+    """Notebook 01: one step of training on each batch; the loss of each, before its step."""
+    losses = []
+    for batch in batches:
+        logits = model(batch.ids, attention_mask=batch.mask).logits  # (B, T, vocabulary)
+        loss = cross_entropy(logits[:, :-1].flatten(0, 1), batch.labels[:, 1:].flatten())
+        loss.backward()
+        clip_grad_norm_(model.parameters(), clip)
+        optimizer.step()
+        optimizer.zero_grad()
+        losses.append(loss.item())
+    return losses
+
+
 def relative_change(before: Any, after: Any) -> float:
     """Notebook 01: Frobenius norm of the change of a tensor, over that of the tensor before."""
     return float((after - before).norm() / before.norm())
 
 
-def warmup_cosine_floor(step: int, steps: int, warmup: int, floor: float) -> float:
-    """Notebook 02: warmup, then a cosine from 1 down to `floor`; `step` counts from 1."""
+def warmup_cosine(step: int, steps: int, warmup: int) -> float:
+    """Notebook 02: warmup, then a cosine from 1 down to 0; `step` counts from 1."""
     done = step - 1
     if done < warmup:
         return done / warmup
     progress = (done - warmup) / (steps - warmup)
-    return floor + (1 - floor) * (1 + math.cos(math.pi * progress)) / 2
+    return (1 + math.cos(math.pi * progress)) / 2
 
 
 def fair_rate() -> float:
@@ -47,12 +67,18 @@ def fair_rate() -> float:
     return 0.002 * sum(factors) / len(factors)
 
 
-def freeze_lower(model: Any, n: int) -> int:
-    """Notebook 03: freeze embeddings and the first `n` blocks of a GPT-2; trainable parameters."""
+def trainable_share(model: Any) -> float:
+    """Notebook 03: of all values in the weights, the share that is trained."""
+    sizes = [(p.numel(), p.requires_grad) for p in model.parameters()]
+    return sum(size for size, trained in sizes if trained) / sum(size for size, _ in sizes)
+
+
+def freeze_lower(model: Any, n: int) -> float:
+    """Notebook 03: freeze embeddings and the first `n` blocks of a GPT-2; the trainable share."""
     model.requires_grad_(True)
     for part in (model.transformer.wte, model.transformer.wpe, *model.transformer.h[:n]):
         part.requires_grad_(False)
-    return sum(p.numel() for p in model.parameters() if p.requires_grad)
+    return trainable_share(model)
 
 
 def lora_forward(layer: Any, x: Any) -> Any:

@@ -1,6 +1,7 @@
 # %% [markdown]
 # # LoRA on Q and V
 #
+# <!-- for: everyone who uses LoRA -->
 # <!-- seen: LoRA by hand, a snippet that does something else, where adapters belong -->
 # <!-- for: everyone who uses LoRA -->
 #
@@ -16,12 +17,6 @@
 #
 # You need notebook 01, or these lines: *learned* is the share of correct answers on the new task,
 # *retained* is the share of the base model's skills that is still there.
-
-# %% [markdown] tags=["learner"]
-# ← [03 Layers: what to freeze](03_what_to_freeze.ipynb) | [05 Encoder-decoder priorities](05_encoder_decoder_priorities.ipynb) → | [this notebook, solved](solutions/04_lora_on_q_and_v.ipynb)
-
-# %% [markdown] tags=["solution"]
-# ← [03 Layers: what to freeze](03_what_to_freeze.ipynb) | [05 Encoder-decoder priorities](05_encoder_decoder_priorities.ipynb) → | solved; [the one to work in](../04_lora_on_q_and_v.ipynb)
 
 # %%
 try:

@@ -1,6 +1,7 @@
 # %% [markdown]
 # # Encoder-decoder priorities
 #
+# <!-- for: those who train T5 or BART -->
 # <!-- seen: T5's three attentions, and which to adapt for what -->
 # <!-- for: who trains T5, BART and their like -->
 #
@@ -19,12 +20,6 @@
 # You need notebook 04: a LoRA is a pair of small trained matrices beside a frozen layer, their size
 # given by the *rank*. *Learned* is the share of correct answers on the new task, *retained* the share
 # of the base's skills that is still there.
-
-# %% [markdown] tags=["learner"]
-# ← [04 LoRA on Q and V](04_lora_on_q_and_v.ipynb) | [06 QLoRA: a base in four bits](06_qlora.ipynb) → | [this notebook, solved](solutions/05_encoder_decoder_priorities.ipynb)
-
-# %% [markdown] tags=["solution"]
-# ← [04 LoRA on Q and V](04_lora_on_q_and_v.ipynb) | [06 QLoRA: a base in four bits](06_qlora.ipynb) → | solved; [the one to work in](../05_encoder_decoder_priorities.ipynb)
 
 # %%
 try:

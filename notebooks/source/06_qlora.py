@@ -1,6 +1,7 @@
 # %% [markdown]
 # # QLoRA: a base in four bits
 #
+# <!-- for: those whose card is small -->
 # <!-- seen: a base in four bits, what that alone costs, and what fits on a card -->
 # <!-- for: who has one small graphics card -->
 #
@@ -20,12 +21,6 @@
 # You need notebook 04, or this: a LoRA is a pair of small matrices beside a large frozen one, and only
 # they are trained. *Learned* is the share of correct answers on the new task, *retained* the share of
 # the base's skills that is still there.
-
-# %% [markdown] tags=["learner"]
-# ← [05 Encoder-decoder priorities](05_encoder_decoder_priorities.ipynb) | [07 LoRA, adapters or prefix](07_lora_adapters_or_prefix.ipynb) → | [this notebook, solved](solutions/06_qlora.ipynb)
-
-# %% [markdown] tags=["solution"]
-# ← [05 Encoder-decoder priorities](05_encoder_decoder_priorities.ipynb) | [07 LoRA, adapters or prefix](07_lora_adapters_or_prefix.ipynb) → | solved; [the one to work in](../06_qlora.ipynb)
 
 # %%
 try:

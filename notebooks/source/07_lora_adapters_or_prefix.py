@@ -1,6 +1,7 @@
 # %% [markdown]
 # # LoRA, adapters or prefix
 #
+# <!-- for: those who choose between kinds of adapters -->
 # <!-- seen: eight ways to leave every weight alone, a switch, and what is forgotten while it is on -->
 #
 # **The question of this notebook:** if no weight of the base is changed and only something new is
@@ -17,12 +18,6 @@
 # You need notebook 04 (LoRA), or this: a LoRA is a pair of small matrices beside a large frozen
 # one. *Learned* is the share of correct answers on the new task, *retained* the share of the base's
 # skills that is still there, *forgotten* the rise of the loss on general text.
-
-# %% [markdown] tags=["learner"]
-# ← [06 QLoRA: a base in four bits](06_qlora.ipynb) | [08 Fine-tune, then prune](08_fine_tune_then_prune.ipynb) → | [this notebook, solved](solutions/07_lora_adapters_or_prefix.ipynb)
-
-# %% [markdown] tags=["solution"]
-# ← [06 QLoRA: a base in four bits](06_qlora.ipynb) | [08 Fine-tune, then prune](08_fine_tune_then_prune.ipynb) → | solved; [the one to work in](../07_lora_adapters_or_prefix.ipynb)
 
 # %%
 try:

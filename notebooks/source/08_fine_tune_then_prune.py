@@ -1,6 +1,7 @@
 # %% [markdown]
 # # Fine-tune, then prune
 #
+# <!-- for: those who must ship a smaller model -->
 # <!-- seen: what pruning costs, in which order, and why to prune the update instead -->
 #
 # **The question:** a model is to be fine-tuned *and* pruned. Which comes first, and what is left of
@@ -17,12 +18,6 @@
 # You need notebook 01, or this: *learned* is the share of correct answers on the new task,
 # *retained* the share of the base model's skills that is still there. In this notebook *retained*
 # counts two losses together: what training overwrote, and what pruning destroyed.
-
-# %% [markdown] tags=["learner"]
-# ← [07 LoRA, adapters or prefix](07_lora_adapters_or_prefix.ipynb) | [09 Beyond the article](09_beyond_the_article.ipynb) → | [this notebook, solved](solutions/08_fine_tune_then_prune.ipynb)
-
-# %% [markdown] tags=["solution"]
-# ← [07 LoRA, adapters or prefix](07_lora_adapters_or_prefix.ipynb) | [09 Beyond the article](09_beyond_the_article.ipynb) → | solved; [the one to work in](../08_fine_tune_then_prune.ipynb)
 
 # %%
 try:

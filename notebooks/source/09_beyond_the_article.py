@@ -1,6 +1,7 @@
 # %% [markdown]
 # # Beyond the article
 #
+# <!-- for: everyone -->
 # <!-- seen: walking back to the base, replay, anchors, and a recipe that takes the forgetting away -->
 #
 # **The question:** what takes the forgetting away, and what does it cost?
@@ -17,12 +18,6 @@
 #
 # You need notebook 01, or this: *learned* is the share of correct answers on the new task,
 # *retained* the share of the base model's skills that is still there.
-
-# %% [markdown] tags=["learner"]
-# ← [08 Fine-tune, then prune](08_fine_tune_then_prune.ipynb) | [10 Several tasks in a row](10_several_tasks_in_a_row.ipynb) → | [this notebook, solved](solutions/09_beyond_the_article.ipynb)
-
-# %% [markdown] tags=["solution"]
-# ← [08 Fine-tune, then prune](08_fine_tune_then_prune.ipynb) | [10 Several tasks in a row](10_several_tasks_in_a_row.ipynb) → | solved; [the one to work in](../09_beyond_the_article.ipynb)
 
 # %%
 try:

@@ -18,12 +18,6 @@
 # You need notebook 01 and the idea of a LoRA (notebook 04). *Retained* is, as before, the share of
 # the base model's skills that is still there.
 
-# %% [markdown] tags=["learner"]
-# ← [09 Beyond the article](09_beyond_the_article.ipynb) | [11 Your model, your data](11_your_model_your_data.ipynb) → | [this notebook, solved](solutions/10_several_tasks_in_a_row.ipynb)
-
-# %% [markdown] tags=["solution"]
-# ← [09 Beyond the article](09_beyond_the_article.ipynb) | [11 Your model, your data](11_your_model_your_data.ipynb) → | solved; [the one to work in](../10_several_tasks_in_a_row.ipynb)
-
 # %%
 try:
     import ftlab

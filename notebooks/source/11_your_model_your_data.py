@@ -16,12 +16,6 @@
 #
 # You need notebook 01. Each step names the notebook that it comes from.
 
-# %% [markdown] tags=["learner"]
-# ← [10 Several tasks in a row](10_several_tasks_in_a_row.ipynb) | [this notebook, solved](solutions/11_your_model_your_data.ipynb)
-
-# %% [markdown] tags=["solution"]
-# ← [10 Several tasks in a row](10_several_tasks_in_a_row.ipynb) | solved; [the one to work in](../11_your_model_your_data.ipynb)
-
 # %%
 try:
     import ftlab

@@ -21,10 +21,12 @@ from ftlab.teach import answers
 from ftlab.train.schedules import lr_factor
 from tools.notebooks.build import ROOT
 
-NAMES = "retained most_lost relative_change warmup_cosine_floor fair_rate freeze_lower"
-NAMES += " lora_forward inject merged_weight attention_of plan_of equal_rank quantized"
-NAMES += " bits_a_weight decoded bottleneck prefix_share wanda_score hold_zeros between fisher"
-NAMES += " always_commonest lowest_that_learns may_ship"
+NAMES = "retained most_lost loss_of train_on relative_change warmup_cosine fair_rate"
+NAMES += " trainable_share freeze_lower lora_forward inject merged_weight attention_of plan_of"
+NAMES += (
+    " equal_rank quantized bits_a_weight decoded bottleneck prefix_share wanda_score hold_zeros"
+)
+NAMES += " between fisher always_commonest lowest_that_learns may_ship"
 SLIPS = (
     ("retained", "(base - chance)", "base", "nothing lost gives 1"),
     ("retained", "(now - chance) / (base - chance)", "now / base", "guessing gives 0"),
@@ -35,13 +37,24 @@ SLIPS = (
     ("most_lost", "min(shares", "max(shares", "equal to the reference"),
     ("most_lost", "retained(after[name], before[name]", "retained(before[name], after[name]",
      "equal to the reference"),
+    ("loss_of", "log_p[:-1].gather(1, ids[1:, None])", "log_p.gather(1, ids[:, None])", "(shift?)"),
+    ("loss_of", "-log_p", "log_p", "the minus?"),
+    ("loss_of", ".mean()", ".sum()", "mean, no sum?"),
+    ("loss_of", "logits.log_softmax(-1)", "logits.softmax(-1)", "log_softmax?"),
+    ("train_on", "logits[:, :-1].flatten(0, 1), batch.labels[:, 1:].flatten()",
+     "logits.flatten(0, 1), batch.labels.flatten()", "no shift by one"),
+    ("train_on", "ignore_index=-100", "ignore_index=1", "first loss"),
+    ("train_on", "loss.backward()", "loss.detach()", "the weights moved"),
+    ("train_on", "        optimizer.step()\n", "", "the weights moved"),
+    ("train_on", "        torch.nn.utils.clip_grad_norm_(model.parameters(), clip)\n", "",
+     "gradients are clipped"),
+    ("train_on", "        optimizer.zero_grad()\n", "", "cleared after each step"),
     ("relative_change", "/ before.norm()", "/ after.norm()", "doubling"),
-    ("relative_change", "(after - before).norm()", "(after.norm() - before.norm())", "equal to"),
-    ("warmup_cosine_floor", "done = step - 1", "done = step", "a floor of 0"),
-    ("warmup_cosine_floor", "(steps - warmup)", "steps", "a floor of 0"),
-    ("warmup_cosine_floor", "floor + (1 - floor) *", "floor +", "a floor of 1"),
-    ("warmup_cosine_floor", "return done / warmup", "return floor + (1 - floor) * done / warmup",
-     "the warmup is untouched"),
+    ("relative_change", "(after - before).norm()", "(after.norm() - before.norm())", "two lengths"),
+    ("warmup_cosine", "done = step - 1", "done = step", "step - 1 are done"),
+    ("warmup_cosine", "(steps - warmup)", "steps", "end of the warmup"),
+    ("warmup_cosine", "done - warmup", "done", "after the warmup it is 1"),
+    ("warmup_cosine", "done < warmup", "done <= warmup", "without a warmup"),
     ("fair_rate", "2e-3 *", "1e-3 *", "equal to the reference"),
     ("freeze_lower", "model.transformer.wpe.requires_grad_(False)\n", "pass\n", "final norm"),
     ("freeze_lower", "h[:n]", "h[:n - 1]", "final norm"),
@@ -56,6 +69,12 @@ SLIPS = (
      "did you freeze after"),
     ("inject", "model.get_submodule(parent), last", "model, last", "deeper down"),
     ("inject", "r, alpha)", "alpha, r)", "in their places"),
+    ("freeze_lower", "model.requires_grad_(True)", "pass", "trained again"),
+    ("trainable_share", "p.numel() for p in model.parameters() if",
+     "1 for p in model.parameters() if", "9 of 90"),
+    ("trainable_share", "if p.requires_grad", "if not p.requires_grad", "all trained is 1"),
+    ("trainable_share", "trained / sum(p.numel() for p in model.parameters())", "trained",
+     "all trained is 1"),
     ("merged_weight", "alpha / r", "alpha", "twice the r changes W half as much"),
     ("merged_weight", "(B @ A)", "(A.T @ B.T)", "shape of W"),
     ("merged_weight", "alpha / r", "1 / r", "twice the alpha"),
@@ -109,7 +128,11 @@ SLIPS = (
      "layer.weight.requires_grad_(False)", "others still have"),
 )  # fmt: skip
 """Exercise, a piece of its solution, a slip in its place, and words of a check that fails."""
-HELPERS = {"lora_forward": ("04", "small_layer"), "inject": ("04", "small_layer", "trained")}
+HELPERS = {
+    "train_on": ("01", "toy_losses", "loop_checks"),
+    "lora_forward": ("04", "small_layer"),
+    "inject": ("04", "small_layer", "trained"),
+}
 """Exercises whose checks stand in cells of their own: the notebook, and what these cells define."""
 
 
@@ -166,6 +189,7 @@ def cells_before(name: str) -> dict[str, Any]:
         "before": {path: weights}, "lr_factors": ftlab.train.schedules.lr_factors,
         "by_hand": [lr_factor("cosine", t, steps=100, warmup=10) for t in range(1, 101)],
         "LOW": Freeze({"1-6": 0.0, "7-12": 1.0}),
+        "trainable_share": answers.trainable_share,
         "attention_of": answers.attention_of,
         "two": torch.tensor([[-2.0, 0.5, 0.0], [0.1, -0.4, 0.2]]), "theirs": theirs,
         "q": q, "keys": keys, "zeros": zeros,

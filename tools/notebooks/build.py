@@ -4,7 +4,7 @@
                                    notebooks/solutions/NN_name.ipynb  solved
 
 How a source is written stands in `tools.notebooks.sources`; where the first cell installs from, in
-`tools.notebooks.stamp`.
+`tools.notebooks.stamp`; links from one notebook to the next are added by `tools.notebooks.way`.
 
 Notable choices. Both versions run with FTLAB_PROFILE=nano and FTLAB_STRICT=1 and are stored with
 their outputs, so that they read well unopened. What would age or tell of the machine is refused:
@@ -40,6 +40,7 @@ from ftlab.base.quiet import quiet
 from ftlab.teach.timings import Timing, note
 from tools.notebooks.sources import METADATA, build, content
 from tools.notebooks.stamp import stamp_in, stamp_notebook
+from tools.notebooks.way import add, note_course
 from tools.threads import limit
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -199,6 +200,7 @@ def time_on(profile: str, source: Path, *, timeout: float) -> None:
 def _built(source: Path, solved: bool, name: str) -> NotebookNode:
     try:
         notebook = build(source.read_text(encoding="utf-8"), solved=solved)
+        add(notebook, source, solved=solved)
         return stamp_notebook(notebook, stamp_in(source.parents[2]), f"notebooks/{name}")
     except InputError as slip:
         raise InputError(f"{source.name}: {slip}") from None
@@ -264,15 +266,18 @@ def main(argv: list[str] | None = None, *, folder: Path = ROOT / "notebooks") ->
     asked = _arguments(argv)
     quiet()
     try:
-        for source in sources(asked.names, folder):
+        chosen, ours = sources(asked.names, folder), folder == ROOT / "notebooks"
+        if ours and not (asked.check or asked.time):
+            note_course(sources([], folder))
+        for source in chosen:
             begin = time.perf_counter()
             if asked.time:
                 time_on(asked.time, source, timeout=asked.timeout)
                 print(f"{source.stem}: {time.perf_counter() - begin:.0f} s", flush=True)
             elif not asked.check:
-                ours = folder == ROOT / "notebooks" and sys.platform != "win32"
                 run, timeout = not asked.no_execute, asked.timeout
-                regenerate(source, run=run, timeout=timeout, measure=ours)
+                measure = ours and sys.platform != "win32"
+                regenerate(source, run=run, timeout=timeout, measure=measure)
                 print(f"{source.stem}: {time.perf_counter() - begin:.0f} s", flush=True)
             elif difference := first_difference(source):
                 raise NotebookFault(f"{difference}; run `make notebooks`.")

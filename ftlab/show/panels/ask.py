@@ -1,6 +1,7 @@
 """Ask the model: a line of text, and what base and trained model write after it.
 
     ask_panel(run).show()                  after a run, also one that was stored
+    ask_panel(lab).show()                  before any run: only the base answers
     Ask(lab, lambda: (name, model))        inside another panel
 
 Three questions are ready: one of the new task, and of the facts that the base knows the first that
@@ -9,7 +10,7 @@ was lost and the first that was retained (looked up when a button is pressed for
 Run the tests: pytest tests/show/test_ask.py
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from html import escape
 from typing import Any
 
@@ -36,8 +37,18 @@ Answers = dict[str, str]  # "base" and "trained"
 class Ask:
     """The widgets, in `box`; `answers` are those shown last."""
 
-    def __init__(self, lab: Any, trained: Callable[[], tuple[str, Any]]) -> None:
-        """`trained` gives a name and a model; an InputError of it is shown as a sentence."""
+    def __init__(
+        self,
+        lab: Any,
+        trained: Callable[[], tuple[str, Any]],
+        *,
+        words: str = "Ask both",
+        ready: Collection[str] = tuple(READY),
+    ) -> None:
+        """`trained` gives a name and a model; an InputError of it is shown as a sentence.
+
+        `words`: on the button. `ready`: which of READY there are.
+        """
         from ipywidgets import HTML, Button, HBox, Layout, Text, VBox
 
         self.lab, self.trained, self.busy = lab, trained, False
@@ -46,9 +57,11 @@ class Ask:
         wide = {"description_width": "initial"}
         self.text = Text(description="Ask", style=wide, layout=Layout(width="480px"))
         self.text.placeholder = "a line of text, to be continued"
-        self.button = Button(description="Ask both")
+        self.button = Button(description=words)
         auto = Layout(width="auto")
-        self.ready = {key: Button(description=w, layout=auto) for key, w in READY.items()}
+        self.ready = {
+            key: Button(description=w, layout=auto) for key, w in READY.items() if key in ready
+        }
         self.view = HTML()
         row = Layout(flex_flow="row wrap")
         lines = [
@@ -85,6 +98,8 @@ class Ask:
         name, model = found
         prompt = self.questions(model)[key] if key else prompt
         models = {"base": self.lab.bundle.model, "trained": model}
+        if model is models["base"]:
+            del models["trained"]
         yield name, prompt, {who: self._generate(one, [prompt])[0] for who, one in models.items()}
 
     def _generate(self, model: Any, prompts: list[str], room: int = TOKENS) -> list[str]:
@@ -152,10 +167,12 @@ class _Questions(dict[str, str]):
 
 
 def ask_panel(run: Any) -> Ask:
-    """Ask the base and the model of a run that was trained, or stored.
+    """Ask the base and the model of a run that was trained, or stored; of a lab only the base.
 
     Raises InputError for a run without a step.
     """
+    if hasattr(run, "bundle"):
+        return Ask(run, lambda: ("", run.bundle.model), words="Ask", ready=("task",))
     if not run.begun:
         raise InputError(f"The run {run.name} has no step yet; iterate over it first.")
     return Ask(run.lab, lambda: (run.name, run.model))

@@ -5,6 +5,7 @@
             live.update(step)
             if live.stopped:                         # the button
                 break
+        live.end(run.final)                          # the last word, where a lab's run was shown
 
 Notable choices: core ipywidgets only (HTML, FloatProgress, Button), which exist in 7.7 (Colab)
 and 8; the picture is an `<img>` in an HTML widget, never an Output widget, which shows figures
@@ -15,7 +16,7 @@ of the run: a new picture waits 0.3 s, or ten times as long as the last one took
 In a terminal nothing is drawn; the last line says how the run ended.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from html import escape
 from importlib.metadata import version
@@ -94,6 +95,10 @@ class Live:
             self._panel.picture(img(self._draw(self.steps)))
             self._drawn, self._fresh = monotonic(), False
             self._cost = self._drawn - now
+
+    def end(self, final: Mapping[str, Any]) -> None:
+        """Take the test after the run (`run.final`), which asks everything, as stars at its end."""
+        self._final = partial(self._final, final=final)
 
     def follow(self, run: Iterable[Any]) -> Iterator[Any]:
         """Hand on the steps of `run`, showing each; ends early once Stop was pressed."""
