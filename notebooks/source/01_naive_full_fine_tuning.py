@@ -144,8 +144,8 @@ loop_checks = [
 # %%
 def train_on(model, optimizer, batches, clip):
     losses = []
+    # <solution>
     for batch in batches:
-        # <solution>
         logits = model(batch.ids, attention_mask=batch.mask).logits  # (batch, tokens, vocabulary)
         loss = torch.nn.functional.cross_entropy(
             logits[:, :-1].flatten(0, 1), batch.labels[:, 1:].flatten(), ignore_index=-100
@@ -155,11 +155,13 @@ def train_on(model, optimizer, batches, clip):
         optimizer.step()
         optimizer.zero_grad()
         losses.append(loss.item())
-        # </solution>
-        # <stub>
-        # # logits = model(batch.ids, attention_mask=batch.mask).logits  # (batch, tokens, vocabulary)
-        # return None  # your code: loss, gradients, clip, move, clear, losses.append(...)
-        # </stub>
+    # </solution>
+    # <stub>
+    # # for batch in batches:
+    # #     logits = model(batch.ids, attention_mask=batch.mask).logits  # (batch, tokens, vocabulary)
+    # #     then: the loss, gradients, clip, move, clear, losses.append(...)
+    # return None  # your code
+    # </stub>
     return losses
 
 
