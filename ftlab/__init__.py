@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from ftlab.analysis.frame import records
     from ftlab.base import machine
     from ftlab.lab.lab import Lab, Run, open_lab
+    from ftlab.lab.report import report
     from ftlab.plan import Plan
     from ftlab.show.panels.live import Live
     from ftlab.teach.claims import claim, says, verdict_table

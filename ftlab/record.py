@@ -36,10 +36,10 @@ from ftlab.form import Count, Measurement, PlanFields, Row
 TOKENS_APART = 0.05
 """Runs of equally many examples may differ by this share in tokens: other seeds, other texts."""
 
-SCHEMA = 3
+SCHEMA = 4
 """Of the records written now. 1 had no `schema` and no `suite_checksum`, and its `extra` did not
 always say what the method was; up to 2 `retention` counted what was more than 1, and facts twice:
-it is computed anew from `kept` when such a record is read."""
+it is computed anew from `kept` when such a record is read. Up to 3 there was no `evidence`."""
 SAME = {"facts_choice": "facts"}
 """What asks the same facts in another way."""
 IDENTITY = (
@@ -102,6 +102,8 @@ class Record:
     """All that the method was (`extra["method"]`), and what else was asked for."""
     suite_checksum: str = ""
     """Of every question that was asked, on the way and at the end."""
+    evidence: dict[str, Any] = field(default_factory=dict)
+    """Which items turned between baseline and final, and some as text (`evaluate.evidence`)."""
     schema: Annotated[int, Field(ge=1)] = SCHEMA
     """Which fields there are (`SCHEMA`)."""
 

@@ -232,7 +232,7 @@ def test_a_newer_record_is_called_newer(tmp_path):
     path = save(RECORD, tmp_path)
     stored = json.loads(path.read_text()) | {"schema": records.SCHEMA + 1, "field_of_then": 1}
     path.write_text(json.dumps(stored))
-    with pytest.raises(InputError, match=r"newer ftlab.*up to schema 3; update ftlab") as caught:
+    with pytest.raises(InputError, match=r"newer ftlab.*up to schema 4; update ftlab") as caught:
         load(path)
     assert "damaged" not in str(caught.value)
 

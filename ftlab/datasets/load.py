@@ -165,6 +165,11 @@ def _document(where: str, row: dict[str, Any]) -> str:
     return text
 
 
+def example() -> Path:
+    """A file as people have them, to try things on: 400 tickets as CSV, the answers are labels."""
+    return data_dir() / "own" / "tickets.csv"
+
+
 def load_domain(
     name: str | Path,
     *,

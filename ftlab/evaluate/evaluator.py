@@ -27,6 +27,7 @@ from ftlab.base.errors import InputError
 from ftlab.base.shared import shared_out
 from ftlab.datasets.load import Domain, Suite
 from ftlab.evaluate.drift import kl_to_base
+from ftlab.evaluate.evidence import evidence
 from ftlab.evaluate.fit import check_fit
 from ftlab.evaluate.likelihood import document_loss
 from ftlab.evaluate.measures import Measures, compared, detailed
@@ -148,10 +149,19 @@ class Evaluator:
         intervals of 95 %, each [low, high]: Wilson for scores, a
         bootstrap over documents for the general loss.
         """
+        return self.full_with_evidence(model)[0]
+
+    def full_with_evidence(self, model: nn.Module) -> tuple[dict[str, Any], dict[str, Any]]:
+        """What `full` gives, and what of it turned against the base (`evaluate.evidence`)."""
+        now, items, probes = self._full(model), self.test_items, self.suite.probes
+        turned = evidence(now, self._base_full, items, probes, model, self.tokenizer)
+        return self._with_drift(now, model), turned
+
+    def _with_drift(self, now: Measures, model: nn.Module) -> dict[str, Any]:
         pairs = [(row["prompt"], row["answer"]) for row in self.test_items[: self.kl_texts]]
         documents = self.suite.documents[: self.kl_texts]
         return self._detailed(
-            self._full(model),
+            now,
             kl_target=kl_to_base(self.base, model, self.tokenizer, pairs),
             kl_general=kl_to_base(self.base, model, self.tokenizer, documents),
         )

@@ -1,6 +1,8 @@
-"""How sure a result is: a 95 % interval for each of three kinds of result.
+"""How sure a result is: a 95 % interval for each kind of result.
 
     wilson              an accuracy: k right of n
+    paired_shares       two accuracies on the same items: what was won less what was lost
+    unpaired_shares     the same where nobody knows which items they were
     bootstrap_mean      a loss over documents: resample documents, with replacement
     paired_difference   one method against another over the same seeds: Student's t
 
@@ -9,9 +11,13 @@ where the common p +- 2 sd is. The bootstrap draws whole documents, since the to
 are not independent. Runs are paired by seed, since the same seed gives both methods the same data
 order: what the seed does to both then cancels. Three seeds give a wide interval, and rightly so.
 
-Sources: E. B. Wilson, JASA 22 (1927) 209; B. Efron and R. Tibshirani, An Introduction to the
-Bootstrap (1993), ch. 13; Student's t for whole degrees of freedom: Abramowitz and Stegun (1964),
-26.7.3 and 26.7.4. No torch and no scipy is needed.
+Of two accuracies on the same items only the items that turned say anything; half an item is added
+to each kind, so that few turned items give no narrow interval.
+
+Sources: E. B. Wilson, JASA 22 (1927) 209; A. Agresti and Y. Min, Statistics in Medicine 24 (2005)
+729, section 3 (paired); R. G. Newcombe, same journal 17 (1998) 873, method 10 (unpaired);
+B. Efron and R. Tibshirani, An Introduction to the Bootstrap (1993), ch. 13; Student's t for whole
+degrees of freedom: Abramowitz and Stegun (1964), 26.7.3 and 26.7.4. No torch, no scipy is needed.
 """
 
 import math
@@ -47,6 +53,29 @@ def wilson(right: int, n: int) -> Interval:
     centre = (p + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
     return Interval(p, max(0.0, min(p, centre - half)), min(1.0, max(p, centre + half)))
+
+
+def paired_shares(lost: int, won: int, n: int) -> Interval:
+    """Interval of (won - lost) / n: of `n` items asked before and after, so many turned each way.
+
+    Raises InputError unless lost + won <= n, n > 0 and none is below 0.
+    """
+    if min(lost, won) < 0 or not 0 < n >= lost + won:
+        raise InputError(f"{lost} lost and {won} won of {n} cannot be; give lost + won <= n.")
+    z, b, c, m = NormalDist().inv_cdf((1 + CONFIDENCE) / 2), lost + 0.5, won + 0.5, n + 2
+    centre = (c - b) / m
+    half = z * math.sqrt(((b + c) / m - centre**2) / m)
+    change = (won - lost) / n
+    low, high = min(change, centre - half), max(change, centre + half)
+    return Interval(change, max(-1.0, low), min(1.0, high))
+
+
+def unpaired_shares(before: Interval, after: Interval) -> Interval:
+    """Interval of after - before, from Wilson's interval of each."""
+    change = after.estimate - before.estimate
+    down = math.hypot(after.estimate - after.low, before.high - before.estimate)
+    up = math.hypot(after.high - after.estimate, before.estimate - before.low)
+    return Interval(change, change - down, change + up)
 
 
 def bootstrap_mean(

@@ -66,6 +66,10 @@ class TargetScore:
     """What the model answered, item by item; empty where no text was generated."""
     chrf: float | None = None
     """chrF of all answers against the right ones, 0 to 1 (Popovic 2015, computed by sacrebleu)."""
+    per_item: tuple[float, ...] = ()
+    """Nats per token of every right answer; empty where only their mean is known."""
+    lengths: tuple[int, ...] = ()
+    """Tokens of every right answer: the weights that turn `per_item` into `loss`."""
 
     @property
     def score(self) -> float:
@@ -104,12 +108,15 @@ def measure_target(
     longest = max(len(segment.continuation) for segment in segments)
     outputs = generate(model, tokenizer, [row["prompt"] for row in rows], longest + SPARE_TOKENS)
     answers = [row["answer"] for row in rows]
+    scores = score_segments(model, segments)
     return TargetScore(
         correct=tuple(o.split() == a.split() for o, a in zip(outputs, answers, strict=True)),
         held=tuple(bool(row.get("held", False)) for row in rows),
-        loss=mean_loss(score_segments(model, segments)),
+        loss=mean_loss(scores),
         outputs=tuple(outputs),
         chrf=chrf(outputs, answers),
+        per_item=tuple(mean_loss([score]) for score in scores),
+        lengths=tuple(score.tokens for score in scores),
     )
 
 

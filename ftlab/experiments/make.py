@@ -131,7 +131,8 @@ def run_point(lab: "Lab", point: Point, *, grid: str, run: Any = None) -> record
     record, extra = run.record, {"sweep": point.sweep, "items": len(run.rows)}
     if point.after:
         extra["after"] = plain(point.after)
-        record = replace(record, final=lab.evaluator.full(point.after(lab, run.model)))
+        final, evidence = lab.evaluator.full_with_evidence(point.after(lab, run.model))
+        record = replace(record, final=final, evidence=evidence)
     return replace(
         record,
         name=point.name,

@@ -204,7 +204,7 @@ class Lab:
         `name` tells it from other records; `method` is how it is drawn (by default the name).
         """
         found = count(model, method or name)
-        final = self.evaluator.full(model)
+        final, evidence = self.evaluator.full_with_evidence(model)
         refuse_numberless(final, name)
         step = Step(0, None, 0.0, 0, 0, None, 0.0, measured=final)
         return records.Record(
@@ -212,7 +212,7 @@ class Lab:
             trainable=0, total=found.total, extra={"checksum": weights.checksum(model)},
             versions=records.versions(), budget=records.budget([step]), curve=[step.row()],
             command="no command makes this record: it is of a model in memory",
-            baseline=self.baseline, final=final, seconds=None, peak_memory=None,
+            baseline=self.baseline, final=final, evidence=evidence, seconds=None, peak_memory=None,
         )  # fmt: skip
 
     def identity(self) -> dict[str, Any]:
@@ -280,9 +280,8 @@ def open_lab(
     opened = {"domain": str(domain), "suite": str(suite or ""), "longest": str(longest or "")}
     opened |= {"too_long": too_long or "", "columns": columns}
     opened |= {"chat": "" if chat == "auto" else chat, "faulty": faulty.replace("refuse", "")}
-    opened = opened if named else None
     how_read: dict[str, Any] = {"longest": longest, "too_long": too_long, "chat": chat}
-    lab = Lab(bundle, loaded, questions, opened=opened, **how_read, **sizes)
+    lab = Lab(bundle, loaded, questions, opened=opened if named else None, **how_read, **sizes)
     for notice in () if loaded.name in DOMAINS else notices(lab.domain):
         print(f"{loaded.name}: {notice}")
     return lab

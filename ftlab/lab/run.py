@@ -155,7 +155,7 @@ class Run:
 
     def _forget(self) -> None:
         """What was asked of the model before this step is no longer so."""
-        for known in ("final", "record"):
+        for known in ("_measured", "final", "record"):
             vars(self).pop(known, None)
 
     @property
@@ -174,7 +174,12 @@ class Run:
         self._check_result()
         if self.stored and self.steps:
             return self.record.final  # stored, or measured now and stored
-        return self.lab.evaluator.full(self.model)
+        return self._measured[0]
+
+    @cached_property
+    def _measured(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The trained model on everything, and what turned."""
+        return self.lab.evaluator.full_with_evidence(self.model)
 
     @cached_property
     def record(self) -> records.Record:
@@ -188,7 +193,7 @@ class Run:
         if self.stored and (known := self.stored.record(self.steps)):
             return known
         curve = self._curve()
-        final = self.lab.evaluator.full(self.model) if self.stored else self.final
+        final, evidence = self._measured
         refuse_numberless(final, f"at the end of {self.name}")
         made = records.Record(
             **self._identity(),
@@ -199,6 +204,7 @@ class Run:
             curve=[step.row() for step in curve],
             baseline=self.lab.baseline,
             final=final,
+            evidence=evidence,
             seconds=self.seconds,
             peak_memory=machine.peak_memory(),
         )

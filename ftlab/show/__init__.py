@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from ftlab.show.plots.paging import paging
     from ftlab.show.plots.planes import Point, plane
     from ftlab.show.plots.recorded import called, setting_name
+    from ftlab.show.plots.report import changes_plot, report_page
     from ftlab.show.plots.scatter import scatter
     from ftlab.show.plots.skills import skills_bars
     from ftlab.show.plots.stacks import three_attentions

@@ -4,7 +4,8 @@ The learner's notebooks compare with these; each solved notebook shows its own l
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from torch import cat, stack
@@ -132,3 +133,22 @@ def route(prompt: str) -> str | None:
     """Notebook 10: the task of a prompt by its first word; None for what is none of the four."""
     begins = {"Triage": "clinic", "Ticket": "helpdesk", "Clause": "contracts", "Booking": "ledger"}
     return begins.get(prompt.split(" ")[0].rstrip(":"))
+
+
+def always_commonest(train: Sequence[str], test: Sequence[str]) -> float:
+    """Notebook 11: share right of `test`, always giving the answer that is commonest in `train`."""
+    said = Counter(train).most_common(1)[0][0]
+    return list(test).count(said) / len(test)
+
+
+def lowest_that_learns(scores: Mapping[float, float], room: float) -> float:
+    """Notebook 11: the lowest rate whose score is at most `room` below the best score."""
+    enough = max(scores.values()) - room
+    return min(rate for rate, score in scores.items() if score >= enough)
+
+
+def may_ship(
+    gain: tuple[float, float], losses: Mapping[str, tuple[float, float]], room: float
+) -> bool:
+    """Notebook 11: is the gain's whole interval above 0, and that of each change above -room?"""
+    return gain[0] > 0 and all(low > -room for low, _ in losses.values())

@@ -16,13 +16,15 @@ import pytest
 import ftlab.lab.lab
 import ftlab.lab.run
 import ftlab.lab.sheet
+from ftlab.base.paths import data_dir
 from ftlab.cli import main
 from ftlab.experiments import make
 from ftlab.models.loading import load
 from tests.campaign.verdicts import ONE, SILENT, TRACEBACK, Reached, Tally, some
 from tools.pretrain import __main__ as pretraining
 
-REQUIRED = {"class": ["."], "data": ["clinic"], "grid": ["decoder"], "pretrain": ["nano-gpt2"]}
+REQUIRED = {"class": ["."], "data": ["clinic"], "grid": ["decoder"], "pretrain": ["nano-gpt2"],
+            "report": [str(next((data_dir() / "records" / "nano").glob("*.json")))]}  # fmt: skip
 NUMBERS = ["x", "", "nan", "inf", "-inf", "1e400", "True", "None", "0x10", "9" * 60, "-1", "\0"]
 PLACES = ["", " ", "a\0b", "x" * 300, "/proc/x", "/dev/null/x"]
 UNKNOWN = ["xyzzy", "FULL", "clinik ", "\0", "\udcff", "a/b/c/d", "/proc/x"]
@@ -33,6 +35,7 @@ BAD: dict[str, list[str]] = {
     "domain": ["clinik", "no.jsonl", "no.csv"], "model": ["nano-gtp2"], "suite": ["wurld"],
     "base": ["nf5", "nf4-65", ""], "method": ["lora", ""], "name": ["", "decodr"],
     "columns": ["prompt", "prompt=", "answer=a,answer=b"], "file": ["clinik", "no.jsonl"],
+    "runs": ["none.json"], "room": ["0", "1", "1.5"], "tasks": ["xyzzy"], "tuned": ["none"],
     "part": ["x", "1", "2/1", "0/0", "-1/2"],
 }  # fmt: skip
 """More that is wrong, by option."""

@@ -11,7 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ftlab.base.errors import InputError
-from ftlab.evaluate.intervals import bootstrap_mean, paired_difference, student_t, wilson
+from ftlab.evaluate.intervals import (
+    bootstrap_mean,
+    paired_difference,
+    paired_shares,
+    student_t,
+    unpaired_shares,
+    wilson,
+)
 
 
 def test_wilson_by_hand():
@@ -28,6 +35,39 @@ def test_wilson_stays_in_bounds_and_mirrors(n, data):
     assert 0 <= interval.low <= right / n <= interval.high <= 1
     assert interval.low == pytest.approx(1 - mirror.high, abs=1e-9)
     assert interval.low < interval.high
+
+
+def test_unpaired_shares_by_hand():
+    """56 of 70 against 48 of 80, and 9 of 10 against 3 of 10: Newcombe (1998) 873, Table II."""
+    found = unpaired_shares(wilson(48, 80), wilson(56, 70))
+    assert (found.low, found.high) == pytest.approx((0.0524, 0.3339), abs=5e-5)
+    found = unpaired_shares(wilson(3, 10), wilson(9, 10))
+    assert (found.low, found.high) == pytest.approx((0.1705, 0.8090), abs=5e-5)
+
+
+@given(n=st.integers(1, 400), data=st.data())
+def test_paired_shares_hold_the_change_and_mirror(n, data):
+    lost = data.draw(st.integers(0, n))
+    won = data.draw(st.integers(0, n - lost))
+    found, mirror = paired_shares(lost, won, n), paired_shares(won, lost, n)
+    assert -1 <= found.low <= (won - lost) / n <= found.high <= 1 and found.low < found.high
+    assert found.low == pytest.approx(-mirror.high, abs=1e-9)
+
+
+def test_paired_shares_cover_the_truth():
+    """Of 2,000 samples of 60 items, of which 15 % turn one way and 5 % the other."""
+    dice, hits = random.Random(0), 0
+    for _ in range(2000):
+        turned = dice.choices((-1, 1, 0), (15, 5, 80), k=60)
+        found = paired_shares(turned.count(-1), turned.count(1), 60)
+        hits += found.low <= -0.1 <= found.high
+    assert 0.93 <= hits / 2000 <= 0.98
+
+
+@pytest.mark.parametrize(("lost", "won", "n"), [(-1, 0, 3), (2, 2, 3), (0, 0, 0)])
+def test_paired_shares_refuse_what_cannot_be(lost, won, n):
+    with pytest.raises(InputError, match="cannot be"):
+        paired_shares(lost, won, n)
 
 
 def test_student_t_is_that_of_the_tables():

@@ -17,12 +17,14 @@ from typing import Any
 
 import datasets
 import pytest
-from probes_at_hand import CHOICES, WORDS, cloze_probes
+from probes_at_hand import CHOICES, WORDS, cloze_probes, moved
 
+from ftlab.base.errors import InputError
 from ftlab.base.paths import data_dir
 from ftlab.datasets.load import Probe, Suite, load_suite
 from ftlab.evaluate.likelihood import document_loss, score_texts
 from ftlab.evaluate.skills import measure_skills
+from ftlab.lab.harness import task_changes
 from ftlab.models import smollm
 from ftlab.models.loading import load
 from ftlab.text.segments import prefix_id
@@ -182,3 +184,23 @@ def test_an_encoder_decoder_scores_like_the_harness() -> None:
     assert [s.logprob for s in ours] == pytest.approx([t[0] for t in theirs], abs=1e-3, rel=1e-4)
     assert [s.greedy for s in ours] == [bool(t[1]) for t in theirs]
     assert 0 < sum(s.greedy for s in ours) < len(ours)
+
+
+def test_tasks_for_a_report(tiny_gpt2, tiny_tokenizer, tmp_path, monkeypatch):
+    """Base and tuned, probe by probe, as our own measure counts them; what is no task is named."""
+    pytest.importorskip("lm_eval")
+    known = cloze_probes(tiny_gpt2, tiny_tokenizer, WORDS, right=True)
+    suite = Suite("known", tuple(known), ("A text.",))
+    write(suite, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    tuned = moved(tiny_gpt2)
+    names = ["ftlab_cloze"]
+    (found,) = task_changes(tiny_gpt2, tuned, tiny_tokenizer, names, include=TASKS)
+    now = one_by_one(tuned, tiny_tokenizer, list(suite.probes))
+    assert (found.name, found.n, found.before) == ("ftlab_cloze", len(now), 1.0)
+    assert found.after == pytest.approx(sum(now.values()) / len(now)) and found.after < 1
+    assert found.interval.estimate == pytest.approx(found.after - 1)
+    with pytest.raises(InputError, match="no_such_task cannot be asked"):
+        task_changes(tiny_gpt2, tuned, tiny_tokenizer, ["no_such_task"], include=TASKS)
+    with pytest.raises(InputError, match="counts nothing as right or wrong"):
+        task_changes(tiny_gpt2, tuned, tiny_tokenizer, ["ftlab_general"], include=TASKS)

@@ -137,10 +137,19 @@ def test_minutes_are_told_for_the_profiles_that_were_measured(tmp_path: Path, mo
     assert "Not measured yet: on a card (`make gpu`)." in table
 
 
-def test_evidence_is_quoted_piece_by_piece():
-    from tools.pages.readme import LETTERS, quoted
+def test_a_finding_that_is_no_longer_so_is_not_written(monkeypatch):
+    from tools.pages import findings
 
-    assert quoted("kept 9 %; right 8 %") == "kept 9 %; right 8 %"
-    long = "; ".join(["kept 78 % against 97 %"] * 9)
-    assert quoted(long).endswith("97 %; …") and len(quoted(long)) <= LETTERS + 3
-    assert quoted("a" * 300) == "a" * 300  # one piece is never cut
+    one = findings._one
+    swapped = {findings.GENTLE: findings.HARSH, findings.HARSH: findings.GENTLE}
+    monkeypatch.setattr(findings, "_one", lambda size, sweep, lr: one(size, sweep, swapped[lr]))
+    with pytest.raises(LookupError, match="no longer so"):
+        findings.five()
+
+
+def test_the_film_is_small():
+    from tools.pages.film import FILM, LIMIT
+
+    with Image.open(ROOT / FILM) as film:
+        assert film.n_frames > 10  # pyright: ignore[reportAttributeAccessIssue]
+    assert (ROOT / FILM).stat().st_size <= LIMIT

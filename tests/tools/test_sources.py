@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ftlab.base.errors import InputError
-from tools.notebooks.sources import FIRST_CELL, build, choose, headings
+from tools.notebooks.sources import FIRST_CELL, build, choose, explained, headings
 
 HEAD = f"# %% [markdown]\n# # Title\n\n# %%\n{FIRST_CELL}\n\n"
 EXERCISE = """\
@@ -153,3 +153,14 @@ def test_another_first_cell_is_refused(text: str) -> None:
 def test_headings_are_read_outside_code() -> None:
     text = "# One\ntext # not\n```\n# code\n```\n### Three  \n#no"
     assert headings(text) == [(1, "One"), (3, "Three")]
+
+
+def test_the_first_word_in_italics_that_the_glossary_has_is_linked() -> None:
+    seen: set[str] = set()
+    prose = "# *LoRA* here\n*LoRA* and *LoRA*; *Adapters*, **rank**, *no such word*, a *b* c*d*"
+    once = explained(prose, seen, "../")
+    assert once == (
+        "# *LoRA* here\n[*LoRA*](../docs/glossary.md#lora) and *LoRA*; "
+        "[*Adapters*](../docs/glossary.md#adapter), **rank**, *no such word*, a *b* c*d*"
+    )
+    assert seen == {"lora", "adapter"} and explained(prose, seen, "../") == prose

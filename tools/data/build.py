@@ -15,8 +15,8 @@ from typing import Any
 
 from ftlab.base import checksums
 from ftlab.base.files import whole
-from tools.data.cards import tasks_card, world_card
-from tools.world import clinic, contracts, helpdesk, ledger, probes, shifts
+from tools.data.cards import OWN, tasks_card, world_card
+from tools.world import clinic, contracts, helpdesk, ledger, probes, shifts, tickets
 from tools.world.dice import Dice
 from tools.world.streams import (
     PROBE_SEED,
@@ -36,7 +36,7 @@ DOMAINS: dict[str, tuple[Callable[[Dice, Any], tuple[str, str]], Any, Any]] = {
     "new_words": (shifts.new_words, shifts.SEEN, shifts.HELD),
     "ledger": (ledger.item, ledger.SEEN, ledger.HELD),
 }
-LISTED = ("english", "records", "tasks", "world")
+LISTED = ("english", "own", "records", "tasks", "world")
 """What data/CHECKSUMS lists: all that ships but the models, which have a list of their own, and the
 minutes, which every build measures anew."""
 MODELS = ("nano-gpt2", "nano-t5")
@@ -92,6 +92,8 @@ def files() -> dict[str, bytes]:
     pairs = itertools.islice(task_stream(REPLAY_SEED), REPLAYED)
     made["tasks/replay.jsonl"] = _lines([{"source": s, "text": t} for s, t in pairs])
     made["world/README.md"] = world_card(domains, asked, len(documents)).encode()
+    made["own/tickets.csv"] = tickets.tickets()
+    made["own/README.md"] = OWN.encode()
     return made
 
 

@@ -66,6 +66,25 @@ Held-out documents, for the loss of words taken out, are those of the small worl
 (`data/world/general.jsonl`).
 """
 
+OWN = """---
+license: cc0-1.0
+---
+# Tickets: data card
+
+What stands in for a file of your own in notebook 11: 400 tickets to a help desk, and whether
+somebody should be called at night. Written by this project's own generator
+(`tools/world/tickets.py`) from a fixed seed; `python -m tools.data` makes it again and compares
+bytes. Licence: CC0 1.0. Invented.
+
+| column | |
+|---|---|
+| `number` | of the ticket; read by nobody |
+| `ticket` | what was written |
+| `call` | yes, maybe or no: by who is hit and whether work stands still |
+
+Always saying yes is right for about half.
+"""
+
 NEW_TASKS = {
     "facts": "the wording: each fact is asked in one that is never read for it",
     "grammar": "the sentence",

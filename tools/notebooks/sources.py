@@ -18,7 +18,8 @@ Notable choices: every notebook begins with the same code cell, FIRST_CELL, whic
 that it lies in (`tools.notebooks.stamp` makes it install from GitHub) and goes on in the same
 kernel,
 whose torch and numpy it leaves alone; a cell's id is the heading above it and its place below that
-heading, so that a new cell changes few others; what cannot work (markers that do not pair, a
+heading, so that a new cell changes few others; the first *word* in italics that docs/glossary.md
+explains becomes a link to it; what cannot work (markers that do not pair, a
 version that does not parse, an empty cell) is refused when the notebook is built, not found by a
 learner.
 """
@@ -27,6 +28,8 @@ import ast
 import re
 from collections import Counter
 from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
 
 import jupytext
 import nbformat
@@ -52,6 +55,8 @@ COMMENT = re.compile(r"(\s*)# ?(.*)")
 MAGIC = re.compile(r"^(\s*)# (%pip )", re.MULTILINE)
 MARKED_PROSE = re.compile(r"^(# ?)?</?(solution|stub)>\s*$", re.MULTILINE)
 FENCED = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
+ITALIC = re.compile(r"(?<![*\w\[])\*([A-Za-z][\w -]*?)\*(?![*\w\]])")
+GLOSSARY = Path("docs", "glossary.md")
 HEADING = re.compile(r"^(#{1,6})\s+(.+?)\s*$", re.MULTILINE)
 
 
@@ -66,13 +71,40 @@ def build(text: str, *, solved: bool) -> NotebookNode:
     if first != FIRST_CELL:
         raise InputError(f"The first code cell must be, in every notebook:\n{FIRST_CELL}")
     notebook = nbformat.v4.new_notebook(metadata=METADATA)
+    linked: set[str] = set()
     for cell, name in zip(cells, _ids(cells), strict=True):
         if ("learner" if solved else "solution") not in _tags(cell):
             try:
-                notebook.cells.append(_made(cell, name, solved))
+                made = _made(cell, name, solved)
             except InputError as slip:
                 raise InputError(f"Cell {name}: {slip}.") from None
+            if made.cell_type == "markdown":
+                made.source = explained(made.source, linked, "../../" if solved else "../")
+            notebook.cells.append(made)
     return notebook
+
+
+def explained(prose: str, linked: set[str], home: str) -> str:
+    """The prose with a link for each *word* that the glossary explains and that is not in `linked`,
+    to which it is added; `home` leads from the notebook to the root."""
+
+    def link(found: re.Match[str]) -> str:
+        word = found[1].lower()
+        anchor = words().get(word) or words().get(word.removesuffix("s"))
+        if not anchor or anchor in linked:
+            return found[0]
+        linked.add(anchor)
+        return f"[{found[0]}]({home}{GLOSSARY.as_posix()}#{anchor})"
+
+    lines = prose.split("\n")
+    return "\n".join(line if line.startswith("#") else ITALIC.sub(link, line) for line in lines)
+
+
+@cache
+def words() -> dict[str, str]:
+    """{a word of the glossary, in small letters: its anchor on the page}."""
+    page = (Path(__file__).resolve().parents[2] / GLOSSARY).read_text(encoding="utf-8")
+    return {w.lower(): w.lower().replace(" ", "-") for w in re.findall(r"^### (.+)$", page, re.M)}
 
 
 def content(cell: NotebookNode) -> tuple[str, str, str, tuple[str, ...]]:

@@ -21,21 +21,24 @@ from ftlab.show import rate_text, two_numbers
 from ftlab.show.canvas.sheet import Picture
 from ftlab.teach.timings import AS_T4, Timing, report_file, timings
 from tools.notebooks.stamp import stamp_in, stamp_readme
+from tools.pages import findings
+from tools.pages.film import FILM
 from tools.pages.measured import (
     MODELS,
     judged,
     label,
     learners,
     measured,
-    statement,
 )
 
 ROOT = Path(__file__).resolve().parents[2]
 PICTURE = Path("docs", "forgetting.png")
 PAGE = Path("docs", "measured.md")
 RATE = 1e-3
-LETTERS = 110
-"""What a row of the verdict table may quote of the measurements."""
+FILMED = (
+    "The rank explorer: sliders for ranks, alpha and rate answer at once from recorded runs; "
+    "one plan is trained for real, and then walked back towards the base."
+)
 
 
 def run_shown() -> Any:
@@ -139,14 +142,8 @@ def _first(path: Path, pattern: str) -> str:
 
 
 def found(root: Path) -> str:
-    """Each notebook's first statement and every one that does not hold, as Markdown."""
-    rows, last = [], ""
-    for number, row in judged(root):
-        if number != last or row.verdict == "does not hold":
-            rows.append(statement(number, row, quoted(row.measured)))
-        last = number
-    head = ["| | what is said | we measured | verdict |", "|---" * 4 + "|"]
-    return "\n".join([best_learners(), "", counts(root), "", *head, *rows, ""])
+    """What learns most, and what became of all statements, as Markdown."""
+    return "\n".join([best_learners(), "", counts(root), ""])
 
 
 def best_learners(first: int = 4) -> str:
@@ -173,23 +170,19 @@ def counts(root: Path) -> str:
     return f"Of {seen.total()} statements that the notebooks put to the test, {told}."
 
 
-def quoted(evidence: str) -> str:
-    """The first pieces of the evidence, as many as fit; "…" for the rest."""
-    pieces = evidence.split("; ")
-    kept = pieces[0]
-    for piece in pieces[1:]:
-        if len(kept) + len(piece) > LETTERS:
-            return f"{kept}; …"
-        kept = f"{kept}; {piece}"
-    return kept
-
-
 # ---- putting it in its place
 
 
 def filled(text: str, root: Path) -> str:
     """A README with every part between its markers written anew, and badged if stamped."""
-    parts = {"picture": picture_line(), "notebooks": notebooks(root), "found": found(root)}
+    parts = {
+        "film": f"![{FILMED}]({FILM.as_posix()})\n",
+        "instead": f"{findings.instead()}\n",
+        "five": f"{findings.five()}\n",
+        "picture": picture_line(),
+        "notebooks": notebooks(root),
+        "found": found(root),
+    }
     for name, part in parts.items():
         before, rest = text.split(f"<!-- {name} -->\n")
         after = rest.split(f"<!-- /{name} -->")[1]

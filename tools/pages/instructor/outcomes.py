@@ -15,7 +15,7 @@ def recorded(asked: Mapping[str, Any]) -> str:
     `lr` of the records (`records`: nano, `domain`: clinic, unless given).
     Raises InputError for anything else, and where nothing was recorded.
     """
-    special = {"facts": _facts, "rounding": _rounding, "halved": _halved}
+    special = {"facts": _facts, "rounding": _rounding, "halved": _halved, "prompted": _prompted}
     if "measured" in asked:
         if asked["measured"] not in special:
             names = ", ".join(special)
@@ -55,3 +55,7 @@ def _halved() -> str:
     found = (run for run in compare.shipped("prune") if run.extra["sweep"] == "prune 50%, tune")
     left = {run.model: run.curve[0]["measured"]["retention"] for run in found}
     return ", ".join(f"{name} retains {share:.0%}" for name, share in left.items())
+
+
+def _prompted() -> str:
+    return "the base alone, so there are no seeds; on a file of one's own it is another number"

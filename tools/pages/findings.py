@@ -1,0 +1,133 @@
+"""Five findings that can be read alone, for the README, each computed from the recorded runs.
+
+A finding is a sentence and the runs that bear it out, on both models. It also says what must be
+true of those runs; when it is no longer so, writing it fails, and a person looks at it again.
+"""
+
+from collections.abc import Callable
+
+from ftlab.analysis import compare, scale
+from ftlab.show import rate_text
+from tools.pages.measured import MODELS
+
+GENTLE, HARSH = 1e-4, 1e-3
+REPLAYED = "replay 5%, walk {:.0%}"
+WALKS = (0.8, 0.7)
+"""How far from the base the recipe ends, nano-gpt2 and SmolLM2."""
+
+
+def instead() -> str:
+    """What to do in place of naive fine-tuning, in a line."""
+    nano = [_both(_one("nano", "learning rate", HARSH)), _both(_recipe("nano", WALKS[0]))]
+    real = [_both(_one("laptop", "learning rate", HARSH)), _both(_recipe("laptop", WALKS[1]))]
+    return (
+        "**Instead of naive fine-tuning**, take a gentle learning rate, mix in 5 % of old text, "
+        f"and go a little of the way back: {nano[1]} instead of {nano[0]} on nano-gpt2, {real[1]} "
+        f"instead of {real[0]} on SmolLM2-135M, a real model."
+    )
+
+
+def five() -> str:
+    """The findings as a numbered list in Markdown."""
+    found = (_rate, _schedule, _places, _adapters, _together)
+    return "\n".join(f"{n}. {finding()}" for n, finding in enumerate(found, 1))
+
+
+def _rate() -> str:
+    told = _each(
+        lambda size: (
+            f"{rate_text(GENTLE)} {_both(_one(size, 'learning rate', GENTLE))}, "
+            f"{rate_text(HARSH)} {_both(_one(size, 'learning rate', HARSH))}"
+        )
+    )
+    for size in MODELS:
+        gentle, harsh = (_one(size, "learning rate", rate) for rate in (GENTLE, HARSH))
+        _must(compare.more(gentle, harsh) and gentle.mean("target_score") > 0.85)
+    return f"**The learning rate decides most.** Full fine-tuning: {told}."
+
+
+def _schedule() -> str:
+    def told(size: str) -> str:
+        cosine, flat = _one(size, "schedule", HARSH), _one(size, "equal area", HARSH / 2)
+        constant = _one(size, "learning rate", HARSH)
+        _must(flat.mean("retention") > cosine.mean("retention") > constant.mean("retention"))
+        return (
+            f"constant {_retained(constant)}, warmup and cosine {_retained(cosine)}, "
+            f"constant at half of it {_retained(flat)}"
+        )
+
+    return (
+        "**Warmup and cosine decay are mostly a lower rate.** Retained at a rate of "
+        f"{rate_text(HARSH)}: {_each(told)}."
+    )
+
+
+def _places() -> str:
+    nano, real = (compare.settings(compare.shipped(size)) for size in MODELS)
+    levels = scale.levels(nano, real, 0.8)
+    everywhere, narrow = levels["lora_all"], levels["lora_qv"]
+    _must(all(a > b for a, b in zip(everywhere, narrow, strict=True)))
+    told = "; ".join(
+        f"{model} {a:.0%} instead of {b:.0%}"
+        for model, a, b in zip(MODELS.values(), everywhere, narrow, strict=True)
+    )
+    return (
+        "**LoRA belongs on all linear layers, not only on Q and V.** Most learned while 80 % is "
+        f"retained: {told}."
+    )
+
+
+def _adapters() -> str:
+    def told(size: str) -> str:
+        found = _one(size, "lora_all", 3e-3)
+        _must(found.mean("retention") < 0.9)
+        return _both(found)
+
+    return (
+        "**An adapter forgets too, as long as it is on.** LoRA on all linear layers at "
+        f"{rate_text(3e-3)}: {_each(told)}. Switched off, it gives the base back bit for bit."
+    )
+
+
+def _together() -> str:
+    def told(size: str) -> str:
+        walk = dict(zip(MODELS, WALKS, strict=True))[size]
+        return f"{_both(_recipe(size, walk))}, {_seeds(_recipe(size, walk))}"
+
+    return (
+        "**Small remedies add up.** A gentle rate, 5 % old text, and then part of the way back "
+        f"to the base: {_each(told)}."
+    )
+
+
+def _each(told: Callable[[str], str]) -> str:
+    return "; ".join(f"{model}: {told(size)}" for size, model in MODELS.items())
+
+
+def _one(size: str, sweep: str, lr: float) -> compare.Setting:
+    return compare.pick(compare.settings(compare.shipped(size)), sweep, lr)[0]
+
+
+def _recipe(size: str, walk: float) -> compare.Setting:
+    """The recipe's recorded setting; of several rates the one with the largest product."""
+    name = {"nano": "nano-gpt2", "laptop": "smollm2-135m"}[size]
+    runs = [run for run in compare.shipped("remedies") if run.model == name]
+    found = compare.pick(compare.settings(runs), REPLAYED.format(walk))
+    return max(found, key=lambda one: one.mean("target_score") * one.mean("retention"))
+
+
+def _both(one: compare.Setting) -> str:
+    return f"{one.mean('target_score'):.0%} learned and {_retained(one)} retained"
+
+
+def _seeds(one: compare.Setting) -> str:
+    return "one seed" if len(one.runs) == 1 else f"{len(one.runs)} seeds"
+
+
+def _retained(one: compare.Setting) -> str:
+    return f"{one.mean('retention'):.0%}"
+
+
+def _must(so: bool) -> None:
+    if not so:
+        raise LookupError("a finding of the README is no longer so; see tools/pages/findings.py")
