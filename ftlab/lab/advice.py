@@ -1,9 +1,9 @@
 """One change to try after a run, computed from its record.
 
-In this order, the first that applies: a task that is not learned wants more steps, or another
-rate; what was lost late can be saved by stopping earlier; a rate above that of the recorded runs
-comes down; then a little replay; then part of the way back. What is only not decided wants more
-questions.
+In this order, the first that applies: a task that is not learned wants more steps, other words or
+another rate; what was lost late can be saved by stopping earlier; a rate above that of the recorded
+runs comes down; then a little replay; then part of the way back. What is only not decided wants
+more questions.
 """
 
 import math
@@ -42,8 +42,9 @@ def advise(report: "Report") -> str:
 
 def _learn(report: "Report") -> str:
     run = report.first
-    falls = [m["target_loss"] for step in run.curve if (m := step["measured"])]
-    late = falls[-max(2, len(falls) // 4) :]
+    told = [m for step in run.curve if (m := step["measured"])]
+    late = told[-max(2, len(told) // 4) :]
+    losses = [m["target_loss"] for m in late]
     rate, steps = run.plan.get("lr", 0.0), run.plan.get("steps", 0)
     lower, higher = (_rounded(rate * by) for by in (1 / 3, 3))
     if report.lost:
@@ -51,10 +52,16 @@ def _learn(report: "Report") -> str:
             f"a lower rate, {lower}: at {rate_text(rate)} it lost skills and learned too little "
             f"({_again(run, lr=lower)})."
         )
-    if None not in late and late[-1] < FALLING * late[0]:
+    if None not in losses and losses[-1] < FALLING * losses[0]:
         return (
             f"more steps, {2 * steps}: the loss on the task still fell at the end, from "
-            f"{late[0]:.2f} to {late[-1]:.2f} ({_again(run, steps=2 * steps)})."
+            f"{losses[0]:.2f} to {losses[-1]:.2f} ({_again(run, steps=2 * steps)})."
+        )
+    if None not in losses and len(told) > 2 and run.trainable < run.total:
+        return (
+            "answers in words that the base uses, or full fine-tuning at a tenth of the rate: the "
+            f"loss on the task stays at {losses[-1]:.2f}, and what is frozen can hold a word back "
+            "(notebook 11)."
         )
     return (
         f"a higher rate, {higher}: the task was not learned, and no skill is shown to be lost "

@@ -136,10 +136,15 @@ class Report:
     @property
     def verdict(self) -> str:
         """ "Ship." or "Don't ship.", and whether that is shown or only not decided."""
+        words = {"holds": "Ship.", "does not hold": "Don't ship."}
+        return words.get(self.decided, "Don't ship yet: it is not decided.")
+
+    @property
+    def decided(self) -> str:
+        """ "It may ship": holds, does not hold, or not decided, as in a table of verdicts."""
         if self.ship:
-            return "Ship."
-        decided = self.lost or not self.learned
-        return "Don't ship." if decided else "Don't ship yet: it is not decided."
+            return "holds"
+        return "does not hold" if self.lost or not self.learned else "not decided"
 
     @cached_property
     def advice(self) -> str:

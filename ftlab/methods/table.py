@@ -60,9 +60,9 @@ METHODS: dict[str, Row] = {
     "lora_all": Row(
         "LoRA on all linear", "#008A66", "P", lambda seed: m.LoRA({"1-12": 4}, targets=LINEAR)
     ),
-    "lora_band": Row("LoRA Q, V by band", "#8E2C8E", "$B$", lambda seed: m.LoRA.article()),
+    "lora_band": Row("LoRA Q, V by band", "#8E2C8E", ">", lambda seed: m.LoRA.article()),
     "lora_even": Row(
-        "LoRA all linear, thin", "#3D7D52", "$E$",
+        "LoRA all linear, thin", "#3D7D52", "d",
         lambda seed: m.LoRA({"1-8": 1, "9-12": 2}, targets=LINEAR, name="lora_even"),
     ),
     "lora_small": Row(
@@ -70,18 +70,18 @@ METHODS: dict[str, Row] = {
         lambda seed: m.LoRA({"1-12": 2}, targets=LINEAR, name="lora_small"),
     ),
     "lora_head": Row(
-        "LoRA by band, head", "#C2185B", "$H$", lambda seed: m.LoRA.article(head=True)
+        "LoRA by band, head", "#C2185B", "h", lambda seed: m.LoRA.article(head=True)
     ),
     "lora_attention": Row(
-        "LoRA on all attention", "#A05A2C", "$A$",
+        "LoRA on all attention", "#A05A2C", "<",
         lambda seed: m.LoRA({"1-12": 8}, targets=ATTENTION),
     ),
     "lora_ff": Row(
-        "LoRA on feed-forward", "#6B7A00", "$F$", lambda seed: m.LoRA({"1-12": 8}, targets=("ff",))
+        "LoRA on feed-forward", "#6B7A00", "v", lambda seed: m.LoRA({"1-12": 8}, targets=("ff",))
     ),
-    "lora_decoder": Row("decoder's own", "#B0407F", "$D$", _attentions(decoder=24)),
-    "lora_cross": Row("cross", "#3B3B98", "$X$", _attentions(cross=24)),
-    "lora_encoder": Row("encoder", "#008A66", "$N$", _attentions(encoder=24)),
+    "lora_decoder": Row("decoder's own", "#B0407F", "s", _attentions(decoder=24)),
+    "lora_cross": Row("cross", "#3B3B98", "X", _attentions(cross=24)),
+    "lora_encoder": Row("encoder", "#008A66", "^", _attentions(encoder=24)),
     "lora_decoder_cross": Row(
         "decoder's own + cross", "#6A3FA0", "h", _attentions(decoder=12, cross=12)
     ),
@@ -89,13 +89,13 @@ METHODS: dict[str, Row] = {
         "decoder's own + encoder", "#8C6D00", "H", _attentions(decoder=12, encoder=12)
     ),
     "lora_cross_encoder": Row("cross + encoder", "#2F7F86", "8", _attentions(cross=12, encoder=12)),
-    "lora_kinds": Row("all three", "#A05A2C", "$3$", _attentions(decoder=8, cross=8, encoder=8)),
-    "lora_article": Row("the article's plan", "#4B4BA8", "$a$", lambda seed: m.AttentionLoRA()),
+    "lora_kinds": Row("all three", "#A05A2C", "D", _attentions(decoder=8, cross=8, encoder=8)),
+    "lora_article": Row("the article's plan", "#4B4BA8", "P", lambda seed: m.AttentionLoRA()),
     "freeze_encoder": Row(
-        "encoder frozen", "#0072B2", "$e$", lambda seed: m.FreezeStack("encoder")
+        "encoder frozen", "#0072B2", "<", lambda seed: m.FreezeStack("encoder")
     ),
     "freeze_decoder": Row(
-        "decoder frozen", "#7A7F87", "$d$", lambda seed: m.FreezeStack("decoder")
+        "decoder frozen", "#7A7F87", ">", lambda seed: m.FreezeStack("decoder")
     ),
     "bottleneck": Row("bottleneck adapters", "#B3541E", "v", lambda seed: m.Bottleneck()),
     "prefix": Row("prefix, random start", "#5E4FA2", "<", lambda seed: m.Prefix()),

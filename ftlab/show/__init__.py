@@ -37,5 +37,6 @@ if TYPE_CHECKING:
     from ftlab.show.plots.stacks import three_attentions
     from ftlab.show.plots.sweeps import sweep
     from ftlab.show.plots.tables import Table, samples
+    from ftlab.show.plots.weights import four_bits, low_rank
 
 __all__, __dir__, __getattr__ = lazy(__name__, __file__)

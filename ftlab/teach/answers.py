@@ -5,7 +5,7 @@ The learner's notebooks compare with these; each solved notebook shows its own l
 
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from torch import cat, stack
@@ -55,9 +55,22 @@ def freeze_lower(model: Any, n: int) -> int:
     return sum(p.numel() for p in model.parameters() if p.requires_grad)
 
 
-def lora_parameters(d_in: int, d_out: int, r: int) -> int:
-    """Notebook 04: how many parameters a LoRA of rank r has: A (r, d_in) and B (d_out, r)."""
-    return r * (d_in + d_out)
+def lora_forward(layer: Any, x: Any) -> Any:
+    """Notebook 04: W x + alpha / r B A x, for vectors in the rows of x. (B, in) -> (B, out)"""
+    return layer.linear(x) + layer.alpha / layer.r * (x @ layer.A.T @ layer.B.T)
+
+
+def inject(made: Callable[..., Any]) -> Callable[..., Any]:
+    """Notebook 04: a function (model, names, r, alpha) -> the model, frozen, with `made` layers."""
+
+    def answer(model: Any, names: Iterable[str], r: int, alpha: float) -> Any:
+        model.requires_grad_(False)
+        for name in names:
+            parent, _, last = name.rpartition(".")
+            setattr(model.get_submodule(parent), last, made(model.get_submodule(name), r, alpha))
+        return model
+
+    return answer
 
 
 def merged_weight(weight: Any, a: Any, b: Any, alpha: float, r: int) -> Any:
@@ -66,10 +79,17 @@ def merged_weight(weight: Any, a: Any, b: Any, alpha: float, r: int) -> Any:
 
 
 def attention_of(name: str) -> str:
-    """Notebook 05: encoder, decoder or cross, for the name of a module of BART."""
-    if "encoder_attn" in name:
+    """Notebook 05: encoder, decoder or cross, for the name of a module of T5 or BART."""
+    if "EncDecAttention" in name or "encoder_attn" in name:
         return "cross"
-    return "encoder" if ".encoder." in name else "decoder"
+    return "encoder" if "encoder." in name else "decoder"
+
+
+def plan_of(names: Iterable[str], ranks: Mapping[str, int]) -> dict[str, int]:
+    """Notebook 05: the rank of each q and v of a T5 whose attention is in `ranks`."""
+    ours = [name for name in names if name.endswith((".q", ".v"))]
+    kinds = {name: attention_of(name) for name in ours}
+    return {name: ranks[kind] for name, kind in kinds.items() if kind in ranks}
 
 
 def equal_rank(parameters: int, layers: int, width: int) -> int:
@@ -82,6 +102,13 @@ def bits_a_weight(block: int, double: bool) -> float:
     if double:
         return 4 + 8 / block + 32 / (block * 256)
     return 4 + 32 / block
+
+
+def quantized(blocks: Any, levels: Any) -> Any:
+    """Notebook 06: codes of the nearest levels, and absmax. -> (blocks, block), (blocks,)"""
+    absmax = blocks.abs().amax(1)
+    scaled = blocks / absmax[:, None]
+    return (scaled[..., None] - levels).abs().argmin(-1), absmax
 
 
 def decoded(codes: Any, absmax: Any, levels: Any) -> Any:

@@ -2,18 +2,20 @@
 # # LoRA on Q and V
 #
 # <!-- seen: LoRA by hand, a snippet that does something else, where adapters belong -->
+# <!-- for: everyone who uses LoRA -->
 #
-# **In this notebook** the weights of the model stay frozen. Small matrices are put beside the large
-# ones, and only those are trained: *LoRA*, low-rank adaptation. You will
+# **The question:** can a few small matrices learn the task and leave the old skills alone?
 #
-# - build a LoRA layer in a dozen lines and check it against the `peft` library,
-# - run a snippet that passes for "LoRA on Q and V", and catch it doing something else,
-# - try the article's recipe, ranks by layer band, and ask where adapters work best,
-# - compare with full fine-tuning, on learning *and* on forgetting.
+# The weights of the model stay frozen. Small matrices are put beside the large ones, and only those
+# are trained: *LoRA*, low-rank adaptation. You will
+#
+# - write a LoRA layer, put it into the model and train it,
+# - catch a snippet that everybody copies doing something else,
+# - try the article's recipe, ranks by layer band,
+# - find the place where adapters learn most and forget least.
 #
 # You need notebook 01, or these lines: *learned* is the share of correct answers on the new task,
-# *retained* is the share of the base model's skills that is still there. In tables, *new cases* are
-# complaints that are in no training note, and *forgotten* is the rise of the loss on general text.
+# *retained* is the share of the base model's skills that is still there.
 
 # %% [markdown] tags=["learner"]
 # ← [03 Layers: what to freeze](03_what_to_freeze.ipynb) | [05 Encoder-decoder priorities](05_encoder_decoder_priorities.ipynb) → | [this notebook, solved](solutions/04_lora_on_q_and_v.ipynb)
@@ -30,16 +32,34 @@ except ModuleNotFoundError:  # a fresh runtime, for instance on Colab; it takes 
 ftlab.hello()
 
 # %% [markdown]
-# ## LoRA, by hand
+# ## LoRA in one picture
 #
-# A linear layer computes $y = W x$. Fine-tuning would change $W$ by some $\Delta W$ of the same
-# size. LoRA allows only a change that is the product of a tall and a flat matrix:
+# A linear layer computes $y = W x$. Full fine-tuning changes all of $W$. LoRA leaves $W$ as it is and
+# adds a second way from $x$ to $y$, a narrow one:
 #
 # $$y = W x + \frac{\alpha}{r}\, B A x$$
+
+# %%
+from ftlab.show import low_rank, show
+
+show(low_rank(128, 128, 8))
+
+# %% [markdown]
+# $A$ has $r$ rows and $B$ has $r$ columns; $r$ is the *rank*, often 4 to 64. $A$ starts at random and
+# $B$ at zero, so at the start nothing has changed. You also choose *alpha*: $\alpha / r$ says how much
+# the second way counts. $A$ and $B$ together are an *adapter*.
 #
-# $W$ stays frozen. $A$ has $r$ rows, $B$ has $r$ columns; $r$ is the *rank*, often 4 to 64. $A$
-# starts at random and $B$ at zero, so at the start nothing has changed. The factor $\alpha / r$
-# (you choose alpha) says how much the product counts. $A$ and $B$ together are called an *adapter*.
+# ## Exercise 1: the forward pass
+#
+# *Goal: the formula as code. 10 minutes, easy.*
+#
+# The layer below has everything but a `forward`. Write it. `self.linear(x)` is $W x$ (and the bias).
+# A batch has its vectors in rows, so $A x$ becomes `x @ self.A.T`.
+#
+# <details><summary>Hint 1</summary>Two terms: what the frozen layer gives, and what comes through A
+# and then B. Which factor stands before the second?</details>
+#
+# <details><summary>Hint 2</summary>self.linear(x) + self.alpha / self.r * (x @ self.A.T @ ...)</details>
 
 # %%
 import torch
@@ -52,61 +72,193 @@ class LoRALinear(nn.Module):
     def __init__(self, linear, r, alpha):
         super().__init__()
         self.linear = linear.requires_grad_(False)
-        self.A = nn.Parameter(torch.randn(r, linear.in_features) / r)
+        self.r, self.alpha = r, alpha
+        width = linear.in_features
+        self.A = nn.Parameter(torch.empty(r, width).uniform_(-1, 1) / width**0.5)
         self.B = nn.Parameter(torch.zeros(linear.out_features, r))
-        self.scale = alpha / r
-
-    def forward(self, x):
-        return self.linear(x) + self.scale * (x @ self.A.T @ self.B.T)
 
 
-layer = LoRALinear(nn.Linear(128, 128), r=8, alpha=16)
-print(f"parameters: {128 * 128 + 128:,} frozen, {layer.A.numel() + layer.B.numel():,} trained")
+def small_layer(alpha=4.0, r=2, B=1.0):
+    """A small layer for the checks, with the same W, A and B at every call."""
+    torch.manual_seed(0)
+    layer = LoRALinear(nn.Linear(6, 4), 2, alpha)
+    layer.B.data = B * torch.randn(4, 2)
+    layer.r = r
+    return layer
+
+
+# %%
+from ftlab.teach import answers
+
+
+def lora_forward(self, x):
+    # <solution>
+    return self.linear(x) + self.alpha / self.r * (x @ self.A.T @ self.B.T)
+    # </solution>
+    # <stub>
+    # return None  # your code
+    # </stub>
+
+
+x = torch.ones(1, 6)
+W_x = small_layer().linear(x)
+lora_forward = ftlab.exercise(
+    lora_forward,
+    reference=answers.lora_forward,
+    checks=[
+        ("at B = 0 it is W x (is self.linear(x) there?)", lambda f: (f(small_layer(B=0), x), W_x)),
+        ("A and B do something", lambda f: not torch.equal(f(small_layer(), x), W_x)),
+        (
+            "twice the alpha adds twice as much (is alpha there?)",
+            lambda f: (f(small_layer(8.0), x) - W_x, 2 * (f(small_layer(4.0), x) - W_x)),
+        ),
+        (
+            "twice the r adds half as much (is it alpha / r?)",
+            lambda f: (f(small_layer(r=4), x) - W_x, (f(small_layer(r=2), x) - W_x) / 2),
+        ),
+    ],
+    cases=[(small_layer(), torch.eye(6))],
+    tolerance=1e-5,
+)
 
 # %% [markdown]
-# The same in `peft`. We copy its matrices into ours, at several ranks and alphas, and give $B$
-# values other than zero: at $B = 0$ a forgotten $\alpha / r$ would go unnoticed.
+# Is it what the `peft` library does? We copy peft's matrices into your layer. ($B$ must not be zero
+# here: at $B = 0$ a missing $\alpha / r$ would go unnoticed.)
 
 # %%
 from peft import LoraConfig, get_peft_model
 
+LoRALinear.forward = lora_forward
 furthest = 0.0
-for r in (1, 4, 8, 16):
-    for alpha in (8, 32):
-        wrapped = get_peft_model(
-            nn.Sequential(nn.Linear(128, 128)),
-            LoraConfig(r=r, lora_alpha=alpha, target_modules=["0"]),
-        )
-        theirs = wrapped.base_model.model[0]
-        nn.init.normal_(theirs.lora_B["default"].weight, std=0.1)
-        ours = LoRALinear(theirs.base_layer, r, alpha)
-        ours.A.data = theirs.lora_A["default"].weight.data
-        ours.B.data = theirs.lora_B["default"].weight.data
-        x = torch.randn(5, 128)
-        furthest = max(furthest, (ours(x) - theirs(x)).abs().max().item())
-print(f"largest difference over eight pairs of rank and alpha: {furthest:.1e}")
+for r, alpha in ((1, 8), (4, 8), (8, 32), (16, 32)):
+    config = LoraConfig(r=r, lora_alpha=alpha, target_modules=["0"])
+    theirs = get_peft_model(nn.Sequential(nn.Linear(128, 128)), config).base_model.model[0]
+    nn.init.normal_(theirs.lora_B["default"].weight, std=0.1)
+    ours = LoRALinear(theirs.base_layer, r, alpha)
+    ours.A.data = theirs.lora_A["default"].weight.data
+    ours.B.data = theirs.lora_B["default"].weight.data
+    x = torch.randn(5, 128)
+    furthest = max(furthest, (ours(x) - theirs(x)).abs().max().item())
+print(f"largest difference from peft, at four pairs of rank and alpha: {furthest:.0e}")
 assert furthest < 1e-5
 
 # %% [markdown]
-# ## The snippet that everybody copies
+# ## Exercise 2: put it into the model
 #
-# With *attention* a word takes in something from the words before it. Three linear layers prepare
-# it: the *query* Q of a word is compared with the *keys* K of the others, which gives each of them
-# a share, and the *values* V are added up in these shares. A fourth layer, *O*, puts the sum to
-# use.
+# *Goal: a model whose layers carry your LoRA. 15 minutes, medium.*
 #
-# The LoRA paper adapts Q and V and leaves the keys alone. For GPT-2 people write this with
-# `c_attn`, which is also what `peft` chooses for a GPT-2 if you name no layer:
+# Write `inject(model, names, r, alpha)`: freeze the model, replace each layer in `names` by a
+# `LoRALinear` around it, and return the model. A name is a path, such as `h.3.mlp.c_fc`:
+# `model.get_submodule(path)` gets what lies there, and `setattr(parent, last, new)` replaces it.
+#
+# <details><summary>Hint 1</summary>Freeze first: what is made afterwards trains. Then split each name
+# at its last dot: parent, _, last = name.rpartition(".").</details>
+#
+# <details><summary>Hint 2</summary>model.requires_grad_(False); in the loop
+# setattr(model.get_submodule(parent), last, LoRALinear(model.get_submodule(name), r, alpha)).</details>
+
+
+# %%
+toy = nn.Sequential(nn.Sequential(nn.Linear(6, 8), nn.ReLU()), nn.Linear(8, 4))
+
+
+def trained(model):
+    return [name for name, weight in model.named_parameters() if weight.requires_grad]
+
+
+# %%
+def inject(model, names, r, alpha):
+    # <solution>
+    model.requires_grad_(False)
+    for name in names:
+        parent, _, last = name.rpartition(".")
+        new = LoRALinear(model.get_submodule(name), r, alpha)
+        setattr(model.get_submodule(parent), last, new)
+    return model
+    # </solution>
+    # <stub>
+    # return None  # your code
+    # </stub>
+
+
+inject = ftlab.exercise(
+    inject,
+    reference=answers.inject(LoRALinear),
+    checks=[
+        ("the named layer is a LoRALinear", lambda f: type(f(toy, ["1"], 2, 4)[1]) is LoRALinear),
+        ("so is one deeper down", lambda f: type(f(toy, ["0.0"], 2, 4)[0][0]) is LoRALinear),
+        (
+            "A and B are trained (did you freeze after, not before?)",
+            lambda f: {"1.A", "1.B"} <= set(trained(f(toy, ["1"], 2, 4))),
+        ),
+        ("nothing else is", lambda f: (trained(f(toy, ["0.0"], 2, 4)), ["0.0.A", "0.0.B"])),
+        (
+            "r and alpha arrive in their places",
+            lambda f: ((g := f(toy, ["1"], 2, 4)[1]).r, g.alpha) == (2, 4),
+        ),
+    ],
+)
+
+# %% [markdown]
+# ## Guess, then train
+#
+# Your LoRA goes to the query and value layers, Q and V, in all twelve blocks, as the article and the
+# LoRA paper have it. (Attention compares the *query* of a word with the *keys* of the words before
+# it, and adds up their *values* accordingly.) Every weight of the base stays as it is.
 
 # %%
 from ftlab.methods import count
+from ftlab.models import layer_map, linear_layers
 
+
+def my_lora(targets, r):
+    """What `lab.run` takes as a method: your layer, put in by you."""
+
+    def method(model):
+        model = linear_layers(model)  # GPT-2 packs Q, K and V into one; more on that below
+        names = [linear.name for linear in layer_map(model).linears(targets)]
+        return count(inject(model, names, r, alpha=2 * r), f"your LoRA on {' and '.join(targets)}")
+
+    return method
+
+
+guess = ftlab.predict("Retained, with your LoRA on Q and V, at a rate of 3e-3?", None, unit="%")
+
+# %%
+lab = ftlab.open_lab("clinic", model="nano-gpt2")
+plan = ftlab.Plan(steps=100, batch_size=16, lr=3e-3)
+mine = lab.run(plan, method=my_lora(("q", "v"), r=18), fast=True)
+with ftlab.Live(total=plan.steps, prediction=guess, title=mine.method, method="lora_qv") as live:
+    for step in mine:
+        live.update(step)
+        if live.stopped:
+            break
+
+# %%
+print(guess.compare(100 * mine.final["retention"]))
+print(mine.prepared)
+elsewhere = lab.run(plan, method=my_lora(("ff",), r=7), fast=True).finish()
+for run in (mine, elsewhere):
+    final, size = run.final, run.prepared.trainable
+    both = f"learned {final['target_score']:.0%}, retained {final['retention']:.0%}"
+    print(f"{run.method}, {size:,} parameters: {both}")
+
+# %% [markdown]
+# (The plot asks a sample of the questions; these lines ask all.) A frozen base is no protection: while
+# the adapter is on, it talks over what the weights know. The last line is the same code at the same
+# rate, with about as many parameters. Only the place is another: the two *feed-forward* layers that
+# follow the attention in each block. Keep that in mind.
+#
+# ## The snippet that everybody copies
+#
+# For GPT-2, "LoRA on Q and V" is mostly written like this. It is also what `peft` chooses for a GPT-2
+# if you name no layer:
+
+# %%
 config = LoraConfig(
     r=8,
     lora_alpha=32,
     target_modules=["c_attn"],  # "the query and value projections"
-    lora_dropout=0.05,
-    bias="none",
     fan_in_fan_out=True,  # GPT-2 stores its matrices transposed
     task_type="CAUSAL_LM",
 )
@@ -116,20 +268,17 @@ def the_snippet(model):
     return count(get_peft_model(model, config), "the snippet")
 
 
-lab = ftlab.open_lab("clinic", model="nano-gpt2")
 short = ftlab.Plan(steps=15, lr=3e-3, measure_every=0)
 copied = lab.run(short, method=the_snippet).finish()
 print(copied.prepared)
-unnamed = get_peft_model(lab.fresh(), LoraConfig(fan_in_fan_out=True, task_type="CAUSAL_LM"))
-print("if nothing is named, peft adapts:", *unnamed.peft_config["default"].target_modules)
 
 # %% [markdown]
 # It trains without a complaint. But GPT-2 stores Q, K and V side by side in *one* matrix, `c_attn`.
-# Let us see what moved.
+# So what moved? We compare with `ftlab`'s LoRA, which splits that matrix before it attaches anything
+# (and fuses it again when the model is saved).
 
 # %%
-from ftlab.methods import merge
-from ftlab.show import Table, show
+from ftlab.methods import LoRA, merge
 
 
 def what_moved(run):
@@ -140,103 +289,106 @@ def what_moved(run):
     return [third.flatten(1).norm(dim=1).mean().item() for third in thirds]
 
 
-q, k, v = what_moved(copied)
-print(f"change of Q {q:.3f}, of K {k:.3f}, of V {v:.3f}")
-
-# %% [markdown]
-# The keys moved as much as the rest. And counting parameters would not have shown it: this LoRA has
-# exactly as many as a true one on Q and V.
-#
-# `ftlab` splits the fused matrix into three before it attaches anything (and fuses it again when
-# the model is saved, so that the result is an ordinary GPT-2):
-
-# %%
-from ftlab.methods import LoRA
-
 ours = lab.run(short, method=LoRA({"1-12": 8}, scale=4.0)).finish()
-theirs, own = copied.prepared.trainable, ours.prepared.trainable
-print(f"parameters: the snippet trains {theirs:,}, ours {own:,}")
-q2, k2, v2 = what_moved(ours)
-print(f"change of Q {q2:.3f}, of K {k2:.3f}, of V {v2:.3f}")
+moved = {"the snippet": what_moved(copied), "ftlab": what_moved(ours)}
+for name, (q, k, v) in moved.items():
+    print(f"{name:12} change of Q {q:.2f}, of K {k:.2f}, of V {v:.2f}")
+k, split_k = moved["the snippet"][1], moved["ftlab"][1]
 keys = ftlab.claim(
     "The snippet moves the keys; with the matrix split they do not move at all",
-    k > 0.5 * min(q, v) and k2 == 0.0 and copied.prepared.trainable == ours.prepared.trainable,
-    f"change of K {k:.3f} against exactly {k2:g}, equally many parameters",
+    k > 0.5 * min(moved["the snippet"]) and split_k == 0.0,
+    f"change of K {k:.2f} against exactly {split_k:g}",
+)
+print(f"parameters: {copied.prepared.trainable:,} and {ours.prepared.trainable:,}")
+
+# %% [markdown]
+# Counting parameters would not have shown it. Print what a configuration *does*, read back from the
+# live model.
+#
+# ## The article's recipe: ranks by layer band
+#
+# | blocks | rank | alpha |
+# |---|---|---|
+# | 1 to 6 | no adapter | |
+# | 7 to 9 | 4 to 8 | 16 |
+# | 10 to 12 | 8 to 16 | 32 |
+#
+# All on Q and V. The *head*, which turns the last block's output into scores for the next token, is
+# trained as a whole. Here it is with the higher ranks, read back from the live model:
+
+# %%
+recipe = LoRA.article(head=True)
+run = lab.run(ftlab.Plan(steps=100, lr=3e-3, measure_every=0), method=recipe, fast=True).finish()
+for row in run.prepared.table():
+    rank = f"rank {row.r}, alpha / rank {row.scale:g}, " if row.r else ""
+    if row.trainable:
+        print(f"{row.part:12} {row.what:8} {rank}{row.trainable:,} trained")
+base, final = lab.bundle.model, run.final
+print("head and embeddings are one tensor:", base.lm_head.weight is base.transformer.wte.weight)
+print(f"learned {final['target_score']:.0%}, retained {final['retention']:.0%}")
+
+# %% [markdown]
+# It works. Two things deserve a second look.
+#
+# - **Alpha / rank.** At a fixed alpha, half the rank means *twice* the factor in front of the adapter.
+#   When you compare ranks, keep alpha / rank fixed.
+# - **The head.** In GPT-2 it is the embedding table under a second name. "Embeddings frozen, head
+#   trained" needs a copy, and that copy is most of what this recipe trains.
+#
+# ## Exercise 3: merge by hand
+#
+# *Goal: turn the adapter into an ordinary weight. 10 minutes, easy.*
+#
+# An adapter can stay a file of its own, or be *merged*: added into $W$. Write
+# `merged_weight(W, A, B, alpha, r)`, the single matrix that does what layer and adapter did together.
+#
+# <details><summary>Hint 1</summary>Which product of A and B has the shape of W?</details>
+#
+# <details><summary>Hint 2</summary>In the formula at the top: what stands before B A x, and what is
+# added to W x?</details>
+
+
+# %%
+def merged_weight(W, A, B, alpha, r):
+    # <solution>
+    return W + alpha / r * (B @ A)
+    # </solution>
+    # <stub>
+    # return None  # your code
+    # </stub>
+
+
+W, A, B = torch.randn(6, 4), torch.randn(2, 4), torch.randn(6, 2)
+
+
+def change(f, alpha, r):
+    return f(W, A, B, alpha, r) - W
+
+
+merged_weight = ftlab.exercise(
+    merged_weight,
+    reference=answers.merged_weight,
+    checks=[
+        ("it has the shape of W (is it B A?)", lambda f: (list(f(W, A, B, 4, 2).shape), [6, 4])),
+        ("B = 0 changes nothing (is W there?)", lambda f: torch.equal(f(W, A, 0 * B, 4, 2), W)),
+        (
+            "twice the alpha changes W twice as much (is alpha there?)",
+            lambda f: torch.allclose(change(f, 8, 2), 2 * change(f, 4, 2), atol=1e-5),
+        ),
+        (
+            "twice the r changes W half as much (is it alpha / r?)",
+            lambda f: torch.allclose(change(f, 4, 4), change(f, 4, 2) / 2, atol=1e-5),
+        ),
+    ],
+    cases=[(W, A, B, 16, 2)],
+    tolerance=1e-5,
 )
 
 # %% [markdown]
-# ## Ranks by layer band
+# ## On, off, merged, saved
 #
-# The article's recipe goes by *bands* of neighbouring blocks: no adapters in blocks 1 to 6, rank 4
-# to 8 with alpha 16 in 7 to 9, rank 8 to 16 with alpha 32 in 10 to 12, all on Q and V. The *head*,
-# which turns the output of the last block into scores for the next token, is trained as a whole.
-# Here is the recipe as a plan, with the higher ranks, and read back from the live model:
-
-# %%
-plan = ftlab.Plan(steps=100, batch_size=16, lr=3e-3)
-recipe = LoRA({"7-9": 8, "10-12": 16}, alphas={"7-9": 16, "10-12": 32}, head=True, name="lora_head")
-run = lab.run(plan, method=recipe, name="LoRA by band, head trainable")
-print(run.prepared)
-show(
-    Table(
-        ("part", "what", "rank", "alpha / rank", "trainable parameters"),
-        [
-            (
-                row.part,
-                row.what,
-                str(row.r or "-"),
-                f"{row.scale:g}" if row.r else "-",
-                f"{row.trainable:,}",
-            )
-            for row in run.prepared.table()
-        ],
-    )
-)
-
-# %% [markdown]
-# Two things in this table deserve a second look.
-#
-# **Alpha / rank.** With a fixed alpha, half the rank means *twice* the factor in front of the
-# adapter. Comparing rank 4 with rank 8 at alpha 16 also compares two step sizes. When you compare
-# ranks, keep alpha / rank fixed.
-#
-# **The head.** In GPT-2 the head is the embedding table: one tensor with two names. A trainable
-# head would be a trainable embedding, and "embeddings frozen, head trainable" is a contradiction,
-# unless the head gets a copy of its own. That copy is most of what this plan trains:
-
-# %%
-base = lab.bundle.model
-print("one tensor, two names:", base.lm_head.weight is base.transformer.wte.weight)
-in_head = sum(row.trainable for row in run.prepared.table() if row.part == "head")
-print(f"the copy of the head: {in_head:,} of {run.prepared.trainable:,} trained parameters")
-
-# %%
-guess = ftlab.predict(
-    "Retained, with LoRA by band and the head, at a rate of 3e-3?", None, unit="%"
-)
-
-# %%
-with ftlab.Live(total=plan.steps, prediction=guess, title=run.name) as live:
-    for step in run:
-        live.update(step)
-        if live.stopped:
-            break
-
-# %%
-last = run.final  # the curves ask a sample of questions, this asks all of them
-print(guess.compare(100 * last["retention"]))
-print(f"Learned {last['target_score']:.0%}, retained {last['retention']:.0%}.")
-
-# %% [markdown]
-# (In the plot a skill may be a little above 100 %: by chance the tuned model answers some questions
-# correctly that the base got wrong.)
-#
-# ## On, off, merged
-#
-# As long as the adapter is separate, it can be switched off, and the base is back. That is *not*
-# the same as not forgetting: with the adapter on, the model has forgotten what the plot says. These
-# are two different measurements, both useful. Or the adapter can be *merged*: added into $W$, so
-# that one ordinary model is left. (*Logits* are the model's scores for each possible next token.)
+# The same on the model that you have just trained, by the library. (*Logits* are the model's scores
+# for each possible next token.)
 
 # %%
 import tempfile
@@ -248,245 +400,184 @@ from ftlab.methods import save_adapter
 from ftlab.models import untie  # the adapter brings a head of its own
 
 ids = torch.tensor([lab.tokenizer("The capital of Norway is")["input_ids"]], device=base.device)
-with torch.no_grad():
+with torch.no_grad(), tempfile.TemporaryDirectory() as folder:
     tuned, plain = run.model(ids).logits, base(ids).logits
     with run.model.disable_adapter():
         off = run.model(ids).logits
     merged = merge(run.model)(ids).logits
-    with tempfile.TemporaryDirectory() as folder:
-        save_adapter(run.model, folder)
-        size = sum(file.stat().st_size for file in Path(folder).iterdir())
-        again = PeftModel.from_pretrained(untie(lab.fresh()), folder)(ids).logits
-print(f"adapter on, against the base:   {(tuned - plain).abs().max():.1e}")
-print(f"adapter off, against the base:  {(off - plain).abs().max():.1e}")
-print(f"merged, against adapter on:     {(merged - tuned).abs().max():.1e}")
-print(f"saved, loaded by peft alone:    {(again - tuned).abs().max():.1e} ({size / 1024:,.0f} kB)")
-furthest = max((merged - tuned).abs().max().item(), (again - tuned).abs().max().item())
+    save_adapter(run.model, folder)
+    size = sum(file.stat().st_size for file in Path(folder).iterdir())
+    again = PeftModel.from_pretrained(untie(lab.fresh()), folder)(ids).logits
+apart = [(a - b).abs().max().item() for a, b in ((off, plain), (merged, tuned), (again, tuned))]
+print(f"adapter on, against the base: logits differ by up to {(tuned - plain).abs().max():.1f}")
+print(f"saved: {size / 1024:,.0f} kB")
 round_trip = ftlab.claim(
     "Switched off, the base is back; merged or reloaded, the tuned model is the same",
-    (off - plain).abs().max() < 1e-5 and furthest < 1e-3,
-    f"largest difference of a logit {furthest:.0e}",
+    max(apart) < 1e-3,
+    f"logits differ by {max(apart):.0e} at most",
 )
 
 # %% [markdown]
-# ## Where should LoRA's learning rate sit?
+# That the base is back at a switch does *not* mean that nothing was forgotten: with the adapter on,
+# the model has lost what you measured above.
 #
-# Full fine-tuning moves every weight by about the learning rate in a step. LoRA moves small
-# matrices whose product is the change. So its rate must be found anew. Recorded, three seeds.
+# ## Where do adapters belong?
+#
+# Recorded, on the small model and on a real one: full fine-tuning, and LoRA in three places with
+# about equally many parameters. Each line joins one method at two rates (LoRA at 1e-3 and 3e-3, full
+# fine-tuning at 1e-4 and 3e-4).
 
 # %%
 from ftlab import analysis
-from ftlab.show import called, rate_text, sweep
+from ftlab.show import Table, called, rate_text, scoreboard
 
-nano = analysis.settings(analysis.shipped("nano"))
-SWEPT = ("learning rate", "lora_qv", "lora_all")
-show(
-    sweep([r for kind in SWEPT for s in analysis.pick(nano, kind) for r in s.runs], "lr", log=True)
-)
-for kind in SWEPT:
-    most = max(analysis.pick(nano, kind), key=lambda setting: setting.mean("target_score"))
-    both = f"{most.text('target_score')}, retained {most.text('retention')}"
-    print(f"{called(kind)} learns most at {rate_text(most.lr)}: {both}")
-
-# %% [markdown]
-# At 1e-3 full fine-tuning wrecks the model, and LoRA does not: the gentle rates of LoRA begin where
-# those of full fine-tuning end. Far below them LoRA learns little in a hundred steps. And it has a
-# cliff of its own: at 0.01 hardly any skill is left.
-
-# %% [markdown]
-# ## Q and V, or everywhere?
-#
-# Equally many trained parameters, as far as whole ranks allow, the same alpha / rank, in all twelve
-# blocks: a higher rank on Q and V alone, or lower ranks on all attention, on the feed-forward
-# layers (the two large ones that follow the attention in each block), or on everything linear.
-
-# %%
-from ftlab.show import settings_table
-
-PLACES = ("lora_qv", "lora_attention", "lora_ff", "lora_all")
-places = {kind: analysis.pick(nano, kind, 1e-3)[0] for kind in PLACES}
-show(settings_table(list(places.values()), model="nano-gpt2, equally many parameters, rate 1e-3"))
-sizes = [setting.runs[0].trainable for setting in places.values()]
-print(f"trained parameters: {min(sizes):,} to {max(sizes):,}")
-
-# %%
-qv, everywhere, forward = (places[kind] for kind in ("lora_qv", "lora_all", "lora_ff"))
-placement = ftlab.claim(
-    "With equally many parameters, LoRA on all linear layers, or on the feed-forward layers alone, "
-    "learns more than on Q and V and retains more (3 seeds)",
-    all(
-        analysis.more(one, qv, key)
-        for one in (everywhere, forward)
-        for key in ("target_score", "retention")
-    ),
-    f"at 1e-3 retained {everywhere.mean('retention'):.0%} and {forward.mean('retention'):.0%} "
-    f"against {qv.mean('retention'):.0%}, learned {everywhere.mean('target_score'):.0%} and "
-    f"{forward.mean('target_score'):.0%} against {qv.mean('target_score'):.0%}",
-)
-
-# %% [markdown]
-# All at one rate. But a run that learns less forgets less. So compare at *matched learning*: what
-# was forgotten at the moment when the loss on the new task had first fallen to half of what
-# guessing the urgency costs (and to 1.3 times that). Each method may choose its rate, and may take
-# up to 400 steps. With three more plans: *by band* is the recipe, with its head and without, and
-# *all linear, thin* spreads as many parameters as the recipe's bands over every linear layer.
-
-# %%
-from statistics import fmean
-
-from ftlab.show import matched_table
-
-KINDS = ("learning rate", *PLACES, "lora_band", "lora_even", "lora_head", "replay")
-LEVELS = [share * analysis.level(nano) for share in (1.3, 1.0)]
-show(matched_table(nano, KINDS, LEVELS, model="nano-gpt2"))
-
-# %%
-matched = [analysis.best_at(nano, level) for level in LEVELS]
-
-
-def worse(more, less):
-    """Has `more` forgotten more than `less` at both levels, the whole 95 % interval above 0?"""
-    return all(analysis.verdict(m[more].forgotten, m[less].forgotten) == "holds" for m in matched)
-
-
-def forgotten(kind):
-    return " and ".join(f"{fmean(m[kind].forgotten):.3f}" for m in matched)
-
-
-qv_matched = ftlab.claim(
-    "At matched learning, too, LoRA on Q and V has forgotten most (3 seeds)",
-    worse("lora_qv", "lora_all") and worse("lora_qv", "lora_ff"),
-    f"{forgotten('lora_qv')} nats per token at the two levels, against {forgotten('lora_all')} on "
-    f"all linear layers, {forgotten('lora_ff')} on feed-forward",
-)
-less_than_full = ftlab.claim(
-    "and more than full fine-tuning at its best rate (3 seeds)",
-    worse("lora_qv", "learning rate"),
-    f"{forgotten('lora_qv')} against {forgotten('learning rate')} nats per token",
-)
-
-# %% [markdown]
-# And the rates? Here is where each learns most with at least 90 % retained, on the small model and
-# on the real one, SmolLM2-135M.
-
-# %%
-smollm = analysis.whole(analysis.settings(analysis.shipped("laptop")))  # three seeds or more
-WIDE = ("lora_ff", "lora_all")
-
-
-def gentle_best(found, kind):
-    able = [s for s in analysis.pick(found, kind) if s.mean("retention") >= 0.9]
-    return max(able, key=lambda s: s.mean("target_score"))
-
-
-best = {
-    model: {kind: gentle_best(found, kind) for kind in ("learning rate", *WIDE)}
-    for model, found in (("nano-gpt2", nano), ("SmolLM2", smollm))
+found = {
+    "nano-gpt2": analysis.settings(analysis.shipped("nano")),
+    "SmolLM2-135M": analysis.whole(analysis.settings(analysis.shipped("laptop"))),  # all seeds
 }
-for model, row in best.items():
-    print(f"{model}:", ", ".join(f"{called(k)} {rate_text(s.lr)}" for k, s in row.items()))
-ten_times = ftlab.claim(
-    "On both models the best gentle rate of these two LoRAs is about ten times full fine-tuning's",
-    all(5 < row[k].lr / row["learning rate"].lr < 20 for row in best.values() for k in WIDE),
-    "; ".join(
-        f"{model} " + ", ".join(f"{row[k].lr / row['learning rate'].lr:.0f} times" for k in WIDE)
-        for model, row in best.items()
-    ),
-)
-learns_less = ftlab.claim(
-    "At these rates LoRA learns less than full fine-tuning in as many steps (nano, 3 seeds)",
-    all(
-        analysis.more(best["nano-gpt2"]["learning rate"], best["nano-gpt2"][k], "target_score")
-        for k in WIDE
-    ),
-    ", ".join(f"{called(k)} {s.text('target_score')}" for k, s in best["nano-gpt2"].items()),
-)
-retains_no_more = ftlab.claim(
-    "and three seeds do not show that LoRA on all linear layers retains more, on either model",
-    not any(analysis.more(row["lora_all"], row["learning rate"]) for row in best.values()),
-    "; ".join(
-        f"{model}: {analysis.difference(row['lora_all'], row['learning rate'])}"
-        for model, row in best.items()
-    ),
+nano, smollm = found.values()
+LORA = ("lora_qv", "lora_ff", "lora_all")
+for settings in found.values():
+    full = [s for s in settings if s.sweep == "learning rate" and s.lr in (1e-4, 3e-4)]
+    loras = [s for s in settings if s.sweep in LORA and s.lr in (1e-3, 3e-3)]
+    show(scoreboard(full + loras, crop=True))
+
+
+# %%
+def at(model, sweep, lr=1e-3):
+    """The recorded setting of a sweep at a rate."""
+    return analysis.pick(found[model], sweep, lr)[0]
+
+
+WIDE = ("lora_ff", "lora_all")
+pairs = {(model, kind): (at(model, kind), at(model, "lora_qv")) for model in found for kind in WIDE}
+place = ftlab.claim(
+    "At one rate with equally many parameters, LoRA on feed-forward or on all linear layers "
+    "retains more than on Q and V",
+    all(analysis.more(*pair) for pair in pairs.values()),
+    "at 1e-3, minus Q and V: "
+    + "; ".join(f"{m}, {called(k)} {analysis.difference(*p)}" for (m, k), p in pairs.items()),
 )
 
 # %% [markdown]
-# ## Does a higher rank forget more?
+# <details><summary>Seeds and intervals</summary>Three to five seeds for each point; bars reach from
+# the lowest to the highest. In brackets: the 95 % interval of the difference, paired by
+# seed.</details>
 #
-# At the same alpha / rank and the same rate (3e-3), on Q and V. (Not at matched learning: a higher
-# rank may have learned more, too.)
+# One rate may suit one place better. So now each method may choose its own: how much does it learn, if
+# at least 90 % must be retained?
 
 # %%
-by_rank = [
-    (2, analysis.pick(nano, "rank 2")[0]),
-    (18, analysis.pick(nano, "lora_qv", 3e-3)[0]),
-    (64, analysis.pick(nano, "rank 64")[0]),
-]
-for rank, setting in by_rank:
-    print(
-        f"rank {rank:2}: retained {setting.text('retention'):18} "
-        f"learned {setting.text('target_score')}"
+names = "learning rate, lora_ff, lora_all, lora_even, lora_head, lora_attention, lora_qv, lora_band"
+levels = analysis.levels(nano, smollm, 0.9)
+show(
+    Table(
+        ("method", *(f"{model}: learned" for model in found)),
+        [(called(kind), *(f"{share:.0%}" for share in levels[kind])) for kind in names.split(", ")],
+        "most learned with 90 % retained, each method at its own best rate, means over seeds; "
+        "'thin' has as many parameters as 'by band', over all linear layers",
     )
-rank_matters = ftlab.claim(
-    "A higher rank forgets more at the same rate (3 seeds)",
-    analysis.more(by_rank[0][1], by_rank[-1][1]),
-    f"retained {by_rank[0][1].text('retention')} at rank 2, "
-    f"{by_rank[-1][1].text('retention')} at 64",
+)
+gap = sum(abs(a - b) for a, b in levels.values()) / len(levels)
+scale = ftlab.claim(
+    "Method by method, the small model learns about as much as the real one (within 15 points)",
+    gap <= 0.15,
+    f"{100 * gap:.0f} points apart on average, over {len(levels)} methods",
 )
 
 # %% [markdown]
-# ## The scoreboard so far
-#
-# Each method at its best rate (largest learned x retained), after 100 steps of 16 notes.
+# So the place matters most. Q and V alone learn about half of what the feed-forward layers learn. The
+# recipe's strength is its head: without it, "Q, V by band" learns least. As many parameters spread
+# thinly over all linear layers learn more. At one rate, do the seeds decide that?
 
 # %%
-from ftlab.show import best_of, scoreboard
+by_band = {}
+for model in found:
+    band, thin = at(model, "lora_band"), at(model, "lora_even")
+    gap = analysis.difference(band, thin, "target_score")
+    verdict = analysis.verdict(band.values("target_score"), thin.values("target_score"))
+    by_band[f"{model} at 1e-3, by band minus thin: {gap}"] = verdict
+for evidence, verdict in by_band.items():
+    print(f"by band learns more: {verdict} ({evidence})")
 
-BOARD = ("learning rate", "schedule", "replay", "freeze", "lora_qv", "lora_ff", "lora_all")
-BOARD += ("lora_band", "lora_head")
-board = best_of([s for s in nano if s.sweep in BOARD])
-show(scoreboard(board))
-gentle = [s for s in board if s.mean("retention") > 0.9]
-furthest_right = max(gentle, key=lambda s: s.mean("target_score"))
-print(
-    f"Of those that retain more than 90 %, {called(furthest_right.sweep)} learned most: "
-    f"{furthest_right.text('target_score')}."
+# %% [markdown]
+# ## Which rate?
+#
+# Full fine-tuning moves each weight by about the learning rate in a step. LoRA moves two small
+# matrices whose *product* is the change. So its rate must be found anew. At which rate does each
+# learn most while it retains 90 %?
+
+
+# %%
+def best_rate(model, kind):
+    """Where a method learns most of what it can with 90 % retained."""
+    able = [s for s in analysis.pick(found[model], kind) if s.mean("retention") >= 0.9]
+    return max(able, key=lambda s: s.mean("target_score")).lr
+
+
+rates = {m: {k: best_rate(m, k) for k in ("learning rate", *WIDE)} for m in found}
+for model, row in rates.items():
+    print(f"{model}:", ", ".join(f"{called(kind)} {rate_text(lr)}" for kind, lr in row.items()))
+ten_times = ftlab.claim(
+    "The best gentle rate of LoRA is about ten times that of full fine-tuning",
+    all(5 < row[kind] / row["learning rate"] < 20 for row in rates.values() for kind in WIDE),
+    ", ".join(f"{row[k] / row['learning rate']:.0f} times" for row in rates.values() for k in WIDE),
 )
 
 # %% [markdown]
-# Full fine-tuning at a gentle rate, with replay or without, lies furthest in the good corner; LoRA
-# on all linear or on feed-forward layers comes near it. LoRA's sure gains are others: few
-# parameters to train and to store, and a base that is back at a switch.
-
-# %% [markdown]
-# ## Any two, side by side
+# ## Does LoRA forget less than full fine-tuning?
 #
-# Choose two of the recorded runs. Try: LoRA on all linear layers against full fine-tuning that
-# retains as much; which skills pay for it? Then choose the full fine-tuning of 400 steps, and read
-# why that is no fair comparison.
+# Who learns less forgets less, so compare at *equal learning*: when the loss on the new task has
+# fallen to half of what guessing costs. By then a model has begun to learn the rule. Each method may
+# take its own best rate, and up to 400 steps on the small model.
 
 # %%
-from ftlab.show import compare_panel
+less = {}
+for model, settings in found.items():
+    matched = analysis.best_at(settings, analysis.level(settings))
+    full = matched["learning rate"].forgotten
+    for kind in WIDE:
+        if f"{kind} longer" not in {s.sweep for s in settings}:
+            less[f"{model}, {called(kind)}: no run was long enough"] = "not decided"
+            continue
+        lora = matched[kind].forgotten
+        nats = f"{sum(lora) / len(lora):.3f} against {sum(full) / len(full):.3f} nats per token"
+        less[f"{model}, {called(kind)}: {nats}"] = analysis.verdict(full, lora)
+for evidence, verdict in less.items():
+    print(f"LoRA forgets less: {verdict} ({evidence})")
+for s in analysis.settings(analysis.shipped("laptop")):  # all, also those of one seed
+    if s.sweep in ("learning rate longer", "lora_all longer", "lora_qv longer"):
+        learned, retained = (f"{s.mean(key):.0%}" for key in ("target_score", "retention"))
+        name = called(s.sweep.removesuffix(" longer"))
+        print(f"SmolLM2, 300 steps, one seed: {name} learned {learned}, retained {retained}")
 
-compare_panel(nano).show()
+# %% [markdown]
+# On the small model both lose next to nothing, and LoRA a little more. On SmolLM2, LoRA at a gentle
+# rate was trained for long enough on one seed only, so we do not decide it. With more steps LoRA
+# learns the task as well as anything. Its sure gains are others: few parameters to train and to
+# store, and a base that is back at a switch.
+#
+# And the rank? At the same rate and the same alpha / rank:
+
+# %%
+rank_2, rank_64 = (analysis.pick(nano, f"rank {r}")[0] for r in (2, 64))
+higher = f"nano-gpt2, Q and V at 3e-3, rank 2 minus rank 64: {analysis.difference(rank_2, rank_64)}"
+rank_matters = {higher: analysis.verdict(rank_2.values("retention"), rank_64.values("retention"))}
+for setting in (rank_2, rank_64):
+    both = f"learned {setting.mean('target_score'):.0%}, retained {setting.mean('retention'):.0%}"
+    print(f"{setting.sweep}: {both}")
 
 # %% [markdown]
 # ## The rank explorer
 #
-# All of it in one panel: a rank for each band, which layers get adapters, the rate, the schedule.
-# (Its runs have fewer steps than those above, so that one of them takes seconds.) Every slider
-# answers at once, from recorded runs. A filled mark was recorded for exactly these settings; a
-# hollow one is an *estimate*, with bars as wide as such estimates are typically off.
-#
-# Try, and guess before each:
+# All of it in one panel. A filled mark was recorded for exactly these settings; a hollow one is an
+# *estimate*, with bars as wide as such estimates are typically off. Guess before each:
 #
 # - Choose the article's table. How much does it learn? Then move the same ranks to another place.
-# - Press *sweep* beside a slider. It trains every stop of that slider, here and now, and draws each
-#   as it comes. Does a higher rank learn more? Does a higher rate? (Each is one seed on a sample of
-#   the questions. Choose another seed and sweep again before you believe a bump in the curve.)
-# - Press *Train it for real*, then drag *a* from the trained model towards the base. At a = 0.5 every
-#   weight stands halfway. What comes back first, and what goes last? (Notebook 09 builds on it.)
-# - Ask both models for a fact that was lost.
+# - Press *sweep* beside a slider: it trains every stop of that slider, here and now. Does a higher rank
+#   learn more?
+# - Press *Train it for real*, then drag *a* from the trained model towards the base. What comes back
+#   first? (Notebook 09 builds on it.)
 
 # %%
 from ftlab.show import rank_explorer
@@ -494,302 +585,46 @@ from ftlab.show import rank_explorer
 rank_explorer(lab).show()
 
 # %% [markdown]
-# How can it train in seconds? By caching the frozen layers' outputs. Below the lowest trained block
-# nothing changes, so what comes out there for a text is the same in every epoch: it is computed
-# once and cached. So a plan that leaves the lower blocks frozen costs less time as well. Here are
-# the same ten steps the plain way and the short way, in turn, once with adapters in the upper half
-# and once in all blocks (where nothing can be cached and only a few operations are fused):
+# Or compare any two recorded runs, skill by skill:
 
 # %%
-upper, every = LoRA({"7-9": 8, "10-12": 16}), LoRA({"1-12": 8})
-lab.run(ftlab.Plan(steps=25, measure_every=0), method=upper, fast=True).finish()  # fills the cache
-ten = ftlab.Plan(steps=10, lr=3e-3, measure_every=0, precision="fp32")
-times, apart = {}, 0.0
-for name, method in (("upper half", upper), ("all blocks", every)):
-    plain_run, fast_run = (lab.run(ten, method=method, fast=fast) for fast in (False, True))
-    pairs = list(zip(plain_run, fast_run, strict=True))  # in turn, on the same machine
-    apart = max(apart, *(abs(a.loss - b.loss) / a.loss for a, b in pairs[1:]))
-    times[name] = plain_run.steps[-1].seconds / fast_run.steps[-1].seconds
-    print(f"{name}: the short way is {times[name]:.1f} times as fast")
-cheaper = ftlab.claim(
-    "Where the lower half is frozen, its outputs can be cached, and a step takes less time",
-    times["upper half"] > times["all blocks"] and apart < 1e-4,
-    f"{times['upper half']:.1f} times as fast, against {times['all blocks']:.1f} with nothing to "
-    f"cache; losses differ by {apart:.0e} at most",
-)
+from ftlab.show import compare_panel
+
+compare_panel(nano).show()
 
 # %% [markdown]
-# ## The same on a real language model
+# ## Exercise 4: a better place
 #
-# SmolLM2-135M: the four places with equally many parameters at one rate, the recipe's bands on Q
-# and V, as many parameters spread thinly over all linear layers, and full fine-tuning at its gentle
-# rate. And as a preview of notebook 09: full fine-tuning in which one text in twenty is general
-# English (*replay*). Recorded, three seeds.
-
-# %%
-AT = {"learning rate": 1e-4, "replay": 1e-4} | dict.fromkeys(
-    (*PLACES, "lora_band", "lora_even"), 1e-3
-)
-real = {kind: analysis.pick(smollm, kind, rate)[0] for kind, rate in AT.items()}
-show(settings_table(list(real.values()), model="SmolLM2-135M"))
-
-# %%
-real_board = best_of([s for s in smollm if s.sweep in BOARD])
-show(scoreboard(real_board))
-highest = {s.sweep: max(one.lr for one in analysis.pick(smollm, s.sweep)) for s in real_board}
-open_ended = [s for s in real_board if s.lr == highest[s.sweep]]
-names = ", ".join(f"{called(s.sweep)} ({rate_text(s.lr)})" for s in open_ended)
-print("Best at the highest rate that was run, so a higher one may do better:", names or "none")
-
-# %%
-real_qv, real_full = real["lora_qv"], real["learning rate"]
-real_place = ftlab.claim(
-    "SmolLM2: at the same rate, with equally many parameters, LoRA on all linear or on "
-    "feed-forward layers retains more than on Q and V (3 seeds)",
-    all(analysis.more(real[kind], real_qv) for kind in WIDE),
-    "SmolLM2 at 1e-3, minus Q and V: "
-    + "; ".join(
-        f"{called(kind)} retained {analysis.difference(real[kind], real_qv)}, learned "
-        f"{analysis.difference(real[kind], real_qv, 'target_score')}"
-        for kind in WIDE
-    ),
-)
-real_less = ftlab.claim(
-    "SmolLM2: full fine-tuning at a gentle rate retains more than LoRA on Q and V (3 seeds)",
-    analysis.more(real_full, real_qv),
-    f"SmolLM2, full at 1e-4 minus Q and V at 1e-3: retained "
-    f"{analysis.difference(real_full, real_qv)}, "
-    f"learned {analysis.difference(real_full, real_qv, 'target_score')}",
-)
-
-# %% [markdown]
-# So the real model agrees: not Q and V alone. Does LoRA only need longer? The same with 300 steps:
-
-# %%
-for setting in analysis.settings(analysis.shipped("laptop")):
-    kind, longer, _ = setting.sweep.partition(" longer")
-    if longer:
-        print(
-            f"{called(kind):22} {rate_text(setting.lr):4}  seeds {len(setting.runs)}  learned "
-            f"{setting.mean('target_score'):4.0%}  retained {setting.mean('retention'):4.0%}  "
-            f"forgotten {setting.mean('forgotten'):.2f} nats per token"
-        )
-
-# %% [markdown]
-# With more steps LoRA learns the task as well as anything. By then it has forgotten more than full
-# fine-tuning at its gentle rate (most of these are one seed, so take them as a hint).
-
-# %% [markdown]
-# ## How far can the small model be trusted?
+# *Goal: learn at least 60 % and retain at least 90 %, with no more than 40,000 trained parameters. 20
+# minutes, open.*
 #
-# First the levels. How much does each method learn, if at least 90 % (or 80 %) of the skills must
-# be left, and it may choose its rate? (Between two recorded rates both numbers are read off a
-# straight line.)
-
-# %%
-levels = {kept: analysis.levels(nano, smollm, kept) for kept in (0.9, 0.8)}
-show(
-    Table(
-        ("most learned", "nano-gpt2, 90 % left", "SmolLM2", "nano-gpt2, 80 % left", "SmolLM2"),
-        [
-            (called(kind), *(f"{share:.0%}" for at in levels.values() for share in at[kind]))
-            for kind in levels[0.9]
-        ],
-        "each method at its best rate; means over seeds (higher is better)",
-    )
-)
-apart = {kept: fmean(abs(a - b) for a, b in at.values()) for kept, at in levels.items()}
-same_levels = ftlab.claim(
-    "Method by method both models learn about as much: on average at most 15 points apart",
-    max(apart.values()) <= 0.15,
-    ", ".join(f"{100 * gap:.0f} points with {kept:.0%} left" for kept, gap in apart.items())
-    + f", over {len(levels[0.9])} methods",
-)
-sides = analysis.sides(nano, smollm)
-same_sides = ftlab.claim(
-    "The same methods learn 70 % with 90 % left on both models, and the same do not",
-    all(small == large for small, large in sides.values()),
-    ", ".join(called(kind) for kind, (small, _) in sides.items() if small) + " do",
-)
-
-# %% [markdown]
-# Then the order. Equal settings of both models, nothing to choose; nano's rates are one constant
-# factor higher, which is found on full fine-tuning alone. Do both put them into the same order?
-# (*Spearman's rank correlation* is 1 for the same order, 0 for none, -1 for the reverse.)
-
-# %%
-order = analysis.order(nano, smollm)
-same_order = ftlab.claim(
-    "Equal settings come in the same order of retention (Spearman at least 0.85)",
-    order.retained >= 0.85,
-    f"{order.retained:.2f} over {len(order.pairs)} settings, nano's rates {order.factor:.1f} times "
-    "as high",
-)
-looser = ftlab.claim(
-    "The order of what is learned agrees less (below 0.75)",
-    order.learned < 0.75,
-    f"{order.learned:.2f}",
-)
-
-# %% [markdown]
-# And the hardest test: what each method has forgotten at matched learning, where each model may
-# choose the rate. A dash says that no recorded rate got there.
-
-# %%
-at_half = analysis.matched(nano, smollm)
-
-
-def told(one):
-    if one.setting is None:
-        return "-"
-    return f"{fmean(one.forgotten):.2f}, rate {rate_text(one.setting.lr)}"
-
-
-show(
-    Table(
-        ("forgotten, nats per token", "nano-gpt2", "SmolLM2"),
-        [(called(kind), *map(told, pair)) for kind, pair in at_half.rows.items()],
-        "when the loss on the new task had fallen to half of what guessing costs",
-    )
-)
-open_order = ftlab.claim(
-    "At matched learning the order of the methods is not decided: the interval holds 0",
-    at_half.rank.low <= 0 <= at_half.rank.high,
-    f"{at_half.rank.estimate:.2f} ({at_half.rank.low:.2f} to {at_half.rank.high:.2f}); at most "
-    f"{at_half.ceiling:.2f} could be had from so few seeds",
-)
-
-# %% [markdown]
-# So trust the small model for the levels: which methods reach the good corner, and what the rate
-# and the place of an adapter do. Do not trust it to rank methods that are all gentle. And its
-# forgetting is smaller: the real model was trained on other text than ours, and has more to lose.
-
-# %% [markdown]
-# ## Exercise 1: how many parameters?
+# Where do you put yours, and how fast do you train it? A try takes half a minute or so. You may take
+# `ftlab`'s LoRA or your own, such as `my_lora(("ff",), r=2)`.
 #
-# *Goal: count an adapter before you build it. 5 minutes, easy.*
+# <details><summary>Hint 1</summary>A layer from d_in to d_out costs r x (d_in + d_out) parameters: 128
+# to 128 for each of q, k, v and o, and 128 to 512 and back for ff, in each of 12 blocks.</details>
 #
-# Write `lora_parameters(d_in, d_out, r)`: how many parameters does a LoRA of rank `r` train beside
-# a linear layer from `d_in` to `d_out`?
-#
-# <details><summary>Hint 1</summary>A is r x d_in.</details>
-#
-# <details><summary>Hint 2</summary>B is d_out x r. Add the two.</details>
-
-# %%
-from ftlab.teach import answers
-
-
-def lora_parameters(d_in, d_out, r):
-    # <solution>
-    return r * d_in + d_out * r
-    # </solution>
-    # <stub>
-    # return None  # your code
-    # </stub>
-
-
-lora_parameters = ftlab.exercise(
-    lora_parameters,
-    reference=answers.lora_parameters,
-    checks=[
-        ("the layer from above", lambda f: (f(128, 128, 8), layer.A.numel() + layer.B.numel()))
-    ],
-    cases=[(128, 512, 4), (576, 1536, 1), (4096, 4096, 64)],
-)
-print(f"rank 8 beside a layer of 4096 x 4096: {lora_parameters(4096, 4096, 8):,} parameters")
-
-# %% [markdown]
-# ## Exercise 2: merge by hand
-#
-# *Goal: turn the adapter into an ordinary weight. 10 minutes, medium.*
-#
-# Write `merged_weight(W, A, B, alpha, r)`: the single matrix that does what layer and adapter did
-# together.
-#
-# <details><summary>Hint 1</summary>Which product of A and B has the shape of W?</details>
-#
-# <details><summary>Hint 2</summary>Look at the formula at the top: what stands before B A x, and
-# what is added to W x?</details>
-
-# %%
-
-
-def merged_weight(W, A, B, alpha, r):
-    # <solution>
-    return W + alpha / r * (B @ A)
-    # </solution>
-    # <stub>
-    # return None  # your code
-    # </stub>
-
-
-W, A, B, x = torch.randn(6, 4), torch.randn(2, 4), torch.randn(6, 2), torch.randn(5, 4)
-
-
-def change(f, alpha, r):
-    """What `f` adds to W."""
-    return f(W, A, B, alpha, r) - W
-
-
-merged_weight = ftlab.exercise(
-    merged_weight,
-    reference=answers.merged_weight,
-    checks=[
-        ("it has the shape of W", lambda f: (list(f(W, A, B, 16, 2).shape), [6, 4])),
-        ("B = 0 changes nothing", lambda f: torch.equal(f(W, A, 0 * B, 16, 2), W)),
-        (
-            "twice the alpha changes W twice as much",
-            lambda f: torch.allclose(change(f, 8, 2), 2 * change(f, 4, 2), atol=1e-5),
-        ),
-        (
-            "at the same alpha, twice the r changes W half as much",
-            lambda f: torch.allclose(change(f, 8, 4), change(f, 8, 2) / 2, atol=1e-5),
-        ),
-        (
-            "it does what layer and adapter do together",
-            lambda f: torch.allclose(
-                x @ f(W, A, B, 16, 2).T, x @ W.T + 16 / 2 * (x @ A.T @ B.T), atol=1e-4
-            ),
-        ),
-    ],
-)
-print("the merged matrix has the shape", tuple(merged_weight(W, A, B, 16, 2).shape))
-
-# %% [markdown]
-# ## Exercise 3: as much, with a third of the parameters
-#
-# *Goal: learn at least as much as LoRA on all linear layers at a rate of 1e-3 (rank 4), with at
-# least 90 % retained and no more than 40,000 trained parameters. 15 minutes, hard.*
-#
-# Where would you put yours, and how fast would you train it? A try takes half a minute or so.
-#
-# <details><summary>Hint 1</summary>A layer from d_in to d_out costs r x (d_in + d_out) parameters:
-# 128 to 128 on q, k, v and o, and 128 to 512 and back on ff, in each of 12 blocks. How low may a
-# rank be?</details>
-#
-# <details><summary>Hint 2</summary>What did the claims at matched learning say of the best rate
-# when there are fewer parameters?</details>
+# <details><summary>Hint 2</summary>Thin and everywhere was good in the table. Fewer parameters want a
+# higher rate than 1e-3.</details>
 
 # %%
 # <solution>
-my_lora, my_rate = LoRA({"1-12": 1}, targets=("q", "k", "v", "o", "ff")), 3e-3
+my_place, my_rate = LoRA({"1-12": 1}, targets=("q", "k", "v", "o", "ff")), 3e-3
 # </solution>
 # <stub>
-# my_lora, my_rate = None, None  # such as LoRA({"7-12": 2}, targets=("q", "v", "ff")), 2e-3
+# my_place, my_rate = None, None  # such as LoRA({"7-12": 2}, targets=("q", "v", "ff")), 2e-3
 # </stub>
 
-to_reach = analysis.pick(nano, "lora_all", 1e-3)[0]
-if my_lora is None:
-    print(f"No LoRA of your own yet. To reach: learned {to_reach.text('target_score')}.")
+if my_place is None:
+    print("No LoRA of your own yet. The table above says what each place gives.")
 else:
-    mine = lab.run(ftlab.Plan(lr=my_rate, measure_every=0), method=my_lora).finish()
+    mine = lab.run(ftlab.Plan(lr=my_rate, measure_every=0), method=my_place, fast=True).finish()
     learned, retained = mine.final["target_score"], mine.final["retention"]
-    wanted, trained = to_reach.mean("target_score"), mine.prepared.trainable
+    size = mine.prepared.trainable
     goals = {
-        f"learned {learned:.0%} (at least {wanted:.0%})": learned >= wanted,
+        f"learned {learned:.0%} (at least 60 %)": learned >= 0.6,
         f"retained {retained:.0%} (at least 90 %)": retained >= 0.9,
-        f"{trained:,} trained parameters (at most 40,000)": trained <= 40_000,
+        f"{size:,} trained parameters (at most 40,000)": size <= 40_000,
     }
     for what, done in goals.items():
         print("✓" if done else "✗", what)
@@ -798,47 +633,45 @@ else:
 # ## The article says, we measured
 #
 # The article is Sachchida Nand Singh, "Fine-Tuning Large Language Models (LLMs) Without
-# Catastrophic Forgetting", Towards AI; its statements are in our words. Rows marked *(often said)*
-# are common advice, not taken from it; *(ours)* is a statement of this workbook.
+# Catastrophic Forgetting", Towards AI; its advice is in our words. *(often said)* is common advice
+# that is not taken from it; *(ours)* is a statement of this workbook.
 
 # %%
 ftlab.verdict_table(
-    ftlab.says("target_modules=['c_attn'] adapts Q and V", contradicted_by=[keys]),
-    ftlab.says(
-        "Q and V are the place for LoRA", contradicted_by=[placement, qv_matched, real_place]
-    ),
-    ftlab.says(
-        "LoRA on Q and V forgets much less than full fine-tuning",
-        contradicted_by=[less_than_full, real_less],
-    ),
-    ftlab.says("(often said) LoRA needs a rate about ten times higher", supported_by=[ten_times]),
-    ftlab.says(
-        "(often said) LoRA learns less and forgets less",
-        supported_by=[learns_less],
-        undecided_by=[retains_no_more],
-    ),
-    ftlab.says("(often said) A higher rank forgets more", supported_by=[rank_matters]),
+    ftlab.says("LoRA belongs on Q and V", contradicted_by=[place]),
+    ftlab.says("Ranks by band on Q and V learn most for their size", decided=by_band),
+    ftlab.says("(often said) target_modules=['c_attn'] adapts Q and V", contradicted_by=[keys]),
+    ftlab.says("(often said) LoRA wants about ten times the rate", supported_by=[ten_times]),
+    ftlab.says("(often said) LoRA forgets less than full fine-tuning", decided=less),
+    ftlab.says("(often said) A higher rank forgets more, at one rate", decided=rank_matters),
     ftlab.says(
         "(often said) An adapter can be removed, merged and shared", supported_by=[round_trip]
     ),
-    ftlab.says(
-        "(ours) What the small model shows is true of the real one",
-        supported_by=[same_levels, same_sides, same_order],
-        contradicted_by=[looser],
-        undecided_by=[open_order],
-    ),
+    ftlab.says("(ours) The small model shows what the real one does", supported_by=[scale]),
 )
 
 # %% [markdown]
-# ## What you take along
+# ## What to do from now on
 #
-# - LoRA trains a small share of the parameters; the adapter is a file of its own, and can be taken
-#   off.
-# - Print the plan from the live model. What a configuration is called and what it does are two
-#   things.
-# - A frozen base is no protection while the adapter is on. What is forgotten depends on the rate,
-#   on the rank and on the place.
-# - Where to put it: not on Q and V alone. On the feed-forward layers, or a little everywhere.
+# - Put LoRA on all linear layers, or on the feed-forward layers; not on Q and V alone.
+# - Start at ten times the rate of full fine-tuning, and keep alpha / rank fixed.
+# - Print the plan from the live model: module, rank, trained parameters.
+# - Measure what is retained with the adapter *on*.
+#
+# <details><summary>Further reading</summary>
+#
+# - Hu and others (2021), *LoRA*: at 18 million parameters, Q and V reach 73.7 on WikiSQL and 91.3 on
+#   MNLI; all four attention matrices at rank 2 reach 73.7 and 91.7. Feed-forward layers were not tried.
+# - Biderman and others (2024), *LoRA Learns Less and Forgets Less*: all linear layers beat feed-forward
+#   alone, and feed-forward beats attention alone; higher ranks forget more.
+# - Schulman and others, Thinking Machines (2025), *LoRA Without Regret*: attention alone is worse; the
+#   best rate is about ten times that of full fine-tuning, nearly whatever the rank.
+# - huggingface/peft, `method_comparison`: at equal parameters, LoRA on feed-forward has accuracy .494
+#   and forgetting .032 nats, on Q and V .478 and .050; full fine-tuning at 1e-5 has .472 and .030.
+# - Kalajdzievski (2024), *Scaling Laws for Forgetting*: with LoRA, too, forgetting cannot be avoided by
+#   stopping early or by training fewer parameters.
+#
+# </details>
 #
 # **Next:** [05 Encoder-decoder priorities](05_encoder_decoder_priorities.ipynb) turns to models
 # with an encoder and a decoder.

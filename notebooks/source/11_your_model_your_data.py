@@ -49,7 +49,8 @@ COLUMNS = "prompt=ticket,answer=call"
 
 lab = ftlab.open_lab(MY_FILE, columns=COLUMNS)
 base = lab.bundle.model
-for item in lab.items(3):
+items = lab.items(20)
+for item in items[:3]:
     print(repr(item["prompt"]), "→", repr(item["answer"]))
 
 # %% [markdown]
@@ -83,7 +84,7 @@ always_commonest = ftlab.exercise(
     always_commonest,
     reference=answers.always_commonest,
     checks=[
-        ("it is a share of test (of train?)", lambda f: (f(["yes"], TEST), 0.4)),
+        ("it is a share of test (of train?)", lambda f: (f(["no"], TEST), 0.6)),
         (
             "the answer comes from train: nobody may look at test first",
             lambda f: (f(TRAIN, TEST), 0.4),
@@ -93,6 +94,7 @@ always_commonest = ftlab.exercise(
     cases=[(TRAIN, TEST), (TEST, TRAIN)],
 )
 
+# %%
 train = [row["answer"].strip() for row in lab.domain.train]
 test = [row["answer"].strip() for row in lab.domain.test]
 free = always_commonest(train, test)
@@ -101,6 +103,57 @@ print(f"Always the commonest answer: {free:.0%} of {len(test)} test items right.
 # %% [markdown]
 # A model that scores this has learned one word. Keep the number in mind; the report will.
 #
+# ## Step 6 comes first: words that the base has
+#
+# The steps are numbered by habit; this one is best taken early. Where several wordings of an answer
+# are right, take the one that the base would use itself: it moves the model least. For long answers,
+# let the base write them, and keep those that are right. For labels, ask how surprised it is by each:
+
+# %%
+from collections import Counter
+
+from ftlab.evaluate import score_texts
+
+WORDS = {"yes": "high", "maybe": "medium", "no": "low"}  # for a file of your own: {}
+
+
+def surprise(word):
+    """Nats that a label costs after our prompts, all its tokens together, on average."""
+    scores = score_texts(base, lab.tokenizer, [(item["prompt"], f" {word}") for item in items])
+    return -sum(score.logprob for score in scores) / len(scores)
+
+
+for label in WORDS:
+    pieces = [lab.tokenizer.tokenize(f" {word}") for word in (label, WORDS[label])]
+    print(
+        f"{label}: {surprise(label):.1f} nats {pieces[0]}; "
+        f"{WORDS[label]}: {surprise(WORDS[label]):.1f} nats {pieces[1]}"
+    )
+
+# %% [markdown]
+# nano-gpt2 has never read *yes*. An adapter leaves the word vectors alone, so it can hardly teach the
+# model to write it: we tried, and LoRA stayed below the score that costs nothing, however long it was
+# trained. So we say *high*, *medium* and *low*, which the base has.
+
+# %%
+from dataclasses import replace
+
+from datasets import Dataset
+
+
+def reworded(rows):
+    """The same rows, with other words for the labels."""
+    said = [dict(row) for row in rows]
+    return Dataset.from_list(
+        [row | {"answer": WORDS.get(row["answer"].strip(), row["answer"])} for row in said]
+    )
+
+
+splits = {name: reworded(getattr(lab.domain, name)) for name in ("train", "validation", "test")}
+lab = ftlab.open_lab(replace(lab.domain, **splits), model=lab.bundle)
+train, test = ([row["answer"].strip() for row in splits[name]] for name in ("train", "test"))
+
+# %% [markdown]
 # ## Step 1: would a prompt do?
 #
 # Nothing is forgotten where nothing is trained. So ask the base first: six tickets with their
@@ -111,9 +164,7 @@ print(f"Always the commonest answer: {free:.0%} of {len(test)} test items right.
 guess = ftlab.predict("Right by prompt alone, with six examples?", None, unit="%")
 
 # %%
-from collections import Counter
-
-from ftlab.evaluate import score_texts, wilson
+from ftlab.evaluate import wilson
 
 LABELS = [label for label, _ in Counter(train).most_common(8)]
 EXAMPLES = "".join(f"{row['prompt']}{row['answer']}\n" for row in lab.items(6))
@@ -154,17 +205,18 @@ caption = f"{lab.bundle.name}, before training; {before['target_score']:.0%} rig
 show(Table(("skill", "right", "by guessing", "questions"), rows, caption))
 
 # %% [markdown]
-# ## Step 3: the lowest rate that learns
+# ## Steps 3 and 4: a method, and the lowest rate that learns
 #
-# The rate decides most (notebook 01). Three short runs, a factor of three apart. We read them on
-# *validation* items: the test items are for the report alone.
+# LoRA on all linear layers (notebook 04): it learns about as much as full fine-tuning, at about ten
+# times the rate, and it can be switched off. The rate decides most (notebook 01). Three short runs, a
+# factor of three apart. We read them on *validation* items: the test items are for the report alone.
 
 # %%
-RATES = [1e-4, 3e-4, 1e-3]
+RATES = [1e-3, 3e-3, 1e-2]
 sweep = {}
 for rate in RATES:
-    plan = ftlab.Plan(steps=60, lr=rate, measure_every=20)
-    sweep[rate] = lab.run(plan, name=f"full, {rate:g}", fast=True).finish()
+    plan = ftlab.Plan(steps=80, lr=rate, measure_every=20)
+    sweep[rate] = lab.run(plan, method="lora_all", name=f"LoRA, {rate:g}", fast=True).finish()
     last = sweep[rate].last
     print(f"{rate:g}: learned {last['target_score']:.0%}, retained {last['retention']:.0%}")
 
@@ -205,25 +257,20 @@ lowest_that_learns = ftlab.exercise(
     cases=[(SEEN, 0.05), ({1e-3: 0.5, 1e-4: 0.5}, 0.0)],
 )
 
+# %%
 rate = lowest_that_learns({rate: run.last["target_score"] for rate, run in sweep.items()}, 0.1)
 print(f"The lowest of our rates that learns: {rate:g}.")
 
 # %% [markdown]
-# ## Steps 4 to 7: method, replay, words, and when to stop
+# ## Steps 5 and 7: replay, and when to stop
 #
-# - **4, the method.** LoRA on all linear layers, at about ten times the rate (notebook 04). It
-#   learns about as much, and it can be switched off.
 # - **5, replay.** One item in twenty is old text. You have none? The base writes it (notebook 09).
-# - **6, the words.** Where several answers are right, let the base word them and keep those that are
-#   right: its own words move it least. Where the answer is a label, as here, there is nothing to word.
 # - **7, stop in time.** `stop_at`: a run ends when it has learned what you need, not when the night
 #   is over.
 
 # %%
-from dataclasses import replace
-
 GOAL = 0.95
-plan = ftlab.Plan(steps=80, lr=10 * rate, measure_every=20, stop_at=GOAL)
+plan = ftlab.Plan(steps=100, lr=rate, measure_every=20, stop_at=GOAL)
 
 
 def candidate(seed=0):
@@ -359,6 +406,7 @@ may_ship = ftlab.exercise(
     cases=[((0.2, 0.4), FINE, 0.03), ((0.0, 0.4), FINE, 0.1)],
 )
 
+# %%
 changes = {s.name: (s.interval.low, s.interval.high) for s in report.skills if s.judged}
 gain = report.task.interval.low, report.task.interval.high
 print("by your rule:", "ship" if may_ship(gain, changes, report.room) else "don't ship")
@@ -368,7 +416,8 @@ print("by your rule:", "ship" if may_ship(gain, changes, report.room) else "don'
 #
 # *Goal: a run of your own that may ship, on your own file if you have one. 20 minutes, open.*
 #
-# Follow the report's own advice, or better it: `MY_FILE`, another rate, more replay, `EWC`, more steps.
+# Follow the report's own advice, or better it: full fine-tuning at a tenth of the rate, more replay,
+# `EWC`. Part of the way back is a model too: `ftlab.report(lab.measure(at(0.8), name="0.8"))`.
 # Then write down in one sentence what you would tell the person who asked for the model.
 #
 # <details><summary>Hint 1</summary>Learned too little? More steps, or a higher goal. A skill is lost? A
@@ -379,12 +428,12 @@ print("by your rule:", "ship" if may_ship(gain, changes, report.room) else "don'
 
 # %%
 # <solution>
-my_plan = ftlab.Plan(steps=80, lr=rate, measure_every=40)
-my_run = lab.run(my_plan, replay=0.1, replay_source="own", fast=True)
+my_plan = ftlab.Plan(steps=100, lr=min(RATES) / 10, measure_every=50)  # full, a tenth of it
+my_run = lab.run(my_plan, replay=0.05, replay_source="own", fast=True)
 my_sentence = "It beats the commonest answer, and no skill can have lost more than ten points."
 # </solution>
 # <stub>
-# my_run = None  # such as lab.run(ftlab.Plan(lr=rate), replay=0.1, replay_source="own", fast=True)
+# my_run = None  # such as lab.run(ftlab.Plan(lr=1e-4), replay=0.05, replay_source="own", fast=True)
 # my_sentence = ""
 # </stub>
 
@@ -433,9 +482,7 @@ ftlab.verdict_table(
     ),
     ftlab.says(
         "(ours) The recipe of these notebooks may ship",
-        decided={
-            f"{report.verdict} {report.task.text}": "holds" if report.ship else "does not hold"
-        },
+        decided={f"{report.verdict} Gain {report.task.text}": report.decided},
     ),
 )
 

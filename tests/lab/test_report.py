@@ -120,7 +120,7 @@ def test_the_advice_follows_from_the_run(gentle: list[records.Record]) -> None:
         seeds("learning-rate-clinic-lr-0.001*")[0],
         seeds("learning-rate-clinic-lr-0.0001*"),
     )
-    assert "a lower rate, 1.5e-4" in ftlab.report(high[0]).advice
+    assert "a lower rate, 1.5e-4" in ftlab.report(high).advice
     bad = planted(usual[0], 100)
     assert ftlab.report(bad).advice.startswith("replay")
     with_replay = replace(bad, extra=bad.extra | {"replay": 0.05})

@@ -22,8 +22,9 @@ from ftlab.train.schedules import lr_factor
 from tools.notebooks.build import ROOT
 
 NAMES = "retained most_lost relative_change warmup_cosine_floor fair_rate freeze_lower"
-NAMES += " lora_parameters merged_weight attention_of equal_rank bits_a_weight decoded bottleneck"
-NAMES += " prefix_share wanda_score hold_zeros between fisher"
+NAMES += " lora_forward inject merged_weight attention_of plan_of equal_rank quantized"
+NAMES += " bits_a_weight decoded bottleneck prefix_share wanda_score hold_zeros between fisher"
+NAMES += " always_commonest lowest_that_learns may_ship"
 SLIPS = (
     ("retained", "(base - chance)", "base", "nothing lost gives 1"),
     ("retained", "(now - chance) / (base - chance)", "now / base", "guessing gives 0"),
@@ -45,19 +46,37 @@ SLIPS = (
     ("freeze_lower", "model.transformer.wpe.requires_grad_(False)\n", "pass\n", "final norm"),
     ("freeze_lower", "h[:n]", "h[:n - 1]", "final norm"),
     ("freeze_lower", "h[:n]", "h[-n:]", "equal to the reference"),
-    ("lora_parameters", "r * d_in + d_out * r", "d_in * d_out", "the layer from above"),
-    ("lora_parameters", "r * d_in + d_out * r", "2 * r * d_in", "equal to the reference"),
+    ("lora_forward", "self.alpha / self.r", "self.alpha", "is it alpha / r?"),
+    ("lora_forward", "self.alpha / self.r", "1 / self.r", "is alpha there?"),
+    ("lora_forward", "self.linear(x) + ", "", "is self.linear(x) there?"),
+    ("lora_forward", "self.alpha / self.r", "0", "A and B do something"),
+    ("lora_forward", "self.linear(x) +", "self.linear(x) -", "equal to the reference"),
+    ("inject", "model.requires_grad_(False)", "model.requires_grad_(True)", "nothing else is"),
+    ("inject", "    return model\n", "    model.requires_grad_(False)\n    return model\n",
+     "did you freeze after"),
+    ("inject", "model.get_submodule(parent), last", "model, last", "deeper down"),
+    ("inject", "r, alpha)", "alpha, r)", "in their places"),
     ("merged_weight", "alpha / r", "alpha", "twice the r changes W half as much"),
     ("merged_weight", "(B @ A)", "(A.T @ B.T)", "shape of W"),
     ("merged_weight", "alpha / r", "1 / r", "twice the alpha"),
-    ("merged_weight", "W + alpha", "W - alpha", "what layer and adapter do together"),
-    ("attention_of", '"encoder_attn" in name', 'False', "cross"),
-    ("attention_of", '"encoder_attn" in name', '"encoder" in name', "equal to the reference"),
+    ("merged_weight", "W + alpha", "W - alpha", "equal to the reference"),
+    ("merged_weight", "W + alpha", "alpha", "is W there?"),
+    ("attention_of", 'in name or "encoder_attn" in name', "in name", "BART calls it encoder_attn"),
+    ("attention_of", '"EncDecAttention" in name or "encoder_attn" in name', '"XX" in name',
+     "cross-attention lies in the decoder"),
+    ("attention_of", '"encoder." in name', '"decoder." in name', "the encoder's own"),
+    ("plan_of", "name.endswith((\".q\", \".v\")) and ", "", "q and v only"),
+    ("plan_of", " and attention_of(name) in ranks", "", "gets no adapter"),
+    ("plan_of", "ranks[attention_of(name)]", "max(ranks.values())", "rank of its own attention"),
     ("equal_rank", "layers * 2 * width", "layers * width", "all three attentions"),
     ("equal_rank", "parameters // (", "1 + parameters // (", "all three attentions"),
     ("bits_a_weight", "return 4 + 32 / block", "return 4 + 16 / block", "blocks of 64"),
-    ("bits_a_weight", "32 / (block * 256)", "32 / 256", "equal to the reference"),
-    ("decoded", "absmax[:, None]", "absmax.mean()", "the layer from above"),
+    ("bits_a_weight", "32 / (block * 256)", "32 / 256", "does the last constant"),
+    ("quantized", "blocks.abs().amax(1)", "blocks.amax(1)", "abs, and row by row?"),
+    ("quantized", "amax(1)", "amax().repeat(len(blocks))", "abs, and row by row?"),
+    ("quantized", "(blocks / absmax[:, None])", "blocks", "each takes the nearest"),
+    ("quantized", ".abs().argmin(-1)", ".argmin(-1)", "0 takes the value 0"),
+    ("decoded", "absmax[:, None]", "absmax.mean()", "times its own absmax?"),
     ("bottleneck", "s + up", "up", "did you add it"),
     ("bottleneck", "F.gelu(down(s))", "down(s)", "is there a GELU"),
     ("bottleneck", "up(F.gelu(down(s)))", "F.gelu(up(down(s)))", "GELU stands in the middle"),
@@ -70,6 +89,15 @@ SLIPS = (
     ("between", "a * (after - before)", "a * after", "not along it"),
     ("fisher", "** 2", "", "a fair coin"),
     ("fisher", "total / len(texts)", "total", "a sum?"),
+    ("always_commonest", "key=train.count", "key=test.count", "the answer comes from train"),
+    ("always_commonest", "/ len(test)", "/ len(train)", "a share of test"),
+    ("lowest_that_learns", "min(rate", "max(rate", "a score just below the best"),
+    ("lowest_that_learns", " - room", "", "a score just below the best"),
+    ("lowest_that_learns", "min(rate for", "min(score for", "it gives a rate"),
+    ("may_ship", "gain[0] > 0", "gain[1] > 0", "a gain that may be none"),
+    ("may_ship", "all(low >", "all(high >", "lost too much"),
+    ("may_ship", "all(low > -room for low, high in losses.values())",
+     "sum(low for low, _ in losses.values()) / len(losses) > -room", "each skill counts"),
     ("wanda_score", "inputs.norm(dim=0)", "inputs.abs().mean(dim=0)", "a norm over tokens"),
     ("wanda_score", "inputs.norm(dim=0)", "inputs.sum(dim=0)", "and not a sum"),
     ("wanda_score", "weight.abs()", "weight", "the sign of a weight"),
@@ -81,6 +109,8 @@ SLIPS = (
      "layer.weight.requires_grad_(False)", "others still have"),
 )  # fmt: skip
 """Exercise, a piece of its solution, a slip in its place, and words of a check that fails."""
+HELPERS = {"lora_forward": ("04", "small_layer"), "inject": ("04", "small_layer", "trained")}
+"""Exercises whose checks stand in cells of their own: the notebook, and what these cells define."""
 
 
 def cell(name: str) -> str:
@@ -92,6 +122,16 @@ def cell(name: str) -> str:
     raise AssertionError(f"no notebook has the exercise {name}")
 
 
+def helpers(notebook: str, *names: str) -> dict[str, Any]:
+    """What the cells of a notebook make in which these functions, classes or values are defined."""
+    (source,) = (ROOT / "notebooks" / "source").glob(f"{notebook}_*.py")
+    space: dict[str, Any] = {}
+    for text in re.split(r"^# %%", source.read_text(encoding="utf-8"), flags=re.MULTILINE):
+        if any(re.search(rf"^(def {name}\b|{name} = )", text, re.MULTILINE) for name in names):
+            exec(compile(text, f"<{notebook}>", "exec"), space)
+    return space
+
+
 def small_model() -> Any:
     config = GPT2Config(vocab_size=8, n_positions=4, n_layer=12, n_embd=128, n_head=2)
     return GPT2LMHeadModel(config)
@@ -101,8 +141,6 @@ def cells_before(name: str) -> dict[str, Any]:
     """What the cells above an exercise have made."""
     torch.manual_seed(0)
     weights, found = torch.randn(6, 4), torch.randn(6, 4)
-    block = nf4.quantize(torch.randn(640))
-    codes = nf4.unpack(block.packed, 640).reshape(-1, 64).long()
     theirs = nf4.nf4_levels()
     chances = {"facts": 0.0, "grammar": 0.5}
     runs = {
@@ -128,15 +166,15 @@ def cells_before(name: str) -> dict[str, Any]:
         "before": {path: weights}, "lr_factors": ftlab.train.schedules.lr_factors,
         "by_hand": [lr_factor("cosine", t, steps=100, warmup=10) for t in range(1, 101)],
         "LOW": Freeze({"1-6": 0.0, "7-12": 1.0}),
-        "layer": SimpleNamespace(A=torch.zeros(8, 128), B=torch.zeros(128, 8)),
-        "plain_bits": 4.5, "codes": codes, "absmax": block.absmax, "theirs": theirs,
-        "library": nf4.dequantize(block), "q": q, "keys": keys, "zeros": zeros,
+        "attention_of": answers.attention_of,
+        "two": torch.tensor([[-2.0, 0.5, 0.0], [0.1, -0.4, 0.2]]), "theirs": theirs,
+        "q": q, "keys": keys, "zeros": zeros,
     }  # fmt: skip
 
 
 def checked(name: str, code: str) -> Any:
     """The exercise's cell run with `code`; what the notebook would go on with."""
-    space = cells_before(name)
+    space = cells_before(name) | (helpers(*HELPERS[name]) if name in HELPERS else {})
     exec(compile(code, f"<{name}>", "exec"), space)
     return space[name]
 

@@ -30,11 +30,15 @@ def _area(setting: Any) -> float:
 
 
 def scoreboard(
-    found: Iterable[Any], *, live: Sequence[Any] = (), title: str | None = None
+    found: Iterable[Any],
+    *,
+    live: Sequence[Any] = (),
+    title: str | None = None,
+    crop: bool = False,
 ) -> Picture:
     """Settings in the plane, each the mean of its seeds, those of a sweep joined by their rate.
 
-    `live`: Points of this session.
+    `live`: Points of this session. `crop`: the axes begin where the points do, without the base.
     """
     found = sorted(found, key=lambda setting: setting.lr)
     points = [
@@ -48,9 +52,9 @@ def scoreboard(
         for setting in found
     ]
     first = found[0].runs[0] if found else None
-    base = first.baseline["target_score"] if first else None
+    base = first.baseline["target_score"] if first and not crop else None
     model = first.model if first else None
-    return plane([*points, *live], base=base, model=model, title=title)
+    return plane([*points, *live], base=base, model=model, title=title, crop=crop)
 
 
 def settings_table(found: Iterable[Any], *, model: str = "") -> Table:
