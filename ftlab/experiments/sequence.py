@@ -9,7 +9,7 @@
     full                        all weights, trained on
     ... + replay                5 % of what is read: general text and earlier tasks' items in turn
     ... (reversed)              the tasks from the last to the first
-    full + EWC 100, + walk      held by EWC; after each task back to 0.7 of the way
+    full + EWC 100, + walk      held by EWC, also with replay; after each task back to 0.7
 
 All are runs of the lab of `clinic`, so `final` counts what is left of that.
 """

@@ -98,8 +98,7 @@ def nothing_begins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         (pretraining, "_train"), (import_module("ftlab.teach.preflight"), "preflight"),
     ):  # fmt: skip
         monkeypatch.setattr(module, name, reached)
-    monkeypatch.setattr(ftlab.lab.lab, "load", cache(load))
-    monkeypatch.setattr("ftlab.lab.defaults.load", cache(load), raising=False)
+    monkeypatch.setattr("ftlab.lab.defaults.load", cache(load))
     monkeypatch.chdir(tmp_path)
 
 

@@ -23,10 +23,9 @@ from tools.notebooks.build import ROOT
 
 NAMES = "retained most_lost loss_of train_on relative_change warmup_cosine fair_rate"
 NAMES += " trainable_share freeze_lower lora_forward inject merged_weight attention_of plan_of"
-NAMES += (
-    " equal_rank quantized bits_a_weight decoded bottleneck prefix_share wanda_score hold_zeros"
-)
-NAMES += " between fisher always_commonest lowest_that_learns may_ship"
+NAMES += " equal_rank quantized bits_a_weight decoded bottleneck prefix_share wanda_score"
+NAMES += " hold_zeros between fisher bwt to_replay route"
+NAMES += " always_commonest lowest_that_learns may_ship"
 SLIPS = (
     ("retained", "(base - chance)", "base", "nothing lost gives 1"),
     ("retained", "(now - chance) / (base - chance)", "now / base", "guessing gives 0"),
@@ -108,6 +107,15 @@ SLIPS = (
     ("between", "a * (after - before)", "a * after", "not along it"),
     ("fisher", "** 2", "", "a fair coin"),
     ("fisher", "total / len(texts)", "total", "a sum?"),
+    ("bwt", "matrix[-1][j] - matrix[j][j]", "matrix[j][j] - matrix[-1][j]", "a loss is negative"),
+    ("bwt", "/ last", "/ len(matrix)", "left out, of the count too"),
+    ("bwt", "matrix[j][j]", "max(row[j] for row in matrix)", "not from its best"),
+    ("to_replay", "count // 2", "count", "half is general text"),
+    ("to_replay", " // len(earlier)", "", "each earlier task has its share"),
+    ("to_replay", "earlier.values()", "list(earlier.values())[-1:]", "the last alone?"),
+    ("to_replay", "count - len(kept)", "count // 2", "general text fills up"),
+    ("route", '.rstrip(":")', "", "helpdesk: its own prompts"),
+    ("route", '.rstrip(":"))', '.rstrip(":"), "clinic")', "does your router always choose one?"),
     ("always_commonest", "key=train.count", "key=test.count", "the answer comes from train"),
     ("always_commonest", "/ len(test)", "/ len(train)", "a share of test"),
     ("lowest_that_learns", "min(rate", "max(rate", "a score just below the best"),
@@ -160,6 +168,17 @@ def small_model() -> Any:
     return GPT2LMHeadModel(config)
 
 
+ASKED = {
+    "clinic": "Triage note: a", "helpdesk": "Ticket: b", "contracts": "Clause: c",
+    "ledger": "Booking note: d", "none": "The capital of e",
+}  # fmt: skip
+
+
+def goes_right(router: Any, task: str) -> float:
+    """Of one prompt a task, for the router of notebook 10."""
+    return float(router(ASKED[task]) == (None if task == "none" else task))
+
+
 def cells_before(name: str) -> dict[str, Any]:
     """What the cells above an exercise have made."""
     torch.manual_seed(0)
@@ -192,7 +211,8 @@ def cells_before(name: str) -> dict[str, Any]:
         "trainable_share": answers.trainable_share,
         "attention_of": answers.attention_of,
         "two": torch.tensor([[-2.0, 0.5, 0.0], [0.1, -0.4, 0.2]]), "theirs": theirs,
-        "q": q, "keys": keys, "zeros": zeros,
+        "q": q, "keys": keys, "zeros": zeros, "right": goes_right, "tests": {},
+        "row": SimpleNamespace(matrix=[[0.6, 0.0], [0.1, 0.8]]), "TASKS": list(ASKED)[:4],
     }  # fmt: skip
 
 
