@@ -48,17 +48,26 @@ def test_an_unknown_name_is_a_slip_with_the_nearest() -> None:
         named("lora_al")
 
 
+def span(first: str, end: str) -> set[str]:
+    """The rows from one to another, which is not among them."""
+    return set(itertools.takewhile(end.__ne__, itertools.dropwhile(first.__ne__, METHODS)))
+
+
 def test_no_two_methods_of_one_plot_look_alike() -> None:
-    """Plans by attention, and notebook 09's remedies, are drawn beside what trains all weights,
-    all others beside each other."""
+    """By notebook: plans by attention, adapters, what is pruned, remedies, and all others."""
     by_attention = {name for name in NAMES if isinstance(named(name), AttentionLoRA | FreezeStack)}
-    remedies = set(itertools.takewhile("qlora".__ne__, itertools.dropwhile("walk".__ne__, METHODS)))
-    rest = METHODS.keys() - by_attention - remedies
-    remedies -= {"replay_world"}  # of other text too, for models that are asked in English
-    for group in (by_attention | {"full"}, remedies | {"base", "full", "replay"}, rest):
+    adapters, pruned = span("bottleneck", "tune_prune"), span("tune_prune", "walk")
+    remedies = span("walk", "qlora") - {"replay_world"}  # one kind of other text for a model
+    rest = METHODS.keys() - by_attention - adapters - pruned - span("walk", "qlora")
+    groups = {
+        "05": by_attention | {"full"}, "07": adapters | {"base", "full", "lora_small", "lora_all"},
+        "08": pruned | {"base", "full"}, "09": remedies | {"base", "full", "replay"},
+        "00 to 04, 06": rest - {"lora_small"},
+    }  # fmt: skip
+    for number, group in groups.items():
         for one, two in itertools.combinations(sorted(group), 2):
-            assert METHODS[one].marker != METHODS[two].marker, (one, two)
-            assert METHODS[one].label != METHODS[two].label, (one, two)
+            assert METHODS[one].marker != METHODS[two].marker, (number, one, two)
+            assert METHODS[one].label != METHODS[two].label, (number, one, two)
 
 
 def test_targets_may_be_a_list_or_one_name() -> None:
