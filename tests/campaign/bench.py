@@ -212,7 +212,7 @@ class Bench:
             "show_bands_plans": {"lower half frozen": {"1-6": 0.0, "7-12": 1.0}},
             "weights": [0.1, -0.2],
             "absmax": 0.2,
-            "levels": [i / 7.5 - 1 for i in range(16)],
+            "show_four_bits_levels": [i / 7.5 - 1 for i in range(16)],
             "d_in": 8,
             "d_out": 8,
             "show_low_rank_r": 2,
