@@ -1,6 +1,7 @@
 # %% [markdown]
 # # Several tasks in a row
 #
+# <!-- for: those who train one model on one task after another -->
 # <!-- seen: four tasks one after another as a matrix that fills, and what keeps the first ones -->
 #
 # **The question:** a model learns a task, then another, then two more: how do you still have the
