@@ -1,6 +1,7 @@
 # %% [markdown]
 # # Several tasks in a row
 #
+# <!-- for: those who train one model on one task after another -->
 # <!-- seen: four tasks one after another as a matrix that fills, and what keeps the first ones -->
 #
 # **The question:** a model learns a task, then another, then two more: how do you still have the
@@ -359,8 +360,8 @@ for model in found:
     show(plane(points, model=model, learned=UNDER))
 
 # %% [markdown]
-# EWC moves a sequence up: it holds what the base knew. Replay moves it to the right: it brings the
-# earlier tasks back. What do the records decide?
+# Both remedies move a sequence up and to the right: EWC more up (it holds what the base knew), replay
+# more to the right (it brings the earlier tasks back). What do the records decide?
 
 # %%
 replayed = judge("replay: more is right at the end", "full + replay", "full")
@@ -456,7 +457,7 @@ for how, (clinic, helpdesk, *_), retained in (
 # %% [markdown]
 # ## Does the order matter?
 #
-# The same four tasks from the last to the first, and mixed up:
+# The same four tasks from the last to the first, and mixed up (recorded with fewer seeds):
 
 # %%
 HOW = ("LoRA continued", "LoRA merged", "LoRA continued + replay", "LoRA merged + replay")
@@ -582,8 +583,8 @@ ftlab.verdict_table(
 # - **They come one by one, and one model must do all?** Keep some items of every task, from the first
 #   day on. Replay a little of them, with as much general text; that brings the tasks back. Hold the
 #   base with EWC; that leaves less to bring back.
-# - **The same LoRA, or merge and a new one?** That comes second. Without old items either loses what
-#   came before.
+# - **The same LoRA, or merge and a new one?** That comes second. Without old items either loses the
+#   earlier tasks, and merging loses more of the base.
 # - **Report the matrix**, or at least average accuracy and BWT with its sign, and retained beside it.
 #
 # **Next:** [notebook 11](11_your_model_your_data.ipynb): your model, your data.
