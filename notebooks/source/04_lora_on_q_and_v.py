@@ -68,9 +68,9 @@ class LoRALinear(nn.Module):
         super().__init__()
         self.linear = linear.requires_grad_(False)
         self.r, self.alpha = r, alpha
-        width = linear.in_features
-        self.A = nn.Parameter(torch.empty(r, width).uniform_(-1, 1) / width**0.5)
-        self.B = nn.Parameter(torch.zeros(linear.out_features, r))
+        width, there = linear.in_features, linear.weight.device
+        self.A = nn.Parameter(torch.empty(r, width).uniform_(-1, 1).to(there) / width**0.5)
+        self.B = nn.Parameter(torch.zeros(linear.out_features, r, device=there))
 
 
 def small_layer(alpha=4.0, r=2, B=1.0):
