@@ -135,15 +135,16 @@ from dataclasses import replace
 from datasets import Dataset
 
 
-def reworded(rows):
-    """The same rows, with other words for the labels."""
-    said = [dict(row) for row in rows]
-    return Dataset.from_list(
-        [row | {"answer": WORDS.get(row["answer"].strip(), row["answer"])} for row in said]
-    )
+def reworded(row):
+    """The same row, with another word for its label."""
+    label = row["answer"].strip()
+    return row | {"answer": row["answer"].replace(label, WORDS.get(label, label))}
 
 
-splits = {name: reworded(getattr(lab.domain, name)) for name in ("train", "validation", "test")}
+splits = {
+    name: Dataset.from_list([reworded(dict(row)) for row in getattr(lab.domain, name)])
+    for name in ("train", "validation", "test")
+}
 lab = ftlab.open_lab(replace(lab.domain, **splits), model=lab.bundle)
 train, test = ([row["answer"].strip() for row in splits[name]] for name in ("train", "test"))
 
