@@ -51,9 +51,11 @@ def _right(
         from lm_eval.tasks import TaskManager
     except ImportError as error:
         raise InputError("lm_eval is not installed; pip install lm_eval brings it.") from error
-    wrapped: Any = huggingface.HFLM  # its registry hides its signature from the type checker
+    # Decorators hide their signatures from the type checker.
+    wrapped: Any = huggingface.HFLM
+    ask: Any = lm_eval.simple_evaluate
     try:
-        told: Any = lm_eval.simple_evaluate(
+        told = ask(
             model=wrapped(pretrained=model, tokenizer=tokenizer, batch_size=16),
             tasks=list(names),
             task_manager=TaskManager(include_path=str(include) if include else None),

@@ -275,8 +275,8 @@ def test_a_folder_of_ones_home_is_there(fake_lab, monkeypatch, tmp_path) -> None
 def test_an_interrupt_leaves_nothing(fake_lab, capsys, command: str) -> None:
     fake_lab["stop_at"] = 2
     assert main.main([command, "--steps", "4"]) == 130
-    what = {"demo": "picture", "run": "record"}[command]
-    assert capsys.readouterr().err == f"\nftlab: stopped; no {what} was written.\n"
+    what = {"demo": "nothing", "run": "no record"}[command]
+    assert capsys.readouterr().err == f"\nftlab: stopped; {what} was written.\n"
     assert not list(Path().iterdir())
 
 

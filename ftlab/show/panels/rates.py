@@ -102,7 +102,7 @@ def _skills(figure: Picture, here: Any) -> None:
     """What is retained of each skill at this rate, the mean over the seeds."""
     kept = [run.final["kept"] for run in here.runs]
     marks = skill_marks(kept[0])
-    axes = panel(figure, 6.75, 0.62, 2.4, 2.25)
+    axes = panel(figure, 6.75, 0.62, 2.15, 2.25)
     bar_axes(axes, [mark.label for mark in marks.values()])
     for place, (skill, mark) in enumerate(marks.items()):
         share = max(0.0, fmean(one[skill] for one in kept))
