@@ -321,7 +321,7 @@ for model in found:
 
 # %%
 guess_both = ftlab.predict(
-    "Full fine-tuning with EWC and 5 % replay: right on average at the end?", None, unit="%"
+    "Full fine-tuning with EWC and a little replay: right on average at the end?", None, unit="%"
 )
 
 # %%

@@ -16,19 +16,10 @@ from ftlab.base.errors import InputError
 from ftlab.base.jsonfile import plain
 from ftlab.experiments import make
 from ftlab.experiments.prune import Pruned
-from ftlab.lab.lab import Lab, open_lab
+from ftlab.lab.lab import Lab
 from ftlab.plan import Plan
 
 QUICK = Plan(steps=2, batch_size=4, measure_every=0)
-
-
-@pytest.fixture(scope="module")
-def lab() -> Lab:
-    made = open_lab("clinic", model="nano-gpt2", target_items=4, per_skill=2, documents=2)
-    made.suite = made.evaluator.suite = made.suite.sample(4, 4)
-    made.domain = dataclasses.replace(made.domain, test=made.domain.test.select(range(4)))
-    made.evaluator.domain = made.domain
-    return made
 
 
 def test_a_run_leaves_the_base_as_it_was(lab: Lab):

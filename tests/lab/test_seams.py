@@ -22,15 +22,6 @@ QUICK = Plan(steps=2, batch_size=4, measure_every=0, lr=1e-3)
 SMALL = LoRA({"10-12": 2})
 
 
-@pytest.fixture(scope="module")
-def lab() -> Lab:
-    made = open_lab("clinic", model="nano-gpt2", target_items=4, per_skill=2, documents=2)
-    made.suite = made.evaluator.suite = made.suite.sample(4, 4)
-    made.domain = dataclasses.replace(made.domain, test=made.domain.test.select(range(4)))
-    made.evaluator.domain = made.domain
-    return made
-
-
 def weights(model: nn.Module) -> dict[str, torch.Tensor]:
     return {name: p.detach().clone() for name, p in model.named_parameters()}
 

@@ -3,7 +3,6 @@
 pytest tests/lab/test_stop.py
 """
 
-import dataclasses
 from typing import Any
 
 import pytest
@@ -11,7 +10,7 @@ import pytest
 from ftlab import record as records
 from ftlab.base.errors import InputError
 from ftlab.evaluate import update_norms
-from ftlab.lab.lab import Lab, open_lab
+from ftlab.lab.lab import Lab
 from ftlab.lab.run import Run
 from ftlab.plan import Plan
 from ftlab.show import Point, layer_updates, plane, samples, skills_bars, two_numbers
@@ -21,15 +20,6 @@ PLAN = Plan(steps=5, batch_size=4, measure_every=2, lr=1e-3)
 BEFORE = -1  # step 0 was not reached: an interrupt while the base was measured
 STOPS = {BEFORE: 0, 0: 0, 1: 0, 3: 2, 4: 4}
 """Where a run is stopped, and after which step it was last measured."""
-
-
-@pytest.fixture(scope="module")
-def lab() -> Lab:
-    made = open_lab("clinic", model="nano-gpt2", target_items=4, per_skill=2, documents=2)
-    made.suite = made.evaluator.suite = made.suite.sample(4, 4)
-    made.domain = dataclasses.replace(made.domain, test=made.domain.test.select(range(4)))
-    made.evaluator.domain = made.domain
-    return made
 
 
 def stopped(lab: Lab, at: int, monkeypatch: pytest.MonkeyPatch, **more: Any) -> Run:

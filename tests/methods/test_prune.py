@@ -4,7 +4,6 @@ Run the tests: pytest tests/methods/test_prune.py
 """
 
 import copy
-import dataclasses
 from typing import Any
 
 import peft
@@ -16,7 +15,7 @@ from torch.nn.utils import prune as torch_prune
 from transformers import GPT2Config, GPT2LMHeadModel, Qwen2Config, Qwen2ForCausalLM
 
 from ftlab.base.errors import InputError
-from ftlab.lab.lab import Lab, open_lab
+from ftlab.lab.lab import Lab
 from ftlab.methods import Freeze, LoRA, QLoRA, full, merge, prune, save_model
 from ftlab.methods.prepared import count
 from ftlab.methods.prune import Masked
@@ -263,15 +262,6 @@ def test_a_pruned_head_that_is_trained_keeps_its_zeros(tiny_gpt2: Any, tiny_toke
         made = trained(copy.deepcopy(pruned), tiny_tokenizer, method)
         found = prune.sparsity(made.model, head=True)
         assert found["lm_head"] == found["all"] == 0.5
-
-
-@pytest.fixture(scope="module")
-def lab() -> Lab:
-    made = open_lab("clinic", model="nano-gpt2", target_items=4, per_skill=2, documents=2)
-    made.suite = made.evaluator.suite = made.suite.sample(4, 4)
-    made.domain = dataclasses.replace(made.domain, test=made.domain.test.select(range(4)))
-    made.evaluator.domain = made.domain
-    return made
 
 
 QUICK = Plan(steps=2, batch_size=4, measure_every=0, lr=1e-3)

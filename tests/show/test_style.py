@@ -24,6 +24,13 @@ def test_colours_stand_out_from_white():
         assert 1.05 / (light(colour) + 0.05) >= 3, colour
 
 
+@given(st.lists(st.sampled_from([*look.METHODS, "odd one", "another"]), max_size=8, unique=True))
+def test_no_two_of_a_plane_share_a_marker(names):
+    drawn = look.marks(names, look.METHODS)
+    assert len({mark.marker for mark in drawn.values()}) == len(names)
+    assert all(drawn[name] == look.METHODS[name] for name in names[:1] if name in look.METHODS)
+
+
 def test_colour_never_speaks_alone():
     assert len({(mark.marker, str(mark.dash)) for mark in look.SKILLS.values()}) == len(look.SKILLS)
     assert look.method_mark("odd one") == look.method_mark("odd one")

@@ -4,22 +4,15 @@ python -m tools.bench --browser
 
 A page's own clock times it: from the key going down on a rank slider of the rank explorer to the
 second frame after its sentence has changed, when the picture is drawn. The first moves are not
-counted. Needs what `make test` needs: Chromium and playwright (tests/browser.py drives them).
+counted.
 """
 
-import sys
-import tempfile
-from pathlib import Path
 from statistics import median
 from typing import Any
 
-MOVES, FIRST = 24, 4
-CELL = """
-import ftlab
-from ftlab.show import rank_explorer
+from tools.in_browser import explorer
 
-rank_explorer(ftlab.open_lab("clinic", model="nano-gpt2")).show()
-"""
+MOVES, FIRST = 24, 4
 CLOCK = """panel => new Promise(done => {
     const words = () => panel.querySelector('p[aria-live]')?.textContent;
     const before = words();
@@ -36,20 +29,8 @@ CLOCK = """panel => new Promise(done => {
 
 def latency() -> dict[str, float]:
     """Milliseconds from key to picture: median, lowest and highest, and how many moves."""
-    sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
-    import browser as driver  # pyright: ignore
-
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        driver.jupyter_lab(Path(folder)) as lab,
-        driver.browser() as chromium,
-    ):
-        driver.write_notebook(lab.folder / "explorer.ipynb", [CELL])
-        page = driver.open_notebook(chromium, lab, "explorer.ipynb", width=1366)
-        driver.run_all(page)
-        panel = driver.panel(page)
-        handle = driver.slider(panel, "upper, 10-12")
-        handle.focus()
+    with explorer() as (driver, page, panel):
+        driver.slider(panel, "upper, 10-12").focus()
         times = [_move(page, panel, move) for move in range(MOVES)][FIRST:]
     return {"median": median(times), "lowest": min(times), "highest": max(times), "of": len(times)}
 

@@ -3,26 +3,19 @@
     python -m tools.pages.film          write docs/explorer.gif
 
 A Chromium opens JupyterLab, moves the explorer's sliders by keyboard, trains one plan for real and
-walks it back. Every frame is a screenshot. Needs what the browser tests need: Chromium and
-playwright (tests/browser.py drives them).
+walks it back. Every frame is a screenshot.
 """
 
 import io
-import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
+from tools.in_browser import explorer
+
 ROOT = Path(__file__).resolve().parents[2]
 FILM = Path("docs", "explorer.gif")
-CELL = """
-import ftlab
-from ftlab.show import rank_explorer
-
-rank_explorer(ftlab.open_lab("clinic", model="nano-gpt2")).show()
-"""
 STEPS = "40"
 LIMIT = 2_000_000
 """Bytes of the file."""
@@ -33,18 +26,8 @@ STILL, MOVED = 1600, 500
 
 def film() -> bytes:
     """The GIF. Raises ValueError if it is larger than LIMIT."""
-    sys.path.insert(0, str(ROOT / "tests"))
-    import browser as driver  # pyright: ignore
-
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        driver.jupyter_lab(Path(folder)) as lab,
-        driver.browser() as chromium,
-    ):
-        driver.write_notebook(lab.folder / "explorer.ipynb", [CELL])
-        page = driver.open_notebook(chromium, lab, "explorer.ipynb", width=1366)
-        driver.run_all(page)
-        frames = list(_frames(driver, page, driver.panel(page)))
+    with explorer() as (driver, page, panel):
+        frames = list(_frames(driver, page, panel))
     return _joined(frames)
 
 

@@ -5,7 +5,7 @@ circle again in notebook 10. Notable choices:
 
 - every colour has a contrast of at least 3:1 against white (WCAG 2.1, 1.4.11), so the light
   hues of the Okabe-Ito set (2008) are darkened;
-- colour never speaks alone: no two methods share a marker, no two skills share marker and
+- colour never speaks alone: in one plot no two methods share a marker, no two skills marker and
   dash, and lines are labelled at their end;
 - a name that is not listed here gets a spare mark, the same one on every call.
 
@@ -13,7 +13,7 @@ How to run: `method_mark("freeze").colour`.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import cycle
 
 from ftlab.methods import table
@@ -89,9 +89,17 @@ def method_mark(name: str) -> Mark:
 
 
 def marks(names: Iterable[str], known: Mapping[str, Mark]) -> dict[str, Mark]:
-    """The mark of each name, as `known`; a name not in it takes the next spare one."""
-    spare = cycle(SPARE)
-    return {name: known.get(name) or Mark(*next(spare), shorten(words(name))) for name in names}
+    """The mark of each name, as `known`; a name not in it takes the next spare one, and so does the
+    marker of a name that would look like one before it, as far as there are any."""
+    spare, found = cycle(SPARE), dict[str, Mark]()
+    for name in names:
+        mark = known.get(name) or Mark(*next(spare), shorten(words(name)))
+        taken = {(one.marker, str(one.dash)) for one in found.values()}
+        for _, marker in SPARE:
+            if (mark.marker, str(mark.dash)) in taken:
+                mark = replace(mark, marker=marker)
+        found[name] = mark
+    return found
 
 
 def skill_marks(names: Iterable[str]) -> dict[str, Mark]:

@@ -17,7 +17,7 @@ from ftlab.show.canvas.agg import own_settings
 from ftlab.show.canvas.data import field, find, fold, has_some, number, numbers
 from ftlab.show.canvas.labels import Label, boxes, point_labels
 from ftlab.show.canvas.sheet import HIGHER, LEARNED, RETAINED, Picture, note, panel, plane_axes
-from ftlab.show.canvas.style import GOOD, SMALL, method_mark, percent, shorten
+from ftlab.show.canvas.style import GOOD, SMALL, Mark, marks, method_mark, percent, shorten
 
 Scores = float | Sequence[float]  # one seed, or one number per seed
 
@@ -83,7 +83,9 @@ def plane(
         _crop(axes, [*spots, *start], top)
     _corner(axes, top)
     _join(axes, spots)
-    labels = [_draw(axes, spot) for spot in [*_named_once(spots), *start]]
+    methods = dict.fromkeys(spot.method for spot in [*start, *spots])
+    looks = marks(methods, {name: method_mark(name) for name in methods})
+    labels = [_draw(axes, spot, looks[spot.method]) for spot in [*_named_once(spots), *start]]
     point_labels(axes, labels, boxes(axes, [bar for spot in spots for bar in spot.bars]))
     if not labels:
         note(axes, "no run to show yet")
@@ -155,9 +157,8 @@ def _named_once(spots: Sequence[_Spot]) -> list[_Spot]:
     ]
 
 
-def _draw(axes: Axes, spot: _Spot) -> Label:
+def _draw(axes: Axes, spot: _Spot, mark: Mark) -> Label:
     """The mark of a point and the bars over its seeds; returns the words for it."""
-    mark = method_mark(spot.method)
     x, y = spot.x[0], spot.y[0]
     for bar in spot.bars:
         axes.plot(*zip(*bar, strict=True), color=mark.colour, linewidth=1.4, alpha=0.6,
