@@ -18,7 +18,7 @@ Notable choices:
 - Under autocast every layer that saves its input saves a half-precision copy of its own.
 - The first block of a frozen base has nothing before it that needs a gradient.
 - Dropout saves one byte for each value it sees; that of adapters is taken to be 0.
-- Measured: fused attention (`sdpa`), on CPU and GPU. See `measured_activations`.
+- Measured: fused attention (`sdpa`), on CPU and GPU.
 
 Source: Korthikanti et al., Reducing Activation Recomputation in Large Transformer Models (2022),
 section 4. Run the tests: pytest tests/memory/test_memory.py

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from ftlab.show.plots.levels import error, usage, weight_levels
     from ftlab.show.plots.lines import lines
     from ftlab.show.plots.matrices import recorded_matrix, task_matrix
-    from ftlab.show.plots.memory import memory_bars, memory_table
+    from ftlab.show.plots.memory import memory_bars
     from ftlab.show.plots.paging import paging
     from ftlab.show.plots.planes import Point, plane
     from ftlab.show.plots.recorded import called, setting_name

@@ -243,7 +243,6 @@ class Bench:
             "step": 1,
             "Live_update_step": runs[0].curve[0],
             "show_Live_update_step": runs[0].curve[0],
-            "memory_measured_peak_step": lambda: None,
             "run": runs[0],
             "Live_follow_run": runs[0].curve,
             "show_Live_follow_run": runs[0].curve,

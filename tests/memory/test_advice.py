@@ -21,7 +21,7 @@ from ftlab.methods.lora import LoRA
 from ftlab.models.layers import TARGETS
 from ftlab.models.quantizing import quantize
 from ftlab.plan import OPTIMIZERS, Plan
-from ftlab.show import memory_bars, memory_table, png
+from ftlab.show import memory_bars, png
 
 QV = ("q", "v")
 
@@ -138,8 +138,6 @@ def test_bars_and_table_say_what_they_draw():
     picture = memory_bars(found, title="llama-7b")
     assert png(picture) and "QLoRA, checkpointing" in picture.alt and "fits T4" in picture.alt
     assert "paged" in picture.alt and "fits none of the cards" in picture.alt
-    table = memory_table(found)
-    assert "together" in table.header and "fits T4" in table.text
     small = memory_bars({"one": estimate("nano-gpt2", MemoryPlan())})
     assert png(small) and "MB" in small.alt
     assert png(memory_bars([])) and "no plan" in memory_bars([]).alt

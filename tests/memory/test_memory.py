@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 import torch
+from measured_memory import measured_activations, measured_peak
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from ftlab.memory.arithmetic import estimate
-from ftlab.memory.measured import measured_activations, measured_peak
 from ftlab.memory.moments import moments
 from ftlab.memory.parts import PARTS
 from ftlab.memory.plan import MemoryPlan

@@ -23,7 +23,7 @@ from ftlab.show.canvas.agg import own_settings
 from ftlab.show.canvas.labels import spread
 from ftlab.show.canvas.sheet import Picture, bar_axes, note, panel, text_width, write
 from ftlab.show.canvas.style import INK, PAPER, SMALL, SOFT, TEXT, TINY
-from ftlab.show.plots.tables import Cell, Table
+from ftlab.show.plots.tables import Cell
 
 COLOURS = {
     "weights": "#2E6F9E",
@@ -68,26 +68,6 @@ def memory_bars(
     _key(figure, keys, above + high + 0.3)
     figure.alt = alt_memory(plans, cards)
     return figure
-
-
-def memory_table(memories: Memories, *, cards: Mapping[str, int] = CARDS) -> Table:
-    """One row for each plan: its parts at the fullest moment, their sum, and the card it fits."""
-    plans = _named(memories)
-    used = [part for part in PARTS if any(_at(memory, part) for memory in plans.values())]
-    paged = any(memory.paged for memory in plans.values())
-    header = ("plan", *used, "together", *(("paged, off the card",) if paged else ()), "fits")
-    rows = [
-        [
-            name,
-            *(size(_at(memory, part)) if _at(memory, part) else "-" for part in used),
-            size(memory.total),
-            *((size(memory.paged) if memory.paged else "-",) if paged else ()),
-            _fits(memory, cards),
-        ]
-        for name, memory in plans.items()
-    ]
-    room = ", ".join(f"{name}: {size(capacity)}" for name, capacity in cards.items())
-    return Table(header, rows, f"at the fullest moment of a step; room on the cards: {room}")
 
 
 def alt_memory(plans: Mapping[str, Memory], cards: Mapping[str, int]) -> str:
