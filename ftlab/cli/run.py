@@ -17,6 +17,7 @@ from ftlab.base.errors import InputError
 from ftlab.base.files import check_own
 from ftlab.base.progress import watched
 from ftlab.base.quiet import quiet
+from ftlab.base.shares import percent
 from ftlab.cli.terminal import Progress, check_folder, check_picture, place, save_picture
 from ftlab.datasets.forms import CHATS, FAULTY, TOO_LONG, Reading
 from ftlab.lab.command import add_plan, plan_of
@@ -234,7 +235,7 @@ def _both(before: dict[str, Any], after: dict[str, Any], key: str) -> tuple[str,
 
 
 def _percent(share: float | None) -> str:
-    return "-" if share is None else f"{100 * share:.0f} %"
+    return "-" if share is None else percent(share)
 
 
 def sample(row: dict[str, str]) -> str:

@@ -11,7 +11,8 @@ import shlex
 from typing import TYPE_CHECKING, Any
 
 from ftlab import record as records
-from ftlab.lab.changes import Change, percent
+from ftlab.base.shares import percent
+from ftlab.lab.changes import Change
 from ftlab.plan import rate_text
 
 if TYPE_CHECKING:

@@ -27,11 +27,6 @@ LOSS = "loss of the right answers, nats a token"
 TASK = "the task"
 
 
-def percent(share: float) -> str:
-    """A share as text: "87 %"."""
-    return f"{100 * share:.0f} %"
-
-
 @dataclass(frozen=True)
 class Change:
     """One measure before and after, and the change with its interval: + is better."""

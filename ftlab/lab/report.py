@@ -29,10 +29,11 @@ from typing import TYPE_CHECKING, Any
 
 from ftlab import record as records
 from ftlab.base.errors import InputError
+from ftlab.base.shares import percent
 from ftlab.evaluate.intervals import wilson
 from ftlab.lab import changes
 from ftlab.lab.advice import advise
-from ftlab.lab.changes import TASK, Change, both, over_seeds, percent
+from ftlab.lab.changes import TASK, Change, both, over_seeds
 from ftlab.lab.seeds import seeds_of
 
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ftlab.analysis.rates import rates_to_try
+from ftlab.base.shares import percent
 from ftlab.datasets.forms import Chat, TooLong
 from ftlab.datasets.items import Item
 from ftlab.datasets.load import Domain
@@ -122,11 +123,11 @@ def _answers(domain: Domain) -> str:
     always, total = commonest(domain), sum(said.values())
     if always is None:
         return f"{len(said)} different ones of {total}: no labels."
-    shares = [f"{answer} {100 * n / total:.0f} %" for answer, n in said.most_common(SHOWN)]
+    shares = [f"{answer} {percent(n / total)}" for answer, n in said.most_common(SHOWN)]
     more = f", and {len(said) - SHOWN} more" if len(said) > SHOWN else ""
     return (
         f"{', '.join(shares)}{more}. Always saying '{always['answer']}' is right for "
-        f"{100 * always['share']:.0f} % of test: a model must beat that."
+        f"{percent(always['share'])} of test: a model must beat that."
     )
 
 
@@ -136,7 +137,7 @@ def _base(model: Any, tokenizer: Any, domain: Domain, over: list[int]) -> str:
         return "not asked: no test item fits."
     found = measure_target(model, tokenizer, draw_items(fits, ASKED, seed=0))
     return (
-        f"loss {found.loss:.2f} nats per token of the right answers, {100 * found.score:.0f} % "
+        f"loss {found.loss:.2f} nats per token of the right answers, {percent(found.score)} "
         f"answered right, of {len(found.correct)} test items."
     )
 

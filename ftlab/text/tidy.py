@@ -13,6 +13,7 @@ from itertools import chain
 from typing import Any
 
 from ftlab.base.errors import InputError
+from ftlab.base.shares import percent
 from ftlab.datasets.forms import TOO_LONG, Chat, TooLong
 from ftlab.datasets.items import UNSEEN, Item
 from ftlab.datasets.load import Domain
@@ -126,7 +127,7 @@ def notices(domain: Domain) -> list[str]:
     items, test = list(chain(*splits.values())), splits["test"]
     said = ", ".join(f"{len(rows)} {split}" for split, rows in splits.items()) + " items"
     (answer, n), *_ = Counter(item["answer"] for item in test).most_common(1)
-    share = f"'{answer.strip():.40}', is right for {100 * n / len(test):.0f} %"
+    share = f"'{answer.strip():.40}', is right for {percent(n / len(test))}"
     pairs = {(prompt_key(item), item["answer"]) for item in items}
     unseen = [item for item in items if UNSEEN.search(item["prompt"] + item["answer"])]
     counts = {

@@ -12,8 +12,9 @@ from yardstick import in_pictures, moves
 
 from ftlab.analysis import compare
 from ftlab.base.errors import InputError
+from ftlab.base.shares import percent
 from ftlab.experiments.seq2seq import ATTENTIONS, RANK, SHIFTS, attentions, sweep_name
-from ftlab.show.canvas.style import percent, rate_text
+from ftlab.show.canvas.style import rate_text
 from ftlab.show.panels.attention import (
     ALONE,
     STILL,

@@ -13,7 +13,7 @@ from torch import nn
 
 from ftlab.analysis import compare
 from ftlab.base.errors import InputError
-from ftlab.show.canvas.style import percent
+from ftlab.base.shares import percent
 from ftlab.show.panels.prune import ORDERS, SHARES, prune_outcome, prune_panel
 from ftlab.teach import answers, exercise
 

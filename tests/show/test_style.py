@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ftlab.base.shares import percent
 from ftlab.show.canvas import style as look
 from ftlab.show.canvas.labels import spread
 
@@ -57,7 +58,7 @@ def test_spread_moves_nothing_without_need():
 
 
 def test_numbers_as_text():
-    assert [look.percent(x) for x in (0, 0.224, 1, -0.001, float("nan"))] == [
+    assert [percent(x) for x in (0, 0.224, 1, -0.001, float("nan"))] == [
         "0 %", "22 %", "100 %", "0 %", "not measured",
     ]  # fmt: skip
     assert [look.value_text(x) for x in (0.05, 150, 12000, 0, "lower_half")] == [

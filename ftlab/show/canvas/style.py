@@ -107,14 +107,6 @@ def skill_marks(names: Iterable[str]) -> dict[str, Mark]:
     return marks(names, SKILLS)
 
 
-def percent(share: float) -> str:
-    """A share as text: 0.224 gives "22 %", a missing one "not measured"."""
-    if share != share:
-        return "not measured"
-    text = f"{100 * share:.0f}"
-    return f"{'0' if text == '-0' else text} %"
-
-
 def value_text(value: object, quantity: str = "") -> str:
     """A value as a learner would write it: "12,000", "0.05", "lower half"; a rate if so named."""
     if isinstance(value, bool) or not isinstance(value, int | float):

@@ -20,12 +20,13 @@ from typing import Any
 
 from matplotlib.colors import to_hex, to_rgb
 
+from ftlab.base.shares import percent
 from ftlab.explorer.explorer import Explorer, Nearest
 from ftlab.explorer.settings import BANDS, TARGETS, Settings
 from ftlab.memory.parts import size
 from ftlab.show.canvas.data import field, last_measured
 from ftlab.show.canvas.html import Drawn, img
-from ftlab.show.canvas.style import INK, METHODS, PAPER, SOFT, percent, rate_text, skill_marks
+from ftlab.show.canvas.style import INK, METHODS, PAPER, SOFT, rate_text, skill_marks
 from ftlab.show.panels.explorer_sheet import LIVE, MOST, Mark, Stop, along, plane
 from ftlab.show.plots.recorded import least
 

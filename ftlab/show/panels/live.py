@@ -23,9 +23,9 @@ from importlib.metadata import version
 from time import monotonic
 from typing import Any
 
+from ftlab.base.shares import percent
 from ftlab.show.canvas.data import MEASURES, field, guess, has_some, last_measured, number
 from ftlab.show.canvas.html import bundle, img, in_notebook
-from ftlab.show.canvas.style import percent
 from ftlab.show.panels.background import hear_during_cells
 from ftlab.show.plots.curves import two_numbers
 

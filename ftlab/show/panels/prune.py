@@ -17,9 +17,10 @@ from statistics import fmean
 from typing import Any
 
 from ftlab.base.errors import InputError
+from ftlab.base.shares import percent
 from ftlab.show.canvas.agg import own_settings
 from ftlab.show.canvas.sheet import HIGHER, Picture, bar_axes, head, panel, percent_axis
-from ftlab.show.canvas.style import TEXT, method_mark, percent, rate_text, skill_marks
+from ftlab.show.canvas.style import TEXT, method_mark, rate_text, skill_marks
 from ftlab.show.panels.panel import Panel, choice, rate_slider, slider
 from ftlab.show.plots import recorded
 from ftlab.show.plots.recorded import Found

@@ -14,6 +14,7 @@ from statistics import fmean
 from typing import Any
 
 from ftlab.base.errors import InputError
+from ftlab.base.shares import percent
 from ftlab.show.canvas.agg import own_settings
 from ftlab.show.canvas.data import MEASURES, guess
 from ftlab.show.canvas.labels import Label, end_labels
@@ -25,7 +26,6 @@ from ftlab.show.canvas.style import (
     SMALL,
     TEXT,
     method_mark,
-    percent,
     rate_text,
     skill_marks,
 )

@@ -19,11 +19,12 @@ from typing import Any
 from matplotlib.axes import Axes
 
 from ftlab.base.errors import InputError
+from ftlab.base.shares import percent
 from ftlab.plan import SCHEDULES
 from ftlab.show.canvas.agg import own_settings
 from ftlab.show.canvas.labels import Label, end_labels
 from ftlab.show.canvas.sheet import Picture, head, panel
-from ftlab.show.canvas.style import METHODS, SOFT, percent, rate_text
+from ftlab.show.canvas.style import METHODS, SOFT, rate_text
 from ftlab.show.panels.panel import Panel, choice, rate_slider, slider
 from ftlab.show.plots import recorded
 from ftlab.show.plots.recorded import Found

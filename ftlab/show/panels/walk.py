@@ -13,11 +13,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from ftlab.base.errors import InputError
+from ftlab.base.shares import percent
 from ftlab.show.canvas.agg import own_settings
 from ftlab.show.canvas.data import MEASURES
 from ftlab.show.canvas.labels import Label, end_labels
 from ftlab.show.canvas.sheet import Picture, head, panel, percent_axis, write
-from ftlab.show.canvas.style import GOOD, INK, SOFT, TEXT, method_mark, percent, shorten
+from ftlab.show.canvas.style import GOOD, INK, SOFT, TEXT, method_mark, shorten
 from ftlab.show.panels.panel import Panel, slider
 
 COLOURS = (method_mark("full").colour, method_mark("freeze").colour)

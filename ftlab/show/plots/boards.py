@@ -9,8 +9,9 @@ from statistics import fmean
 from typing import Any
 
 from ftlab.analysis.compare import best_at
+from ftlab.base.shares import percent
 from ftlab.show.canvas.sheet import Picture
-from ftlab.show.canvas.style import percent, rate_text
+from ftlab.show.canvas.style import rate_text
 from ftlab.show.plots.planes import Point, plane
 from ftlab.show.plots.recorded import called
 from ftlab.show.plots.tables import Table

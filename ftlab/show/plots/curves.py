@@ -12,11 +12,12 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
+from ftlab.base.shares import percent
 from ftlab.show.canvas.agg import own_settings
 from ftlab.show.canvas.data import Curve, curve, field, guess, has_some, last, number
 from ftlab.show.canvas.labels import Label, end_labels
 from ftlab.show.canvas.sheet import HIGHER, Picture, head, note, percent_axis, row, text_width
-from ftlab.show.canvas.style import INK, PREDICTION, Mark, method_mark, percent, skill_marks
+from ftlab.show.canvas.style import INK, PREDICTION, Mark, method_mark, skill_marks
 
 PANELS = (
     ("Learned", f"accuracy on the new task {HIGHER}"),

@@ -18,9 +18,10 @@ from matplotlib.patches import Rectangle
 
 from ftlab.analysis.sequences import average_accuracy, backward_transfer, forgetting
 from ftlab.base.errors import InputError
+from ftlab.base.shares import percent
 from ftlab.show.canvas.agg import own_settings
 from ftlab.show.canvas.sheet import Picture, head, panel, text_width
-from ftlab.show.canvas.style import INK, PAPER, SOFT, TEXT, percent, words
+from ftlab.show.canvas.style import INK, PAPER, SOFT, TEXT, words
 
 BLUE = LinearSegmentedColormap.from_list("learned", [PAPER, "#0072B2"])
 GREEN = LinearSegmentedColormap.from_list("retained", [PAPER, "#00795C"])

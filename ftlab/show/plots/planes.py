@@ -13,11 +13,12 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
+from ftlab.base.shares import percent
 from ftlab.show.canvas.agg import own_settings
 from ftlab.show.canvas.data import field, find, fold, has_some, number, numbers
 from ftlab.show.canvas.labels import Label, boxes, point_labels
 from ftlab.show.canvas.sheet import HIGHER, LEARNED, RETAINED, Picture, note, panel, plane_axes
-from ftlab.show.canvas.style import GOOD, SMALL, Mark, marks, method_mark, percent, shorten
+from ftlab.show.canvas.style import GOOD, SMALL, Mark, marks, method_mark, shorten
 
 Scores = float | Sequence[float]  # one seed, or one number per seed
 

@@ -15,10 +15,11 @@ from statistics import fmean
 from typing import Any
 
 from ftlab.base.errors import InputError
+from ftlab.base.shares import percent
 from ftlab.show.canvas.data import MEASURES
 from ftlab.show.canvas.labels import Label, boxes, point_labels
 from ftlab.show.canvas.sheet import LEARNED, Picture, panel, plane_axes
-from ftlab.show.canvas.style import method_mark, percent, rate_text, skill_marks
+from ftlab.show.canvas.style import method_mark, rate_text, skill_marks
 
 PALE = "#BDBDBD"
 FULL = ("learning rate", "steps", "data set")

@@ -9,12 +9,13 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
+from ftlab.base.shares import percent
 from ftlab.evaluate.intervals import wilson
 from ftlab.show.canvas import sheet as canvas
 from ftlab.show.canvas.agg import own_settings
 from ftlab.show.canvas.data import field, number
 from ftlab.show.canvas.sheet import HIGHER, Picture, panel
-from ftlab.show.canvas.style import INK, SOFT, TEXT, TINY, percent, shorten, skill_marks
+from ftlab.show.canvas.style import INK, SOFT, TEXT, TINY, shorten, skill_marks
 
 BEFORE = "#8F8F8F"
 Score = tuple[float, float, float]  # accuracy, chance, n

@@ -13,11 +13,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import NullLocator
 
+from ftlab.base.shares import percent
 from ftlab.show.canvas.agg import own_settings
 from ftlab.show.canvas.data import MEASURES, field, find, fold, last, number, numbers
 from ftlab.show.canvas.labels import Label, end_labels, point_labels
 from ftlab.show.canvas.sheet import DPI, Picture, head, note, percent_axis, row, text_width, write
-from ftlab.show.canvas.style import SOFT, TINY, Mark, method_mark, percent, value_text, words
+from ftlab.show.canvas.style import SOFT, TINY, Mark, method_mark, value_text, words
 from ftlab.show.plots.curves import PANELS
 
 QUANTITIES = {
