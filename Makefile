@@ -57,14 +57,19 @@ style: $(VENV)/.installed-test  ## ruff on code and notebooks, the order of impo
 unit execute: export HF_HUB_OFFLINE := 1
 execute: export FTLAB_STRICT := 1
 
-# A file of tests a core, and a thread each; one after the other where they share a card.
-unit: $(VENV)/.installed-test  ## the unit tests and the README's commands
-	$(call timed,unit tests,$(if $(HAS_GPU),,OMP_NUM_THREADS=1) $(BIN)/python -m pytest \
-		--durations=10 $(if $(HAS_GPU),,-m "not gpu" -n auto --maxprocesses=4 --dist=loadfile))
+# A file a core, and a thread each; one after the other where they share a card.
+ifeq ($(HAS_GPU),)
+unit execute: export OMP_NUM_THREADS := 1
+SPREAD := -n auto --maxprocesses=4 --dist=loadfile
+endif
 
-# One thread where others are at work; the limits only end what hangs.
+unit: $(VENV)/.installed-test  ## the unit tests and the README's commands
+	$(call timed,unit tests,$(BIN)/python -m pytest --durations=10 \
+		$(if $(HAS_GPU),,-m "not gpu") $(SPREAD))
+
+# The limits only end what hangs.
 execute: $(VENV)/.installed-test  ## run every notebook, the learner's and the solved ones
-	$(call timed,notebooks,env $$($(BIN)/python -m tools.threads) $(BIN)/python -m pytest \
+	$(call timed,notebooks,$(BIN)/python -m pytest $(SPREAD) \
 		--nbval-lax --nbval-current-env --nbval-cell-timeout=1200 \
 		--nbval-kernel-startup-timeout=300 --durations=10 \
 		notebooks/*.ipynb notebooks/solutions/*.ipynb)

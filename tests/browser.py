@@ -241,6 +241,17 @@ def panel(page: Page, number: int = 0) -> Locator:
     return page.locator(".jp-OutputArea-output > .jupyter-widgets").nth(number)
 
 
+def to_top(panel: Locator) -> None:
+    """Scroll until the panel stands at the top and stays there: what is above may still grow."""
+    for _ in range(40):
+        panel.evaluate("panel => panel.scrollIntoView()")
+        before = panel.bounding_box()
+        panel.page.wait_for_timeout(250)
+        if panel.bounding_box() == before:
+            return
+    pytest.fail("the page above the panel does not come to rest")
+
+
 def slider(panel: Locator, label: str) -> Locator:
     """The handle of the slider with that label, to focus and press arrow keys on."""
     return panel.locator(".widget-slider").filter(has_text=label).get_by_role("slider")

@@ -37,14 +37,16 @@ PROMPTS = (
     "My sister was tired, so she",
     "Once upon a time there was a",
 )
+ROUNDED = "nf4"
+"""No training: the base as notebook 06 rounds it."""
 RUNS: tuple[tuple[str, str, float, float], ...] = (
     ("full, 1e-3", "learning rate", 1e-3, 1.0),
     ("full, 1e-4", "learning rate", 1e-4, 1.0),
     ("lower half frozen, 1e-3", "freeze_low", 1e-3, 1.0),
+    ("LoRA on all linear layers, 1e-3", "lora_all", 1e-3, 1.0),
+    ("in four bits, untrained", ROUNDED, 0.0, 1.0),
     ("full, 3e-4", "learning rate", 3e-4, 1.0),
     ("full, 3e-4, 0.6 of the way", "learning rate", 3e-4, 0.6),
-    ("LoRA on all linear layers, 1e-3", "lora_all", 1e-3, 1.0),
-    ("LoRA on Q and V, 1e-3", "lora_qv", 1e-3, 1.0),
 )
 """A name, the sweep of the grid it belongs to, the rate, and how far from the base it stands."""
 
@@ -68,14 +70,14 @@ def answers(lab: Any, model: Any) -> dict[str, str]:
     return dict(zip(asked, generate(model, lab.tokenizer, asked, WORDS), strict=True))
 
 
-def row(lab: Any, name: str, run: Any, model: Any) -> dict[str, Any]:
-    """One line: the run, and what base and model say."""
+def row(lab: Any, name: str, model: Any, run: Any = None) -> dict[str, Any]:
+    """One line: the run (None: nothing was trained), and what base and model say."""
     said = {"before": answers(lab, lab.evaluator.base), "after": answers(lab, model)}
     return {
         "name": name,
         "model": lab.bundle.name,
-        "method": run.prepared.method,
-        "plan": plain(run.plan),
+        "method": run.prepared.method if run else ROUNDED,
+        "plan": plain(run.plan) if run else None,
         "command": f'python -m tools.said "{name}"',
         "expected": {dict(r)["prompt"]: dict(r)["answer"] for r in list(lab.domain.test)[:2]},
         **said,
@@ -90,13 +92,16 @@ def make(words: str, say: Callable[[str], Any]) -> None:
     for name, sweep, rate, share in RUNS:
         if words not in name or name in known():
             continue
-        if (sweep, rate) not in trained:
-            plan = laptop_plan(rate, 0, measure_every=0, precision="fp32")
-            run = lab.run(plan, method=method_of(sweep, 0, real=True), name=name)
-            trained = {(sweep, rate): run.finish()}
-        run = trained[sweep, rate]
-        model = run.model if share == 1.0 else partway(lab.bundle.model, run.model)(share)
-        made = row(lab, name, run, model)
+        if sweep == ROUNDED:
+            made = row(lab, name, lab.quantized().bundle.model)
+        else:
+            if (sweep, rate) not in trained:
+                plan = laptop_plan(rate, 0, measure_every=0, precision="fp32")
+                run = lab.run(plan, method=method_of(sweep, 0, real=True), name=name)
+                trained = {(sweep, rate): run.finish()}
+            run = trained[sweep, rate]
+            model = run.model if share == 1.0 else partway(lab.bundle.model, run.model)(share)
+            made = row(lab, name, model, run)
         store(known() | {name: made})
         say(f"{name}: {made['after'][PROMPTS[0]]!r}")
 

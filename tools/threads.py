@@ -1,6 +1,6 @@
 """How many threads torch may have here: one, where others are at work on this process's cores.
 
-    env $(python -m tools.threads) pytest ...       OMP_NUM_THREADS=1 where cores are shared
+    limit()     what to add to an environment: OMP_NUM_THREADS=1 where cores are shared
 
 Two threads of a step wait for each other. Where one of them waits for a core as well, a step of a
 small model took ten times as long as with one thread. On a quiet machine nothing is said, and
@@ -46,7 +46,3 @@ def limit() -> dict[str, str]:
     """What to add to an environment: one thread where cores are shared, unless it says how many."""
     free = "OMP_NUM_THREADS" in os.environ or at_work() < SHARED
     return {} if free else {"OMP_NUM_THREADS": "1"}
-
-
-if __name__ == "__main__":
-    print(*(f"{name}={value}" for name, value in limit().items()))

@@ -261,8 +261,11 @@ def difference(first: Setting, second: Setting, key: str = "retention") -> str:
 
 
 def points_text(found: Interval) -> str:
-    """A difference of shares in points, with its interval: "-3 points (-10 to +5)"."""
-    low, high = 100 * found.low, 100 * found.high
+    """A difference of shares in points, with its interval: "-3 points (-10 to +5)".
+
+    No difference of shares is larger than 100 points, though an interval of few pairs may be.
+    """
+    low, high = max(100 * found.low, -100), min(100 * found.high, 100)
     return f"{100 * found.estimate:+.0f} points ({low:+.0f} to {high:+.0f})"
 
 

@@ -111,7 +111,9 @@ def _real(seed: int) -> Iterator[Point]:
     for method in (EWC(100.0), KL(1.0), L2SP(0.1)):
         yield _anchored(method, plan)
     yield _point("dft", plan, DFT())
-    yield from _walks(laptop_plan(1e-4, seed, measure_every=0), BACK, replay=0.05)
+    gentle = laptop_plan(1e-4, seed, measure_every=0)
+    yield from _walks(gentle, (*BACK, END), replay=0.05)
+    yield from _walks(gentle, (END,))
     yield _replayed("world", plan)
     yield _anchored(EWC(10.0), plan)
     yield _anchored(KL(1.0, on="notes"), plan)

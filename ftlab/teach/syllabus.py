@@ -2,7 +2,7 @@
 
     course()        a table with links, in a notebook beside the others
 
-What the notebooks say of themselves is stored when they are built (data/course.json).
+What the notebooks say of themselves is stored when they are built (data/course/map.json).
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ HEAD = ("", "notebook", "the question", "who needs it", "minutes")
 
 def file_of() -> Path:
     """Where the notebooks' titles and questions are stored."""
-    return data_dir() / "course.json"
+    return data_dir() / "course" / "map.json"
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,8 @@ from tests.campaign.verdicts import ONE, SILENT, TRACEBACK, Reached, Tally, some
 from tools.pretrain import __main__ as pretraining
 
 REQUIRED = {"class": ["."], "data": ["clinic"], "grid": ["decoder"], "pretrain": ["nano-gpt2"],
-            "report": [str(next((data_dir() / "records" / "nano").glob("*.json")))]}  # fmt: skip
+            "report": [str(next((data_dir() / "records" / "nano").glob("*.json")))],
+            "suite": [str(data_dir() / "own" / "README.md"), "--out", "skills"]}  # fmt: skip
 NUMBERS = ["x", "", "nan", "inf", "-inf", "1e400", "True", "None", "0x10", "9" * 60, "-1", "\0"]
 PLACES = ["", " ", "a\0b", "x" * 300, "/proc/x", "/dev/null/x"]
 UNKNOWN = ["xyzzy", "FULL", "clinik ", "\0", "\udcff", "a/b/c/d", "/proc/x"]

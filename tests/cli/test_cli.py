@@ -137,8 +137,8 @@ def _with_root() -> dict[str, str]:
 @pytest.mark.parametrize(
     ("argv", "parts"),
     [
-        (["dmeo"], ["no command 'dmeo'", "did you mean 'demo'?", "check, demo, data, run"]),
-        (["xyz"], ["no command 'xyz'", "check, demo, data, run"]),
+        (["dmeo"], ["no command 'dmeo'", "did you mean 'demo'?", "check, demo, data, suite, run"]),
+        (["xyz"], ["no command 'xyz'", "check, demo, data, suite, run"]),
         (["demo", "--stepps", "3"], ["'--stepps'", "did you mean '--steps'?"]),
         (["--verbose"], ["'--verbose'"]),
         (["demo", "--lr", "fast"], ["--lr", "'fast'", "ftlab demo --help"]),

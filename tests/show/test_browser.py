@@ -27,6 +27,7 @@ from browser import (
     panel_picture,
     run_all,
     slider,
+    to_top,
     use_theme,
     write_notebook,
 )
@@ -216,7 +217,7 @@ def test_the_rank_explorer_answers_trains_for_real_and_stops(page: Page, screens
     first = panel_picture(found)
     assert first.alt.startswith("Recorded:")
     page.set_viewport_size({"width": 1366, "height": 768})  # a workshop's laptop
-    found.evaluate("panel => panel.scrollIntoView()")
+    to_top(found)
     words, above = found.locator("p[aria-live]").first, slider(found, "lower, 1-6")
     expect(words).to_be_in_viewport(ratio=1)
     expect(above).to_be_in_viewport(ratio=1)
@@ -260,7 +261,7 @@ def test_axe_finds_nothing_on_any_panel(page: Page, screens: Path, theme: Litera
     assert rank.get_attribute("aria-valuetext") == "upper, 10-12: 16"
     found = Axe().run(page, context=".jp-OutputArea-output").response["violations"]
     faults = [f"{one['id']}: {node['html'][:160]}" for one in found for node in one["nodes"]]
-    panel(page, EXPLORER).evaluate("panel => panel.scrollIntoView()")
+    to_top(panel(page, EXPLORER))
     page.screenshot(path=screens / f"panels-{theme}.png")
     assert not faults, "\n".join(faults)
 

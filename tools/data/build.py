@@ -36,7 +36,7 @@ DOMAINS: dict[str, tuple[Callable[[Dice, Any], tuple[str, str]], Any, Any]] = {
     "new_words": (shifts.new_words, shifts.SEEN, shifts.HELD),
     "ledger": (ledger.item, ledger.SEEN, ledger.HELD),
 }
-LISTED = ("english", "own", "records", "tasks", "world")
+LISTED = ("course", "english", "own", "records", "tasks", "world")
 """What data/CHECKSUMS lists: all that ships but the models, which have a list of their own, and the
 minutes, which every build measures anew."""
 MODELS = ("nano-gpt2", "nano-t5")
