@@ -10,12 +10,13 @@ A notebook ends with what is said (by the article, or often) beside what was mea
     ftlab.verdict_table(
         ftlab.says("A learning rate that is too high causes forgetting", supported_by=[high, low]),
         ftlab.says("Small data sets forget more", contradicted_by=[small]),
-        ftlab.says("A warmup protects", undecided_by=[warm]),
+        ftlab.says("A warmup protects", decided={"nano-gpt2 +3 points (-2 to +8)": "not decided"}),
     )
 
-The verdict is computed: only support gives "holds", only contradiction "does not hold", both
-"holds in part"; "not decided" where the seeds leave it open (`undecided_by`: a claim that says so).
-A claim that failed in this run counts for the other side. Nothing is typed in.
+The verdict is computed: only support gives "holds", only contradiction "does not hold", both "holds
+in part". Where the seeds leave a part open, it is "holds in part" or "does not hold in part", where
+they leave all of it open "not decided". A claim that failed in this run counts for the other side.
+Nothing is typed in.
 """
 
 import html
@@ -77,7 +78,7 @@ class Verdict:
     measured: str
     """The evidence of the claims behind the verdict."""
     verdict: str
-    """holds, does not hold, holds in part, or not decided."""
+    """holds, does not hold, either of them in part, or not decided."""
 
 
 def says(
@@ -85,7 +86,6 @@ def says(
     *,
     supported_by: Sequence[Claim] = (),
     contradicted_by: Sequence[Claim] = (),
-    undecided_by: Sequence[Claim] = (),
     decided: Mapping[str, str] | None = None,
 ) -> Verdict:
     """A row of the verdict table: `article` judged by claims of this notebook.
@@ -93,21 +93,20 @@ def says(
     `decided`: evidence -> what records say of the statement in the words of `analysis.verdict`.
     Raises InputError if no claim is given: a verdict without a measurement is an opinion.
     """
-    claims = [*supported_by, *contradicted_by, *undecided_by]
+    claims = [*supported_by, *contradicted_by]
     records = dict(decided or {})
     if not (claims or records):
         raise InputError(
             f"The statement {article!r} has no claim to judge it by; "
-            "give at least one in supported_by, contradicted_by or undecided_by."
+            "give at least one in supported_by or contradicted_by, or decided."
         )
     for word in records.values():
         check_choice("decided", word, ("holds", "does not hold", "not decided"))
     votes = [made.holds for made in supported_by] + [not made.holds for made in contradicted_by]
     votes += [word == "holds" for word in records.values() if word != "not decided"]
-    verdict = "holds" if all(votes) else "holds in part" if any(votes) else "does not hold"
-    if undecided_by or "not decided" in records.values():
-        left_open = all(made.holds for made in undecided_by) and not any(votes)
-        verdict = "not decided" if left_open else "holds in part"
+    verdict = "holds" if any(votes) else "does not hold"
+    if len({*votes}) == 2 or "not decided" in records.values():
+        verdict = f"{verdict} in part" if votes else "not decided"
     return Verdict(article, "; ".join([*(made.evidence for made in claims), *records]), verdict)
 
 

@@ -30,7 +30,8 @@ ftlab.hello()
 #
 # Every point below is a way to teach a small model the same task. To the right: it learned more.
 # Upward: it retained more. Before any training the model has learned 0 % and retained 100 %. The upper
-# right corner is where we want to be, and each notebook takes a step towards it.
+# right corner is where we want to be. The notebooks try one remedy after another; not every one helps.
+# (The learning rates differ from point to point.)
 
 # %%
 from ftlab import analysis
@@ -54,8 +55,8 @@ for label, (name, rate) in STEPS.items():
 show(plane(points, crop=True, model="nano-gpt2"))
 
 # %% [markdown]
-# The naive run loses most of what the model knew. The recipe of notebook 09 learns more than any of
-# them and retains nearly all. In between you will see which remedies help, which are a lower learning rate
+# The naive run loses most of what the model knew. The recipe of notebook 09 learns more than the others
+# and retains nearly all. In between you will see which remedies help, which are a lower learning rate
 # in disguise, and what each one costs.
 #
 # ## The course
@@ -68,7 +69,7 @@ course()
 # %% [markdown]
 # One popular article gives rules for all this: Sachchida Nand Singh, *Fine-Tuning Large Language
 # Models (LLMs) Without Catastrophic Forgetting*, Towards AI. We call it *the article*, and every
-# notebook ends with a table: what it says, what we measured, the verdict.
+# later notebook ends with a table: what it says, what we measured, the verdict.
 #
 # ## Is this machine ready?
 #
@@ -245,8 +246,8 @@ print(f"test notes about a complaint that is in no training note: {held}")
 # <details><summary>Hint 1</summary>Which logits predict ids[1]? Those of position 0. The last position
 # predicts a token that never came.</details>
 #
-# <details><summary>Hint 2</summary>log_p = logits.log_softmax(-1), then -log_p[:-1].gather(1,
-# ids[1:, None]).mean()</details>
+# <details><summary>Hint 2</summary>log_p = logits.log_softmax(-1); gather(1, ids[1:, None]) takes one
+# value from each row. Which rows of log_p belong to ids[1:]? Then the minus and the mean.</details>
 
 # %%
 import torch
@@ -274,7 +275,7 @@ loss_of = ftlab.exercise(
         ("who is sure of the right NEXT token has loss 0 (shift?)", lambda f: (f(sure, ids), 0.0)),
         ("a surprise is never below 0 (the minus?)", lambda f: f(any_logits, ids) >= 0),
         (
-            "pure guessing among 9 costs log(9) (log_softmax? mean, no sum?)",
+            "pure guessing among 9 costs log(9) (log_softmax? mean, not sum?)",
             lambda f: (f(torch.zeros(5, 9), ids), 2.1972246),
         ),
     ],
@@ -377,7 +378,11 @@ most_lost = ftlab.exercise(
     most_lost,
     reference=answers.most_lost(chances),
     checks=[
-        ("it names a skill", lambda f: f(high.baseline["skills"], high.final["skills"]) in chances)
+        ("it names a skill", lambda f: f(high.baseline["skills"], high.final["skills"]) in chances),
+        (
+            "it is the smallest share that was retained, not the lowest accuracy",
+            lambda f: (f({"facts": 1.0, "recall": 0.6}, {"facts": 0.7, "recall": 0.6}), "facts"),
+        ),
     ],
     cases=[(run.baseline["skills"], run.final["skills"]) for run in (gentle, high)],
 )

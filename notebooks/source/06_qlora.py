@@ -1,9 +1,8 @@
 # %% [markdown]
 # # QLoRA: a base in four bits
 #
-# <!-- for: those whose card is small -->
 # <!-- seen: a base in four bits, what that alone costs, and what fits on a card -->
-# <!-- for: who has one small graphics card -->
+# <!-- for: those who have one small graphics card -->
 #
 # **The question:** what does a base in four bits cost, and what does it save?
 #
@@ -308,7 +307,16 @@ costs = ftlab.claim(
 )
 
 # %% [markdown]
-# That is a loss *before* the first training step. It is not forgetting, and it must not be left out. So
+# In words? SmolLM2 before and after rounding, nothing trained:
+
+# %% tags=["nbval-check-output"]
+from ftlab.show import said_table
+
+show(said_table("in four bits, untrained"))
+
+# %% [markdown]
+# These facts stand; the sentences take other turns. That is a loss *before* the first training step. It
+# is not forgetting, and it must not be left out. So
 # from here on there are two baselines: what is retained of the base *that was trained on*, and what is
 # left of the *plain* one.
 #
@@ -360,7 +368,8 @@ for name, one, other in (("A", ours.A.grad, A.grad), ("B", ours.B.grad, B.grad))
     assert apart < (1e-5 if ftlab.machine.precision() == "fp32" else 2e-2)
 
 # %% [markdown]
-# Now the real run: rank 4 on every linear layer, on the rounded base.
+# Now the real run: rank 4 on every linear layer, on the rounded base. (While it trains a sample of
+# the questions is asked, at the end all.)
 
 # %%
 guess_kept = ftlab.predict(
@@ -393,7 +402,7 @@ for name, model in (("LoRA", plain_lora), ("QLoRA", run.model)):
 # is the fair measure of forgetting; *left of the plain base* is what you end up with.
 
 
-# %%
+# %% tags=["nbval-check-output"]
 def plain_share(pair, setting):
     """What is left of the plain base, mean over seeds."""
     values = analysis.left(setting, pair.plain)
@@ -433,8 +442,9 @@ told = analysis.verdict(left_lora, left_qlora)
 print(f"SmolLM2, after QLoRA less is left of the plain base: {told} ({less})")
 
 # %% [markdown]
-# Nowhere is QLoRA shown to be worse than LoRA, and in most settings three seeds cannot decide it. What
-# is worse on the real model is the base that training starts from.
+# Nowhere is QLoRA shown to be worse than LoRA, and in most settings three seeds cannot decide it.
+# (SmolLM2 was run at one rate, at which both learned little.) What is worse on the real model is the
+# base that training starts from.
 #
 # ## Merging, and three ways to do it
 #
@@ -488,8 +498,8 @@ merging = ftlab.claim(
 )
 
 # %% [markdown]
-# Only the first is the model that you trained. Whether the others are worse, nobody knows before they
-# are measured.
+# Only the first is the model that you trained. The others may be better or worse: measure before you
+# ship one.
 #
 # ## Where the memory goes
 #
@@ -603,8 +613,8 @@ for where, verdict in paging_helps.items():
     print(f"a step fits with paging, and does not without: {verdict} ({where})")
 
 # %% [markdown]
-# What torch's allocator reserves is more than what the tensors take, since freed pieces leave gaps. So
-# leave a fifth of the card free.
+# These peaks count tensors. What torch's allocator reserves is more, since freed pieces leave gaps, and
+# the card's own software takes some, too. So leave a margin.
 #
 # <details><summary>fp16 or bf16?</summary>Both take 16 bits. fp16 has the finer steps and ends at
 # 65,504; bf16 reaches as far as fp32, with coarse steps. Large models often have a few very large

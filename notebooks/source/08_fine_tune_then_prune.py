@@ -114,7 +114,7 @@ show(Table(header, rows, "pruned by magnitude, nothing trained"))
 # *halfway*). Each line is at its best rate, that is, with the largest product of learned and
 # retained.
 
-# %%
+# %% tags=["nbval-check-output"]
 from ftlab.show import best_of, rate_text, sweep
 
 ORDERS = {
@@ -221,7 +221,7 @@ tune_first = judge(
 )
 
 # %% [markdown]
-# So the order matters, and not as the article says. As long as few weights go, there is little
+# So the order matters, and not as the article says. With 30 % cut the intervals decide nothing
 # between the orders. The more go, the worse it is to prune last: then no step is left in which the
 # other weights could make up for those that are gone. The pruned models did have room to learn; with
 # pruning last, it was what they had learned that was cut.
@@ -329,7 +329,7 @@ print(
 # In the records the *fine-tuned* model was pruned by half, by Wanda calibrated once on 64 notes of
 # the task and once on 64 general texts, by magnitude, and at random. Each at its best rate:
 
-# %%
+# %% tags=["nbval-check-output"]
 HOW = {
     "by magnitude": "tune, prune 50%",
     "Wanda, calibrated on the notes": "tune, wanda on notes 50%",
@@ -396,7 +396,7 @@ show(
 # Then the shorter model is fine-tuned on the notes. From the records, each count at its best rate:
 
 
-# %%
+# %% tags=["nbval-check-output"]
 def dropped(found, count):
     setting = best(found, f"drop {count}, tune")
     return at_start(found, f"drop {count}, tune"), setting
@@ -474,7 +474,8 @@ show(
 )
 
 # %% [markdown]
-# There are formats that store only what is not zero (here *CSR*: the values, and where they stand).
+# Only the zipped file is smaller: that helps a download, no more. There are formats that store only
+# what is not zero (here *CSR*: the values, and where they stand).
 # With half of the weights gone, the places take more room than the zeros did:
 
 # %%
@@ -498,7 +499,7 @@ print(f"time: {took['CSR'] / took['dense']:.1f} of the dense product")
 
 # %%
 zeros_alone = ftlab.claim(
-    "Half of the weights at zero save neither room nor time; blocks that are left out save room",
+    "Half of the weights at zero make a model neither smaller nor faster; leaving out blocks does",
     math.isclose(sizes["half of each matrix zero"], sizes["the base"], rel_tol=0.01)
     and fastest["half of each matrix zero"] > 0.8 * fastest["the base"]
     and sizes["two blocks left out"] < sizes["the base"],
@@ -535,18 +536,22 @@ zeros_alone = ftlab.claim(
 # head of this model (notebook 04)?</details>
 
 # %%
-from torch.nn.utils import prune as torch_prune
-from transformers import AutoModelForCausalLM
-from transformers.utils import logging
-
-from ftlab.methods import LoRA
-
 # <solution>
 my_answers = {"one step": False, "merge": False, "save": False, "head": False}
 # </solution>
 # <stub>
 # my_answers = None  # such as {"one step": True, "merge": True, "save": True, "head": True}
 # </stub>
+
+# %% [markdown]
+# Written? Then measure all four:
+
+# %%
+from torch.nn.utils import prune as torch_prune
+from transformers import AutoModelForCausalLM
+from transformers.utils import logging
+
+from ftlab.methods import LoRA
 
 short = ftlab.Plan(steps=1, lr=1e-4, measure_every=0)
 linear = ("q", "k", "v", "o", "ff")

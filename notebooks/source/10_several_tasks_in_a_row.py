@@ -196,7 +196,7 @@ print(f"forgetting: {analysis.forgetting(row.matrix):+.0%} (+ is bad)")
 
 # %%
 guess_same = ftlab.predict(
-    "The same LoRA trained further: right on average over all four tasks, at the end?",
+    "The same LoRA trained further: average accuracy on all four tasks, at the end?",
     None,
     unit="%",
 )
@@ -289,7 +289,7 @@ def judge(sentence, one, other, key="average_accuracy", ends=("",)):
 same = analysis.pick(found["nano-gpt2"], "LoRA continued")[0]
 print(guess_same.compare(100 * same.mean("average_accuracy")))
 pair, ends = ("LoRA merged", "LoRA continued"), tuple(ORDERS.values())
-merged = judge("merged, more is right at the end", *pair, ends=ends)
+merged = judge("merged, accuracy is higher at the end", *pair, ends=ends)
 learned = judge("merged, more is learned of each task", *pair, "just_learned", ends)
 base_left = judge("merged, more of the base is retained", *pair, "retained", ends)
 
@@ -321,10 +321,10 @@ for model in found:
 
 # %%
 guess_both = ftlab.predict(
-    "Full fine-tuning with EWC and a little replay: right on average at the end?", None, unit="%"
+    "Full fine-tuning with EWC and a little replay: average accuracy at the end?", None, unit="%"
 )
 
-# %%
+# %% tags=["nbval-check-output"]
 HELP = {
     "full": "full",
     "full, 0.7 of the way after each": "full + walk",
@@ -346,31 +346,32 @@ print(guess_both.compare(100 * both.mean("average_accuracy")))
 # %%
 from ftlab.show import Point, plane
 
-BOTH = ("average_accuracy", "retained")
 UNDER = "learned: accuracy at the end, mean of the four tasks"
 MARKS = {"": "full", "walk": "walk", "replay": "replay", "EWC 100 + replay": "recipe"}
 for model in found:
     points = []
-    for name in HELP.values():
-        link, _, added = name.partition(" + ")
-        at = values(model, name, lambda run: [run.final[key] for key in BOTH])
+    for s in (s for name in HELP.values() for s in found[model] if s.sweep == name):
+        link, _, added = s.sweep.partition(" + ")
         mark = MARKS.get(added, "ewc") if link == "full" else "lora_all"
-        if at:
-            points.append(Point(mark, *zip(*at.values(), strict=True), name))
-    show(plane(points, model=model, learned=UNDER))
+        places = s.values("average_accuracy"), s.values("retained")
+        twice = sum(other.sweep == s.sweep for other in found[model]) > 1
+        label = f"{s.sweep}, {rate_text(s.lr)}" if twice else s.sweep
+        points.append(Point(mark, *places, label))
+    show(plane(points, model=model, learned=UNDER, crop=True))
 
 # %% [markdown]
 # Both remedies move a sequence up and to the right: EWC more up (it holds what the base knew), replay
-# more to the right (it brings the earlier tasks back). What do the records decide?
+# more to the right (it brings the earlier tasks back). A lower rate alone moves it up, too, and brings
+# no task back: compare the two marks of plain *full*. What do the records decide?
 
 # %%
-replayed = judge("replay: more is right at the end", "full + replay", "full")
+replayed = judge("replay: accuracy is higher at the end", "full + replay", "full")
 judge("the same with LoRA", "LoRA merged + replay", "LoRA merged")
 pair = ("LoRA merged + replay", "LoRA continued + replay")
 with_replay = judge("with replay, merging leaves more", *pair, ends=ends)
-held = judge("EWC: more is right at the end", "full + EWC 100", "full")
+held = judge("EWC: accuracy is higher at the end", "full + EWC 100", "full")
 judge("EWC: more of the base is retained", "full + EWC 100", "full", "retained")
-judge("walking back: more is right at the end", "full + walk", "full")
+judge("walking back: accuracy is higher at the end", "full + walk", "full")
 together = judge("both: more than with replay alone", "full + EWC 100 + replay", "full + replay")
 together |= judge("both: more than with EWC alone", "full + EWC 100 + replay", "full + EWC 100")
 
@@ -382,8 +383,8 @@ together |= judge("both: more than with EWC alone", "full + EWC 100 + replay", "
 #
 # Write `to_replay(earlier, general, count)`. `earlier` gives a list of items for each earlier task,
 # `general` is a list of general texts in the same form. Return a list of `count` items: half of them
-# general, the other half from all earlier tasks in equal parts. (If it does not divide, general text
-# fills up.)
+# general, the other half from all earlier tasks in equal parts. Take the first of each list, the
+# earlier tasks in their order, then the general texts. (If it does not divide, general text fills up.)
 #
 # <details><summary>Hint 1</summary>How many of each earlier task? Half of count, divided by how many
 # tasks there are, rounded down.</details>
@@ -459,13 +460,13 @@ for how, (clinic, helpdesk, *_), retained in (
 #
 # The same four tasks from the last to the first, and mixed up (recorded with fewer seeds):
 
-# %%
+# %% tags=["nbval-check-output"]
 HOW = ("LoRA continued", "LoRA merged", "LoRA continued + replay", "LoRA merged + replay")
 for model in found:
     names = {f"{how}, {words}": how + end for how in HOW for words, end in ORDERS.items()}
     show(table(model, names))
 for how in HOW:
-    judge("reversed, more is right at the end", f"{how} (reversed)", how)
+    judge("reversed, accuracy is higher at the end", f"{how} (reversed)", how)
 
 # %% [markdown]
 # ## All at once
@@ -578,8 +579,9 @@ ftlab.verdict_table(
 # ## What to do
 #
 # - **You have the data of all tasks today?** Train them together, mixed.
-# - **You can tell the tasks apart?** One adapter per task on one base, and a switch. Nothing is
-#   forgotten, and a new task costs one small file.
+# - **You can tell the tasks apart?** One adapter per task on one base, and a switch. No task is
+#   forgotten, and a new one costs one small file. While an adapter is on, some of the base's skills
+#   are lost, so answer the rest without one.
 # - **They come one by one, and one model must do all?** Keep some items of every task, from the first
 #   day on. Replay a little of them, with as much general text; that brings the tasks back. Hold the
 #   base with EWC; that leaves less to bring back.

@@ -165,7 +165,8 @@ def counts(root: Path) -> str:
     seen = Counter(row.verdict for _, row in judged(root))
     told = (
         f"{seen['holds']} hold, {seen['holds in part']} hold in part, "
-        f"{seen['does not hold']} do not hold, {seen['not decided']} are not decided"
+        f"{seen['does not hold']} do not hold, {seen['does not hold in part']} do not hold in part, "
+        f"{seen['not decided']} are not decided"
     )
     return f"Of {seen.total()} statements that the notebooks put to the test, {told}."
 

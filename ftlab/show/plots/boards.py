@@ -104,7 +104,7 @@ def matched_table(
 
 def _matched(one: Any) -> str:
     if one is None:
-        return "-"
+        return "not run"
     if one.setting is None:
         return f"did not get there (lowest {one.lowest:.2f})"
     rose, left = fmean(one.forgotten), fmean(one.retained)
