@@ -92,7 +92,8 @@ def _adapters() -> str:
 def _together() -> str:
     def told(size: str) -> str:
         walk = dict(zip(MODELS, WALKS, strict=True))[size]
-        return f"{_both(_recipe(size, walk))}, {_seeds(_recipe(size, walk))}"
+        recipe, alone = _recipe(size, walk), _both(_one(size, "learning rate", 1e-4))
+        return f"{_both(recipe)}, {_seeds(recipe)} (by the rate alone {alone})"
 
     return (
         "**Small remedies add up.** A gentle rate, 5 % old text, and then part of the way back "

@@ -163,11 +163,9 @@ def best_learners(first: int = 4) -> str:
 def counts(root: Path) -> str:
     """How many statements were put to the test, and what became of them."""
     seen = Counter(row.verdict for _, row in judged(root))
-    told = (
-        f"{seen['holds']} hold, {seen['holds in part']} hold in part, "
-        f"{seen['does not hold']} do not hold, {seen['does not hold in part']} do not hold in part, "
-        f"{seen['not decided']} are not decided"
-    )
+    verbs = {"holds": "hold", "does not hold": "do not hold", "not decided": "are not decided"}
+    verbs |= {f"{word} in part": f"{verbs[word]} in part" for word in ("holds", "does not hold")}
+    told = ", ".join(f"{seen[word]} {verb}" for word, verb in verbs.items())
     return f"Of {seen.total()} statements that the notebooks put to the test, {told}."
 
 
