@@ -25,14 +25,15 @@ from ftlab.show.plots import recorded
 from ftlab.show.plots.recorded import Found
 
 REMEDIES = {
-    "walk": (r"walk (\d+)%", "{:g} % of the way from the base"),
-    "recipe": (r"replay 5%, walk (\d+)%", "5 % replay, {:g} % of the way"),
+    "walk": (r"walk (\d\d)%", "{:g} % of the way from the base"),
+    "recipe": (r"replay 5%, walk (\d\d)%", "5 % replay, {:g} % of the way"),
     "replay": (r"replay (\d+)%", "{:g} % replay"),
     "ewc": (r"ewc (\d+)", "EWC, strength {:g}"),
     "kl": (r"kl ([\d.]+)", "KL on general text, strength {:g}"),
     "l2sp": (r"l2sp ([\d.]+)", "L2-SP, strength {:g}"),
 }
-"""The sweeps of each remedy, with the strength that their names say; and what it is in words."""
+"""The sweeps of each remedy, with the strength that their names say; and what it is in words. All of
+the way (100 %) is no remedy, but the plain run."""
 PLAIN = {"replay": ("replay", 5.0), "replay 25": ("replay", 25.0)}
 """Sweeps of the decoder's grid, whose names do not say it."""
 
