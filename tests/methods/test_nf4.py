@@ -117,7 +117,7 @@ def test_ours_reads_any_width() -> None:
 
 
 @pytest.mark.xfail(
-    strict=True,
+    strict=False,  # not on every processor: bitsandbytes has several kernels
     reason="bitsandbytes 0.50.2 on a CPU: blocks run over the ends of rows when they are "
     "written and restart at each row when they are read",
 )
