@@ -32,8 +32,8 @@ REMEDIES = {
     "kl": (r"kl ([\d.]+)", "KL on general text, strength {:g}"),
     "l2sp": (r"l2sp ([\d.]+)", "L2-SP, strength {:g}"),
 }
-"""The sweeps of each remedy, with the strength that their names say; and what it is in words. All of
-the way (100 %) is no remedy, but the plain run."""
+"""The sweeps of each remedy, with the strength that their names say; and what it is in words. All
+of the way (100 %) is no remedy, but the plain run."""
 PLAIN = {"replay": ("replay", 5.0), "replay 25": ("replay", 25.0)}
 """Sweeps of the decoder's grid, whose names do not say it."""
 
