@@ -245,10 +245,10 @@ def test_the_rank_explorer_answers_trains_for_real_and_stops(page: Page, screens
     new_picture(found, trained)
     found.get_by_title("Train every stop of learning rate").press("Enter")
     # a stop that an earlier test has trained is taken from the store: 4 or 5 are left
-    expect(found.get_by_text(re.compile(r"stop 2 of \d, step \d+ of 40"))).to_be_visible()
+    expect(found.get_by_text(re.compile(r"stop 2 of [45], step \d+ of 40"))).to_be_visible()
     page.screenshot(path=screens / "explorer-sweep.png")
     found.get_by_role("button", name="Stop").press("Enter")
-    expect(found.get_by_text(re.compile(r"Stopped: \d of \d stops"))).to_be_visible()
+    expect(found.get_by_text(re.compile(r"Stopped: \d of [45] stops"))).to_be_visible()
     expect(found.get_by_role("button", name="Train it for real")).to_be_enabled()
 
 
