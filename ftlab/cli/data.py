@@ -1,6 +1,7 @@
-"""`ftlab data FILE`: a file of one's own before it is trained on, in the terminal or as a page.
+"""Before training: `ftlab data FILE` looks at one's own data, `ftlab suite FILE` asks the base.
 
-ftlab data mine.jsonl --model smollm2-135m --html mine.html
+ftlab data mine.jsonl --model smollm2-135m --html mine.html       in the terminal or as a page
+ftlab suite prompts.txt --model smollm2-135m --out my_skills      answers, for `ftlab run --suite`
 """
 
 import argparse
@@ -10,11 +11,13 @@ import textwrap
 from contextlib import redirect_stdout
 from typing import Any
 
+from ftlab.base.errors import InputError
 from ftlab.base.files import whole
 from ftlab.base.quiet import quiet
 from ftlab.cli.run import add_model, add_reading, reading
-from ftlab.cli.terminal import check_file, place
+from ftlab.cli.terminal import check_file, check_folder, place
 from ftlab.datasets.forms import Reading
+from ftlab.datasets.rows import read_text
 from ftlab.plan import Plan
 
 WIDTH, BAR, NAME = 100, 40, 14
@@ -63,17 +66,43 @@ def data(asked: argparse.Namespace) -> int:
     return 0
 
 
-def _look(asked: argparse.Namespace, most: int) -> Any:
+def add_suite(parser: argparse.ArgumentParser) -> None:
+    """The options of `ftlab suite`."""
+    parser.add_argument("file", type=place, metavar="FILE", help="text, one prompt a line")
+    add_model(parser)
+    parser.add_argument("--out", type=place, metavar="FOLDER", required=True, help="where it goes")
+
+
+def suite(asked: argparse.Namespace) -> int:
+    """Ask the base every prompt, and write its answers as probes."""
+    if not asked.file.is_file():
+        raise InputError(f"There is no file {asked.file}; give a text file, one prompt a line.")
+    prompts = [line for line in read_text(asked.file).splitlines() if line.strip()]
+    check_folder(asked.out)
+    quiet()
+    from ftlab.lab.own_suite import own_suite
+
+    count = own_suite(_bundle(asked), prompts, asked.file.stem, asked.out)
+    print(f"{count} of {len(prompts)} prompts became probes of '{asked.file.stem}'.")
+    print(f"Read them, then: ftlab run --suite {asked.out} ...")
+    return 0
+
+
+def _bundle(asked: argparse.Namespace) -> Any:
     from ftlab.base import machine
-    from ftlab.datasets.load import load_domain
     from ftlab.lab.defaults import usual_model
-    from ftlab.lab.sheet import look
     from ftlab.models.loading import load
+
+    return load(asked.model, device=machine.device()) if asked.model else usual_model()
+
+
+def _look(asked: argparse.Namespace, most: int) -> Any:
+    from ftlab.datasets.load import load_domain
+    from ftlab.lab.sheet import look
 
     how = reading(asked, most)
     domain = load_domain(asked.file, columns=asked.columns, faulty=asked.faulty)
-    bundle = load(asked.model, device=machine.device()) if asked.model else usual_model()
-    return look(bundle, domain, most=most, too_long=how.get("too_long"), chat=asked.chat)
+    return look(_bundle(asked), domain, most=most, too_long=how.get("too_long"), chat=asked.chat)
 
 
 def text(sheet: Any, said: list[str]) -> str:

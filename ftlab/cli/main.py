@@ -24,7 +24,7 @@ from contextlib import suppress
 from typing import NoReturn
 
 from ftlab.base.errors import InputError, OutOfMemory, first_line
-from ftlab.cli import claims, data, grid, report, room, run, suite
+from ftlab.cli import claims, data, grid, report, room, run
 
 ABOUT = "See a language model forget while it is fine-tuned, and fine-tune it without."
 Command = Callable[[argparse.Namespace], int]
@@ -58,7 +58,7 @@ COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None], Comman
     "check": ("what this machine can do, and which known traps lie on it", add_check, check),
     "demo": ("forgetting in about a minute: table, answers, picture", run.add_demo, run.demo),
     "data": ("a file of your own before it is trained on", data.add_data, data.data),
-    "suite": ("questions from the base's own answers", suite.add_suite, suite.suite),
+    "suite": ("questions from the base's own answers", data.add_suite, data.suite),
     "run": ("one fine-tuning run, kept as a record", run.add_run, run.run),
     "report": ("ship or don't: gain, losses and a verdict", report.add_report, report.report),
     "grid": ("make the recorded runs that the notebooks show", grid.add_grid, grid.grid),

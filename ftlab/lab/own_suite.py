@@ -13,7 +13,6 @@ Run the tests: pytest tests/lab/test_own_suite.py
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from ftlab.base.errors import InputError
 from ftlab.base.files import whole
@@ -56,10 +55,6 @@ def own_suite(bundle: Bundle, prompts: Sequence[str], skill: str, folder: Path) 
     files = {"probes.jsonl": questions, "general.jsonl": texts}
     with whole(folder, holds=list(files)) as part:
         for name, rows in files.items():
-            _write(part / name, rows)
+            lines = "".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows)
+            (part / name).write_text(lines, encoding="utf-8", newline="\n")
     return len(kept)
-
-
-def _write(path: Path, rows: list[dict[str, Any]]) -> None:
-    lines = (f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows)
-    path.write_text("".join(lines), encoding="utf-8", newline="\n")
