@@ -80,29 +80,25 @@ def suite(asked: argparse.Namespace) -> int:
     prompts = [line for line in read_text(asked.file).splitlines() if line.strip()]
     check_folder(asked.out)
     quiet()
+    from ftlab.lab.defaults import bundle_of
     from ftlab.lab.own_suite import own_suite
 
-    count = own_suite(_bundle(asked), prompts, asked.file.stem, asked.out)
+    base = bundle_of(asked.model, None, False)
+    count = own_suite(base, prompts, asked.file.stem, asked.out)
     print(f"{count} of {len(prompts)} prompts became probes of '{asked.file.stem}'.")
     print(f"Read them, then: ftlab run --suite {asked.out} ...")
     return 0
 
 
-def _bundle(asked: argparse.Namespace) -> Any:
-    from ftlab.base import machine
-    from ftlab.lab.defaults import usual_model
-    from ftlab.models.loading import load
-
-    return load(asked.model, device=machine.device()) if asked.model else usual_model()
-
-
 def _look(asked: argparse.Namespace, most: int) -> Any:
     from ftlab.datasets.load import load_domain
+    from ftlab.lab.defaults import bundle_of
     from ftlab.lab.sheet import look
 
     how = reading(asked, most)
     domain = load_domain(asked.file, columns=asked.columns, faulty=asked.faulty)
-    return look(_bundle(asked), domain, most=most, too_long=how.get("too_long"), chat=asked.chat)
+    base = bundle_of(asked.model, None, False)
+    return look(base, domain, most=most, too_long=how.get("too_long"), chat=asked.chat)
 
 
 def text(sheet: Any, said: list[str]) -> str:
