@@ -42,7 +42,7 @@ REAL: Rates = {
     "oft": (1e-4, 3e-4, 1e-3, 3e-3),
     "osf": (3e-5, 1e-4, 3e-4),
 }
-T5: Rates = {"prefix": (3e-3, 1e-2, 3e-2, 1e-1)}
+T5: Rates = {"prefix": (3e-3, 1e-2, 3e-2, 1e-1, 3e-1)}
 """At random: an encoder-decoder's keys cannot be had from words."""
 
 

@@ -573,9 +573,9 @@ for domain in ("new_format", "new_words"):
         if r.model == "nano-t5" and r.extra.get("sweep") == sweep
     ]
     for s in best_of(analysis.settings(runs, domain=domain)):
-        cells = s.text("target_score"), s.text("retention")
+        cells = f"{s.runs[0].trainable:,}", s.text("target_score"), s.text("retention")
         rows.append((domain.replace("_", " "), called(s.sweep), rate_text(s.lr), *cells))
-head = ("task", "method", "best rate", "learned", "retained")
+head = ("task", "method", "best rate", "parameters", "learned", "retained")
 show(Table(head, rows, "nano-t5, means of 3 seeds (lowest to highest)"))
 
 # %% [markdown]
