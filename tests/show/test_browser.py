@@ -196,6 +196,8 @@ def test_a_stop_button_is_heard_while_a_cell_runs(chromium: Browser, lab: Lab):
     write_notebook(lab.folder / "live.ipynb", [LIVE])
     page = open_notebook(chromium, lab, "live.ipynb")
     run_all(page, wait=False)
+    # as soon as a person can: a click in the first moments goes to the thread that is busy
+    expect(page.get_by_text(re.compile(r"step \d{2,} of 4000"))).to_be_visible()
     page.get_by_role("button", name="Stop", exact=True).press("Enter")
     printed = page.get_by_text(re.compile(r"steps: \d+"))
     expect(printed).to_be_visible()
@@ -241,14 +243,15 @@ def test_the_rank_explorer_answers_trains_for_real_and_stops(page: Page, screens
     expect(found.get_by_role("columnheader", name=re.compile("trained, ranks"))).to_be_visible()
     page.screenshot(path=screens / "explorer-asked.png")
 
+    old = panel_picture(found)  # with the point between base and trained
     found.get_by_role("button", name="naive", exact=True).press("Enter")
-    new_picture(found, trained)
+    new_picture(found, old)
+    expect(words).to_contain_text("There are no adapters")
     found.get_by_title("Train every stop of learning rate").press("Enter")
-    # a stop that an earlier test has trained is taken from the store: 4 or 5 are left
-    expect(found.get_by_text(re.compile(r"stop 2 of [45], step \d+ of 40"))).to_be_visible()
+    expect(found.get_by_text(re.compile(r"stop 2 of 5, step \d+ of 40"))).to_be_visible()
     page.screenshot(path=screens / "explorer-sweep.png")
     found.get_by_role("button", name="Stop").press("Enter")
-    expect(found.get_by_text(re.compile(r"Stopped: \d of [45] stops"))).to_be_visible()
+    expect(found.get_by_text(re.compile(r"Stopped: \d of 5 stops"))).to_be_visible()
     expect(found.get_by_role("button", name="Train it for real")).to_be_enabled()
 
 
