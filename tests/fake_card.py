@@ -18,7 +18,6 @@ import pytest
 import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
-from torch.utils.weak import WeakTensorKeyDictionary
 
 from ftlab.base import machine
 
@@ -30,6 +29,9 @@ FREE = {
 }  # fmt: skip
 """What may mix places on a real card as well, or moves nothing."""
 TO_NUMPY = {"numpy", "__array__"}
+PLAIN = (int, float, bool, str, type(None))
+MARK = "_on_the_fake_card"
+"""An attribute of the tensors that lie there: a look at it is all that most operations cost."""
 
 
 class WrongDevice(RuntimeError):
@@ -38,10 +40,6 @@ class WrongDevice(RuntimeError):
 
 class FakeCard(TorchFunctionMode):
     """While it is on, "cuda" is a place."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.on_card = WeakTensorKeyDictionary()
 
     def __enter__(self) -> Any:
         """Parameters are made without a torch function: what they are made of tells their place."""
@@ -60,15 +58,15 @@ class FakeCard(TorchFunctionMode):
 
     def place(self, tensor: Tensor) -> str:
         """ "cuda" or "cpu"."""
-        return "cuda" if tensor in self.on_card else "cpu"
+        return "cuda" if MARK in tensor.__dict__ else "cpu"
 
     def put(self, found: Any, place: str) -> Any:
         """Note where the tensors of a result lie."""
         for tensor in _tensors(found):
             if place == "cuda":
-                self.on_card[tensor] = True
+                tensor.__dict__[MARK] = True
             else:
-                self.on_card.pop(tensor, None)
+                tensor.__dict__.pop(MARK, None)
         return found
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -78,10 +76,16 @@ class FakeCard(TorchFunctionMode):
             return self._read(func, owner, args)
         if name in MOVES and args and isinstance(args[0], Tensor):
             return self._moved(func, name, args, kwargs)
-        self._check(name, args, kwargs)
+        # what a copy has met so far (`memo`) is no part of the operation
+        tensors = list(_tensors(args[:1] if name == "__deepcopy__" else (args, kwargs)))
+        if name == "__reduce_ex__":  # a file knows nothing of the mark
+            place = self.place(tensors[0])
+            found = func(self.put(tensors[0], "cpu"), *args[1:], **kwargs)
+            self.put(tensors[0], place)
+            return found
+        self._check(name, tensors)
         wanted = kwargs.get("device")
-        places = [self.place(t) for t in _tensors((args, kwargs))]
-        place = "cuda" if "cuda" in places else "cpu"
+        place = "cuda" if any(MARK in t.__dict__ for t in tensors) else "cpu"
         if wanted is not None:
             place = torch.device(wanted).type
             if place == "cuda":
@@ -120,8 +124,7 @@ class FakeCard(TorchFunctionMode):
             found = tensor.clone() if tensor.requires_grad else tensor.detach().clone()
         return found if found is tensor else self.put(found, target)
 
-    def _check(self, name: str, args: Any, kwargs: Any) -> None:
-        tensors = list(_tensors((args, kwargs)))
+    def _check(self, name: str, tensors: list[Tensor]) -> None:
         if name in TO_NUMPY and tensors and self.place(tensors[0]) == "cuda":
             raise WrongDevice(f"{name} of a tensor on cuda; copy it to the CPU first")
         if name in FREE:
@@ -144,6 +147,8 @@ def _tensors(value: Any) -> Iterator[Tensor]:
             yield from _tensors(part)
     elif isinstance(value, list | tuple):
         for part in value:
+            if type(part) in PLAIN:
+                continue
             yield from _tensors(part)
 
 

@@ -18,16 +18,17 @@ import torch
 from fake_card import FakeCard, WrongDevice
 
 import ftlab
-from ftlab.evaluate import evaluator
+from ftlab.evaluate import evaluator, own_texts
 from ftlab.evaluate.evaluator import Evaluator
 from ftlab.lab import lab as lab_room
+from ftlab.lab import replays
 from ftlab.lab.lab import Lab
 from ftlab.lab.run import Run
 from tools.notebooks.sources import build
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = sorted((ROOT / "notebooks" / "source").glob("*.py"))
-STEPS = 4
+STEPS = FEW = 4
 CUT = (AssertionError, StopIteration, NameError)
 """How a cell ends that counts on a longer run, and those that read its results."""
 
@@ -36,7 +37,7 @@ CUT = (AssertionError, StopIteration, NameError)
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Runs of four steps, and few questions."""
     made, sizes = Run.__init__, {"target_items": 8, "per_skill": 4, "documents": 8, "kl_texts": 2}
-    opened = Lab.__init__
+    opened, own = Lab.__init__, replays.own
 
     def init(self: Any, lab: Any, plan: Any, *rest: Any, **more: Any) -> None:
         steps, warmup = min(STEPS, plan.steps), min(STEPS, plan.warmup)
@@ -45,6 +46,8 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Run, "__init__", init)
     monkeypatch.setattr(Lab, "__init__", lambda *given, **more: opened(*given, **{**more, **sizes}))
     monkeypatch.setattr(lab_room, "FAST_SIZES", sizes)
+    monkeypatch.setattr(replays, "own", lambda lab, count, *rest: own(lab, min(FEW, count), *rest))
+    monkeypatch.setattr(own_texts, "BATCH_ROWS", FEW)
     monkeypatch.setattr(Evaluator, "_full", Evaluator._quick)
     told = evaluator.evidence
 
