@@ -12,8 +12,11 @@ import pytest
 import torch
 from peft import LoraConfig, get_peft_model
 from transformers import (
+    AutoModelForCausalLM,
     BertConfig,
     BertForMaskedLM,
+    Gemma3Config,
+    Gemma3ForConditionalGeneration,
     GPT2LMHeadModel,
     LlamaConfig,
     LlamaForCausalLM,
@@ -101,6 +104,31 @@ def test_a_model_that_reads_ahead_is_refused(tiny_tokenizer, tmp_path: Path) -> 
     for name in ("bert", "vit"):
         tiny_tokenizer.save_pretrained(tmp_path / name)
         refused(tmp_path / name, f"{name} does not write one token after another", "causal")
+
+
+def test_of_a_model_that_reads_pictures_too_the_text_part_is_taken(
+    tiny_tokenizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(0)
+    heads: dict[str, Any] = {"num_attention_heads": 2, **SIZES}
+    text = {"vocab_size": len(tiny_tokenizer), "num_key_value_heads": 1, "head_dim": 16, **heads}
+    eyes = {"image_size": 28, "patch_size": 14, **heads}
+    both = Gemma3ForConditionalGeneration(
+        Gemma3Config(text_config=text, vision_config=eyes, mm_tokens_per_image=4)
+    ).eval()
+    both.save_pretrained(tmp_path / "both")
+    tiny_tokenizer.save_pretrained(tmp_path / "both")
+    model, ids = load(tmp_path / "both").model, torch.arange(16).reshape(2, 8)
+    with torch.no_grad():
+        assert torch.equal(model(input_ids=ids).logits, both(input_ids=ids).logits)
+    save_model(model, tmp_path / "text")
+    assert load(tmp_path / "text").model.config.model_type == "gemma3_text"
+
+    def none(*_: Any) -> None:
+        raise ValueError("no such class")
+
+    monkeypatch.setattr(AutoModelForCausalLM, "from_config", none)
+    refused(tmp_path / "both", "(gemma3) takes more than text", "a model of text alone")
 
 
 # Which suite fits
