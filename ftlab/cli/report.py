@@ -14,7 +14,7 @@ from ftlab.base.files import whole
 from ftlab.base.quiet import quiet
 from ftlab.cli.terminal import check_file, place
 
-ROOM = 0.1
+TOLERANCE = 0.1
 DONT = 1
 """Exit code of a run that is not to be shipped; 0: ship, 2: a slip."""
 
@@ -26,7 +26,10 @@ def add_report(parser: argparse.ArgumentParser) -> None:
         help="the record that `ftlab run` wrote, or a folder; several: other seeds of one plan",
     )  # fmt: skip
     parser.add_argument(
-        "--room", type=float, default=ROOM, help=f"what a skill may lose (default: {ROOM})"
+        "--tolerance",
+        type=float,
+        default=TOLERANCE,
+        help=f"what a skill may lose (default: {TOLERANCE})",
     )
     parser.add_argument(
         "--tasks", default="", help="tasks of lm_eval, as arc_easy,piqa; judged like skills (none)"
@@ -48,9 +51,11 @@ def report(asked: argparse.Namespace) -> int:
     if bool(asked.tasks) != bool(asked.tuned):
         raise InputError("--tasks and --tuned go together: which tasks, and what --save wrote.")
     quiet()
-    made = ftlab.report(asked.runs, room=asked.room)
+    made = ftlab.report(asked.runs, tolerance=asked.tolerance)
     if asked.tasks:
-        made = ftlab.report(asked.runs, room=asked.room, more=_tasks(asked, made.first.model))
+        made = ftlab.report(
+            asked.runs, tolerance=asked.tolerance, more=_tasks(asked, made.first.model)
+        )
     print(made)
     if asked.html:
         from ftlab.show import report_page

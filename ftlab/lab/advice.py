@@ -36,7 +36,7 @@ def advise(report: "Report") -> str:
         )
     if not report.learned:
         return _learn(report)
-    if report.lost or any(skill.interval.estimate < -report.room for skill in report.open):
+    if report.lost or any(skill.interval.estimate < -report.tolerance for skill in report.open):
         return _forget_less(run)
     return _ask_more(report.open)
 

@@ -9,6 +9,7 @@ its system instruction. Chance is not taken off, and every task is judged.
 Run the tests: pytest tests/text/test_lm_eval.py
 """
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
@@ -54,6 +55,7 @@ def _right(
     # Decorators hide their signatures from the type checker.
     wrapped: Any = huggingface.HFLM
     ask: Any = lm_eval.simple_evaluate
+    logging.getLogger("lm_eval").setLevel(logging.ERROR)
     try:
         told = ask(
             model=wrapped(pretrained=model, tokenizer=tokenizer, batch_size=16),

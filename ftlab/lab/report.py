@@ -7,7 +7,7 @@
 
 The rule (`rule`): the task's gain is above 0 with its whole 95 % interval (and, where answers are
 labels, above always giving the commonest one), and no skill of the base can have lost more than
-`room`: its whole interval lies inside. So the burden of proof is on shipping: a skill that was
+`tolerance`: its whole interval lies inside. So the burden of proof is on shipping: a skill that was
 asked too little is not decided, and that is no leave to ship.
 
 Notable choices:
@@ -15,7 +15,7 @@ Notable choices:
   (`lab.changes`). Items tell how sure one is of this model, seeds of this recipe.
 - Where no answer is right word for word, before or after, the task is judged by the fall of the
   loss of the right answers.
-- General text is shown and not judged: its loss has no room in points.
+- General text is shown and not judged: its loss has no tolerance in points.
 
 Run the tests: pytest tests/lab/test_report.py
 """
@@ -39,7 +39,7 @@ from ftlab.lab.seeds import seeds_of
 if TYPE_CHECKING:
     from ftlab.lab.run import Run
 
-ROOM = 0.1
+TOLERANCE = 0.1
 """How much of its accuracy a skill may lose."""
 
 
@@ -53,7 +53,7 @@ class Report:
     """The gain."""
     skills: tuple[Change, ...]
     """What happened to each skill."""
-    room: float
+    tolerance: float
     """What a skill may lose."""
 
     @property
@@ -75,7 +75,7 @@ class Report:
             guess = f" and its score above {share} (always saying '{self._always}')"
         return (
             f"Ship if the task's gain is above 0{guess}, and no skill of the base can have lost "
-            f"more than {100 * self.room:g} points, each with its whole 95 % interval."
+            f"more than {100 * self.tolerance:g} points, each with its whole 95 % interval."
         )
 
     @property
@@ -84,14 +84,16 @@ class Report:
 
     @cached_property
     def lost(self) -> list[Change]:
-        """Skills that are shown to have lost more than the room."""
-        return [s for s in self.skills if s.judged and s.interval.high < -self.room]
+        """Skills that are shown to have lost more than the tolerance."""
+        return [s for s in self.skills if s.judged and s.interval.high < -self.tolerance]
 
     @cached_property
     def open(self) -> list[Change]:
-        """Skills that may have lost more than the room, or not: too few items or seeds to say."""
+        """Skills that may have lost more than that, or not: too few items or seeds to say."""
         return [
-            s for s in self.skills if s.judged and s.interval.low < -self.room <= s.interval.high
+            s
+            for s in self.skills
+            if s.judged and s.interval.low < -self.tolerance <= s.interval.high
         ]
 
     @property
@@ -201,7 +203,7 @@ class Report:
             return "not judged: the base could not do it"
         if skill in self.lost:
             return "lost"
-        return "not decided" if skill in self.open else "within the room"
+        return "not decided" if skill in self.open else "within the tolerance"
 
     def __str__(self) -> str:
         head = ("", "before", "after", "change (95 %)", "")
@@ -236,16 +238,19 @@ def _row(change: Change, said: str) -> tuple[str, str, str, str, str]:
 def report(
     run: "Run | records.Record | str | Path | Iterable[Run | records.Record | str | Path]",
     *,
-    room: float = ROOM,
+    tolerance: float = TOLERANCE,
     more: Sequence[Change] = (),
 ) -> Report:
     """Compare base and tuned of a run, or of several that differ in nothing but the seed.
 
-    `run`: a run that was trained, its record, the file of one, a folder of them, or a list. `room`:
-    what a skill may lose, as a share. `more`: what else is judged (`lab.harness.task_changes`).
+    `run`: a run that was trained, its record, the file of one, a folder of them, or a list.
+    `tolerance`: what a skill may lose, as a share. `more`: what else is judged, as
+    `lab.harness.task_changes` gives it.
     Raises InputError for what is none of these, and for runs that differ in more than the seed.
     """
-    if not 0 < room < 1:
-        raise InputError(f"room={room:g} is not possible; give a share between 0 and 1, as 0.1.")
+    if not 0 < tolerance < 1:
+        raise InputError(
+            f"tolerance={tolerance:g} is not possible; give a share between 0 and 1, as 0.1."
+        )
     runs = seeds_of(run)
-    return Report(runs, changes.task(runs), (*changes.skills(runs), *more), room)
+    return Report(runs, changes.task(runs), (*changes.skills(runs), *more), tolerance)

@@ -6,8 +6,8 @@
 
     lab.run(plan, method=DFT(LoRA()))          any method may be trained so
 
-All three spare what the base is sure of. On a task whose answers are new to the base that is the
-task itself (notebook 09).
+Each pushes the model less where it would have to change most. On a task whose answers are new to
+the base that is the task itself (notebook 09).
 
 Sources: Wu et al. 2025, On the generalization of SFT (DFT, eq. 9); EAFT: Diao et al. 2026,
 Entropy-adaptive fine-tuning, eq. 4 (entropy over the 20 likeliest tokens, divided by ln 20); Wu et

@@ -7,7 +7,6 @@
     load("gpt2")               # a name on the Hub; also t5-base, bart-base, owner/name
 
 Every name becomes a folder first, and only the folder is read. Notable choices:
-
 - Safely: safetensors only (a pickle can run code), no code of a repository's own.
 - Nothing is made up and nothing left out: weights that a file lacks are refused, where the library
   would fill them with random numbers and a warning, and so are those that the model has no place
@@ -35,6 +34,7 @@ from ftlab.datasets.load import is_there, nearest
 from ftlab.hub import fetch, reach
 from ftlab.models.bases import Quantize
 from ftlab.models.quantizing import quantize
+from ftlab.models.text_part import text_part
 
 SHIPPED = ("nano-gpt2", "nano-t5")
 KNOWN = (*SHIPPED, "smollm2-135m")
@@ -250,33 +250,12 @@ def _model(folder: Path, dtype: torch.dtype) -> Any:
         ) from error
     _check_complete(folder, info)
     if not seq2seq and config.get_text_config() is not config:
-        model = _text_part(folder, model)
+        model = text_part(model)
     if not seq2seq and _sees_ahead(model.eval()):
         raise _not_causal(folder)
     for parameter in model.parameters():  # else they are a window on the file: who overwrites it
         parameter.data = parameter.data.clone()  # while the model lives ends the process
     return model
-
-
-def _text_part(folder: Path, model: Any) -> Any:
-    """The text model, as stock transformers has it, in one that sees or hears as well."""
-    from transformers import AutoModelForCausalLM
-
-    kind, decoder = model.config.model_type, model.get_decoder()
-    try:
-        with torch.device("meta"):
-            text = AutoModelForCausalLM.from_config(model.config.get_text_config())
-    except ValueError:  # no such class
-        text = None
-    if text is None or type(text.base_model) is not type(decoder):
-        raise InputError(
-            f"The model in {folder} ({kind}) takes more than text, and its text part is no model "
-            "of its own in transformers; take a model of text alone."
-        )
-    setattr(text, text.base_model_prefix, decoder)
-    text.set_output_embeddings(model.get_output_embeddings())
-    text.generation_config = model.generation_config
-    return text
 
 
 def _not_causal(folder: Path) -> InputError:

@@ -10,7 +10,7 @@
 # it possible to fine-tune a model of many billion weights on one graphics card. It has four parts:
 #
 # 1. **NF4**: sixteen values that suit weights,
-# 2. **double quantization**: the constants are rounded, too,
+# 2. **double quantization**: the scale that each block of weights needs is rounded, too,
 # 3. **LoRA** in full precision, trained through the frozen codes,
 # 4. **paged optimisers**: their states leave the card when it is full.
 #
@@ -33,9 +33,11 @@ ftlab.hello()
 # ## Sixteen values
 #
 # With 4 bits there are 16 codes, so 16 values. Which ones? A layer's weights are nearly *normally
-# distributed*: many near zero, few large ones. Values at equal *distances* would be a waste, since
-# the outer ones are hardly ever used. NF4, "normal float with 4 bits", places them at equal
-# *probabilities*: at the quantiles of the normal distribution. Zero gets a value of its own.
+# distributed*: many near zero, few large ones. Values at equal *distances* are used unevenly: those
+# in the middle often, the outer ones seldom. NF4, "normal float with 4 bits", uses the quantiles of
+# the normal distribution instead, so each value gets about the same share of normal weights. (Only
+# about: real weights are divided by the largest of their block, not by their spread.) Zero gets a
+# value of its own.
 
 # %%
 import torch
@@ -199,11 +201,13 @@ best_levels = {evidence: "holds" if sum(smallest) > 0.75 * len(smallest) else "d
 print(evidence)
 
 # %% [markdown]
-# Better, but only slightly.
+# Look at the three means. In blocks of 64, NF4 is slightly better than int4, and clearly better than
+# FP4. In the next figure try small blocks: is NF4 still ahead there?
 #
 # ## How large a block?
 #
-# A small block fits its weights better, but fewer weights share its constant: 32 bits over 64 weights
+# Each block stores its largest absolute value (its *absmax*); we call it the block's *constant*. A
+# small block fits its weights better, but fewer weights share its constant: 32 bits over 64 weights
 # are half a bit for each. *Double quantization* rounds the constants too, to 8 bits, in blocks of 256
 # constants. Move the sliders: where would you stop?
 
@@ -268,7 +272,7 @@ saves = ftlab.claim(
 
 # %%
 guess = ftlab.predict(
-    "How much of its skills does the base retain when each weight becomes one of 16 values?",
+    "How much of its skills does nano-gpt2 retain when its layers are stored in four bits?",
     None,
     unit="%",
 )
@@ -300,7 +304,7 @@ left = {
     for model, _ in bases
 }
 print(guess.compare(100 * left["nano-gpt2"]))
-costs = ftlab.claim(
+ftlab.claim(
     "Rounding alone costs the small model next to nothing, and the real one more than 5 %",
     left["nano-gpt2"] > 0.95 > left["SmolLM2-135M"],
     ", ".join(f"{model} retains {share:.0%}" for model, share in left.items()),
@@ -315,15 +319,16 @@ from ftlab.show import said_table
 show(said_table("in four bits, untrained"))
 
 # %% [markdown]
-# These facts stand; the sentences take other turns. That is a loss *before* the first training step. It
-# is not forgetting, and it must not be left out. So
-# from here on there are two baselines: what is retained of the base *that was trained on*, and what is
-# left of the *plain* one.
+# The facts shown here are still right; only the wording has changed. The loss is in the table above,
+# in facts and arithmetic. It is there *before* the first training step, so it is not forgetting. But
+# it must be counted. So from here on there are two baselines: what is retained of the base *that was
+# trained on*, and what is left of the *plain* one.
 #
-# <details><summary>Why so much on SmolLM2?</summary>We have not tested it. A model of 135 million
-# weights may have little to spare: published results, where rounding costs little, are for models
-# fifty times as large. And the file it comes from had been rounded to four bits once
-# before.</details>
+# Why does SmolLM2 lose so much? We have not tested it, and there are two reasons to be careful. A
+# model of 135 million weights may have little to spare: published results, where rounding costs
+# little, are for models fifty times as large. And our copy had already been rounded to four bits
+# once, in the file that it comes from. So take this loss as a warning to measure, not as what every
+# real model loses.
 #
 # ## Training through the codes
 #
@@ -368,8 +373,9 @@ for name, one, other in (("A", ours.A.grad, A.grad), ("B", ours.B.grad, B.grad))
     assert apart < (1e-5 if ftlab.machine.precision() == "fp32" else 2e-2)
 
 # %% [markdown]
-# Now the real run: rank 4 on every linear layer, on the rounded base. (While it trains a sample of
-# the questions is asked, at the end all.)
+# Now train it: rank 4 on every linear layer, on the rounded base. (The curve asks only a sample of
+# the questions, so it jumps, and its last point can be far off. The result below it asks all of
+# them.)
 
 # %%
 guess_kept = ftlab.predict(
@@ -434,7 +440,9 @@ def compared(key):
 learns, retains = compared("target_score"), compared("retention")
 for what, found in (("learns as much", learns), ("retains as much of its own base", retains)):
     words = list(found.values())
-    told = ", ".join(f"{word} in {words.count(word)} settings" for word in sorted(set(words)))
+    told = ", ".join(
+        f"{word} in {words.count(word)} of {len(words)} settings" for word in sorted(set(words))
+    )
     print(f"QLoRA {what} as LoRA, within 10 points: {told}")
 left_lora, left_qlora = (analysis.left(setting, real.plain) for setting in (real.lora, real.qlora))
 less = analysis.points_text(analysis.paired(left_qlora, left_lora))
@@ -494,25 +502,30 @@ first, *others = off.values()
 merging = ftlab.claim(
     "Merged into the dequantized base the model stays what it was; merged elsewhere it is another",
     first < limit and min(others) > max(0.01, 2 * limit),
-    f"logits differ by {first:.3%}; by {others[0]:.1%} and {others[1]:.1%}",
+    f"logits of one prompt differ by {first:.3%} (dequantized base), {others[0]:.1%} (four bits), "
+    f"{others[1]:.1%} (plain base)",
 )
 
 # %% [markdown]
-# Only the first is the model that you trained. The others may be better or worse: measure before you
-# ship one.
+# Only the first is the model that you trained. But it is no longer in four bits, so it takes the
+# memory again that you had saved. To serve in four bits, leave the adapter beside the codes. The
+# other two are other models, better or worse: measure before you ship one.
 #
 # ## Where the memory goes
 #
 # Memory is what QLoRA is for. This lies on the card during a training step:
 #
 # - the **weights**, and the constants of a 4-bit base,
-# - the **adapters**, and a **gradient** for every trained parameter,
-# - the **optimiser's states**: AdamW stores two means for each of these, in 32 bits,
+# - the **adapters** in 32 bits, with a half-precision copy to multiply with, and a **gradient** for
+#   every trained parameter,
+# - the **optimiser's states**: for each of these AdamW stores two running averages (of the gradient,
+#   and of its square), in 32 bits,
 # - the **activations**: what the layers computed and the backward pass needs again,
 # - the **logits and the loss**: a score for every token and every word of the vocabulary.
 #
 # `ftlab` adds them up from the shape of a model. Here: 7 billion weights, four texts of 512 tokens,
-# fp16. *Gradient checkpointing* saves only each block's input and computes the rest again: less memory,
+# fp16 (numbers of 16 bits). The *T4* is the card that Colab lends for free, with about 15 GB to use.
+# *Gradient checkpointing* saves only each block's input and computes the rest again: less memory,
 # more time. *Paged* comes below.
 
 # %%
@@ -574,9 +587,12 @@ from ftlab.show import paging
 show(paging())
 
 # %% [markdown]
-# This needs a CUDA card; on a CPU the library says so and continues without. So models of 3 and 7
-# billion parameters were trained for a few steps on a real card, made as small as a T4: 15 GB, fp16,
-# rank 64, 4 texts of 512 tokens. Then the room was made tight: midway between the two measured peaks.
+# This needs a CUDA card; on a CPU the library says so and continues without. So models with the
+# shapes of 3 and 7 billion parameters (random weights: memory does not depend on their values) were
+# trained for a few steps on a large card, where torch was allowed only 15 GB, as on a T4: fp16, rank
+# 64, 4 texts of 512 tokens. Then the limit was made tight: midway between the two measured peaks.
+# This shows what torch's own share needs. Paged states are not counted in it, and on so large a card
+# they may never have left. What moving them costs on a T4 was not measured.
 
 # %%
 from ftlab.memory import measured_on_a_card
@@ -592,7 +608,7 @@ rows = [
     )
     for run in on_card
 ]
-heads = ("model", "optimiser", "room", "predicted peak", "measured peak")
+heads = ("model", "optimiser", "limit", "predicted peak", "measured peak")
 show(Table(heads, rows, f"QLoRA with checkpointing, measured on {on_card[0]['device']}"))
 
 # %%
@@ -607,14 +623,16 @@ for model in ("llama-3b", "llama-7b"):
     tight = [run for run in on_card if run["trial"]["tight"] and run["trial"]["model"] == model]
     fits = {run["trial"]["optimizer"]: run["fits"] for run in tight}
     helps = fits["paged_adamw"] and not fits["adamw"]
-    room = size(tight[0]["trial"]["cap"])
-    paging_helps[f"{model} in {room}"] = "holds" if helps else "does not hold"
+    limit = size(tight[0]["trial"]["cap"])
+    told = "fits only with paging" if helps else "paging did not decide it"
+    paging_helps[f"{model} in {limit}: {told}"] = "holds" if helps else "does not hold"
 for where, verdict in paging_helps.items():
     print(f"a step fits with paging, and does not without: {verdict} ({where})")
 
 # %% [markdown]
-# These peaks count tensors. What torch's allocator reserves is more, since freed pieces leave gaps, and
-# the card's own software takes some, too. So leave a margin.
+# These peaks count tensors. torch's allocator reserves more, since freed pieces leave gaps; and the
+# card's own software takes some, too. That is why a model can fail although its tensors alone would
+# fit: for the smaller model the gaps were larger than what paging saved. So leave a margin.
 #
 # <details><summary>fp16 or bf16?</summary>Both take 16 bits. fp16 has the finer steps and ends at
 # 65,504; bf16 reaches as far as fp32, with coarse steps. Large models often have a few very large
@@ -632,8 +650,10 @@ for where, verdict in paging_helps.items():
 # <details><summary>Hint 1</summary>Print your plan's `estimate`: the last column is the peak, part
 # by part.</details>
 #
-# <details><summary>Hint 2</summary>Which part only waits at that moment, and may wait elsewhere? And
-# how many tokens of a text are learned (learned=)?</details>
+# <details><summary>Hint 2</summary>Which part only waits at that moment, and may wait elsewhere
+# (`optimizer="paged_adamw"`)? And must the loss be computed at every token, or only at those of the
+# answer (`learned=64`: the last 64 tokens of each text)? The second costs no time at all, if your
+# answers are that short.</details>
 
 # %%
 # <solution>
@@ -670,24 +690,32 @@ ftlab.verdict_table(
     ftlab.says("(QLoRA paper) NF4 suits weights better than int4 and FP4", decided=best_levels),
     ftlab.says("(QLoRA paper) Double quantization saves 0.37 bits a weight", supported_by=[saves]),
     ftlab.says(
-        "(often said) Rounding the base to four bits costs nothing", contradicted_by=[costs]
+        "(often said) Rounding the base to four bits costs next to nothing (5 % at most)",
+        decided={
+            f"{model} retains {share:.0%}": "holds" if share > 0.95 else "does not hold"
+            for model, share in left.items()
+        },
     ),
     ftlab.says("(often said) QLoRA learns as much as LoRA (within 10 points)", decided=learns),
     ftlab.says(
         "(often said) It retains as much of its own base (within 10 points)", decided=retains
     ),
     ftlab.says(
-        "(often said) A QLoRA adapter can be merged like any other", contradicted_by=[merging]
+        "(often said) It does not matter into which base a QLoRA adapter is merged",
+        contradicted_by=[merging],
     ),
     ftlab.says("Paged optimisers fit where others run out of memory", decided=paging_helps),
-    ftlab.says("(ours) Memory can be predicted by adding up", supported_by=[card_peak]),
+    ftlab.says(
+        "(ours) The peak of the tensors can be predicted by adding up", supported_by=[card_peak]
+    ),
 )
 
 # %% [markdown]
 # ## What to do from now on
 #
 # - Does LoRA in fp16 fit your card? Then use LoRA. QLoRA is for when it does not.
-# - Measure the rounded base *before* you train. What is lost there was not forgotten, but it is gone.
+# - Measure the rounded base *before* you train. What is lost there is not forgetting,
+#   but your users will miss it all the same.
 # - The adapter belongs to the base that it was trained on: dequantize, then merge.
 # - Do the sum before you rent the card.
 #

@@ -11,8 +11,8 @@
 #
 # - write a *bottleneck adapter*, put it into every block, train it, and switch it off again,
 # - see why a prefix of zeros is not a prefix without effect,
-# - compare eight methods, each at its own best rate and five of them at about equal size, in three
-#   columns: learned; retained with the adapter on; retained with it off,
+# - compare eight methods, each at the best of three to five rates and five of them at about equal
+#   size, in three columns: learned; retained with the adapter on; retained with it off,
 # - put two adapters onto one base, switch between them, and merge them.
 #
 # You need notebook 04 (LoRA), or this: a LoRA is a pair of small matrices beside a large frozen
@@ -39,10 +39,13 @@ ftlab.hello()
 # - **Prefix**: in every block, keys and values that stand before those of the text, as if *virtual
 #   tokens* had been read first. They start at random, or from the keys and values of real words.
 # - **Prompt tuning**: virtual tokens too, but only at the input, in place of embeddings.
-# - **IA3**: a factor for each key, each value, and each inner state of the feed-forward.
-# - **OFT**: what a layer reads is turned in space; lengths stay as they are.
-# - **OSF**: each matrix is split into its strongest directions, which stay, and the rest, which is
-#   trained. It was made against forgetting.
+# - **IA3** (Liu and others, 2022): one trained factor for each channel of the keys, of the values,
+#   and of the feed-forward's inner states; they multiply what is there.
+# - **OFT**, orthogonal fine-tuning (Qiu and others, 2023): the input of a layer is multiplied by a
+#   trained rotation, so its length stays the same.
+# - **OSF**, orthogonal subspace fine-tuning (Nayak and others, 2025): a singular value decomposition
+#   splits each matrix; the strongest directions stay, the rest is trained. It was made against
+#   forgetting.
 #
 # How much does each train?
 
@@ -77,7 +80,7 @@ show(
 # <details><summary>Hint 1</summary>down and up are layers: call them like functions.</details>
 #
 # <details><summary>Hint 2</summary>If up gives only zeros, as it does at the start, s itself must
-# come out. F.gelu is the bend.</details>
+# come out. F.gelu is the nonlinearity between them.</details>
 
 # %%
 import torch
@@ -183,7 +186,8 @@ assert apart < 1e-4
 # %% [markdown]
 # ## Guess, then train
 #
-# (While it trains a sample of the questions is asked, at the end all.)
+# (The curve asks only a sample of the questions, so it jumps, and its last point can be far off. The
+# result below it asks all of them.)
 
 # %%
 guess = ftlab.predict(
@@ -266,9 +270,10 @@ for name, part in (("notes", range(len(notes))), ("facts", range(len(notes), len
     print(f"{name}, correct of {len(part)}: {rights}")
 
 # %% [markdown]
-# On: the triage is right, and some facts are lost. Off: the facts are back, and the triage is gone.
-# So the facts never left the weights; the adapters talk over them. Is it *all* back? Measured on
-# everything:
+# (The table shows only items that changed; the two lines under it count all.) On: the model can do
+# triage, though not always, and a few facts are lost. Off: the facts are back, and the triage is
+# gone. So the facts never left the weights; the adapters only drown them out. Is it *all* back?
+# Measured on everything:
 
 # %%
 switch(False)
@@ -297,8 +302,9 @@ same_scores = off["skills"] == lab.baseline["skills"] and off["forgotten"] == 0
 # steps, so that it does something, and asked for its logits on 16 notes, on and off. *Off* must be
 # the base bit for bit, not nearly. While we are at it, we measure what each costs: the file that is
 # saved, and the time of a forward pass with the adapter on. (Each is timed in turn with the others,
-# and the fastest of six counts. A method that can be *merged* into the weights costs no time after
-# that.)
+# and the fastest of six counts. LoRA, IA3, OFT and OSF can be *merged* into the weights and then cost
+# no time; a bottleneck, a prefix and a prompt cannot. On so small a model the extra calls weigh
+# heavily: on a large one expect ratios nearer to 1.)
 
 # %%
 import math
@@ -478,16 +484,20 @@ zero_prefix = ftlab.claim(
 )
 
 # %% [markdown]
-# A prefix has no neutral start. One from real words does least harm, since the model has learned
-# to read past words. One at random starts with a broken model, and training must first repair it.
+# A prefix has no neutral start. One from real words does least harm: such keys and values are what
+# the model is used to.
+# One at random starts with a broken model, and training must first repair it.
 # So "before" is always measured with the adapter *off*; else a method that repairs its own damage
 # would seem to improve the model.
 #
 # ## Three columns
 #
-# All of them recorded, on nano-gpt2 and on the real model SmolLM2-135M, with LoRA of twice the size
-# and full fine-tuning beside them. Each at its own best rate (largest learned x retained, among
-# rates about a factor of 3 apart), in equal steps.
+# *Learned* and *retained, on* were recorded, on nano-gpt2 and on the real model SmolLM2-135M, with
+# LoRA of twice the size and full fine-tuning beside them. The column *retained, off* repeats the test
+# of the switch above, which was made on nano-gpt2. Each method stands at the best rate that we ran
+# (largest learned x retained; rates lie about a factor of 3 apart), in equal steps. Where that is the
+# lowest or the highest of them, a better one may lie beyond; the line below the figures names these.
+# Do not call such a method weak.
 
 # %% tags=["nbval-check-output"]
 from ftlab import analysis
@@ -557,7 +567,7 @@ for model, found in MODELS.items():
 # you get for the same small budget. And Li and Liang train a prefix through a small network of its
 # own, because it is hard to train directly; the plain one is what most people run today.
 #
-# On an encoder-decoder model there is one more reason. In peft a prefix reaches a single place of T5,
+# On an encoder-decoder model a prefix has one more handicap. In peft it reaches a single place of T5,
 # the decoder's attention to what it has written itself; it touches neither what the encoder reads nor
 # how the decoder looks at it. Beside it, LoRA at that same place, and LoRA where the decoder looks at
 # the encoder (notebook 05), each at its own best rate:
@@ -579,15 +589,18 @@ head = ("task", "method", "best rate", "parameters", "learned", "retained")
 show(Table(head, rows, "nano-t5, means of 3 seeds (lowest to highest)"))
 
 # %% [markdown]
-# On both tasks LoRA on the cross-attention learns more than the prefix and retains far more. Start
-# there, if you have a T5.
+# On both tasks LoRA on the cross-attention learns more than the prefix and retains far more. They are
+# not of equal size: the prefix has a third of the parameters, and on a T5 it cannot start from words
+# here. At the prefix's own place LoRA does not always learn more. If you have a T5, start with LoRA
+# on the cross-attention.
 #
 # ## At the same learning
 #
 # Often a method that learns less also forgets less. So, as in the other notebooks, compare at the same
-# learning: what was forgotten when the loss on the new task had first fallen to half of what guessing
-# the urgency costs (and to 1.3 times that)?
-# With no more steps than above, some never get there.
+# learning. We watch the loss on the new task until it first falls to a fixed level, and read off what
+# was forgotten by then. The right-hand level is half the loss of a model that knows the form of an
+# answer and only guesses how urgent the note is; the left-hand one is 1.3 times that, so it is
+# easier. In so few steps many methods never get there, so this table compares only the others.
 
 # %% tags=["nbval-check-output"]
 from ftlab.show import matched_table
@@ -638,13 +651,14 @@ def against(model, first, second, key):
 
 
 # %% [markdown]
-# **Need one worry?** The README of peft says that with many data sets, each with its adapter, you
-# can "not have to worry about catastrophic forgetting or overfitting the backbone or base model"
-# ([huggingface/peft, README](https://github.com/huggingface/peft#save-compute-and-storage)). Off,
-# that is true. But the adapter is on when you use it, and peft's own
-# [method comparison](https://github.com/huggingface/peft/tree/main/method_comparison/MetaMathQA)
-# has a column *forgetting*, measured with the adapter on. It is not zero there either, and largest
-# for a prefix with a random start.
+# **Do adapters make forgetting harmless?** The README of peft says that with many data sets, each
+# with its adapter, you can "not have to worry about catastrophic forgetting or overfitting the
+# backbone or base model" ([huggingface/peft,
+# README](https://github.com/huggingface/peft#save-compute-and-storage)). Off, that is true. But the
+# adapter is on when you use it, and peft's own [method
+# comparison](https://github.com/huggingface/peft/tree/main/method_comparison/MetaMathQA) has a column
+# *forgetting*, measured with the adapter on. It is not zero there either, and largest for a prefix
+# with a random start.
 
 
 # %%
@@ -722,8 +736,9 @@ osf_holds = settle(
 # ## Choose one yourself
 #
 # A method, its size, its rate, on either model. A filled bar was recorded for exactly this choice; a
-# dashed one belongs to the nearest that was, which the line above names. Try: which method reaches
-# 80 % learned with the fewest parameters? And what does it retain there?
+# dashed one belongs to the nearest that was, which the line above names. Try SmolLM2-135M:
+# which method reaches 70 % learned with the fewest parameters? What does it retain there, and what
+# happens to both if you raise its rate?
 
 # %%
 from ftlab.show import adapter_panel
@@ -768,6 +783,10 @@ with tempfile.TemporaryDirectory() as folder:
 # - **TIES**: small entries are dropped; where the two disagree in sign, the heavier side wins.
 # - **DARE**: entries are dropped at random, and the rest is enlarged to make up for it.
 #
+# In peft, *ties* and *dare_linear* do this to the As and to the Bs separately, so they have those
+# cross terms, too. The papers merge the whole change $BA$; peft calls that *ties_svd* and
+# *dare_linear_svd*. So do not judge the papers by this table.
+#
 # Each gets a *weight* for either adapter. We try 1 (both changes in full) and one half.
 
 # %%
@@ -811,23 +830,26 @@ both_tasks = max(min(row[:2]) for name, row in merged.items() if name in MERGES)
 print(f"the best merge has learned, of the task it knows less of the two: {both_tasks:.0%}")
 
 # %% [markdown]
-# Switching is safe: each adapter does its own task as well as if it were alone, and off, the base is
-# there. Merging is not: compare each merge with the two rows at the top, task by task, and look at
-# what is retained. The exact sum (*cat*) is no promise, since each adapter was trained without the
-# other. And *linear* is, in the words of peft's documentation, "a very rough approximation": both
-# adapters started from the same seed, and their As still point much the same way (the cosine
-# above). So the cross terms are no small matter, and with weights of 1 too much is added. If you
-# need both tasks at once, train one adapter on both.
+# Switching is safe: only one adapter is on at a time, so the other cannot disturb it. Merging is not:
+# compare each merge with the two rows at the top, task by task, and look at what is retained. The
+# exact sum (*cat*) is no promise, since each adapter was trained without the other. And *linear* is,
+# in the words of peft's documentation, "a very rough approximation": both adapters started from the
+# same seed, and their As still point much the same way (the cosine above). So the cross terms are no
+# small matter, and with weights of 1 too much is added. If you need both tasks at once, train one
+# adapter on both.
 #
 # ## When to choose which
 #
 # - **Full fine-tuning at a gentle rate** if you need no switch and have the memory: see its place
 #   in both tables of three columns.
-# - **LoRA on all linear layers** if you want a switch: it can be merged into the weights (then it
-#   costs no time), and every tool knows it. The tables say what it retains while it is on.
-# - **IA3** if the file must be tiny. Give it a higher rate than LoRA.
-# - **OFT** only after a trial on your model: compare its place in the two planes above.
-# - **Bottleneck adapters** where you want a layer that bends; they cost time in every use.
+# - **LoRA on all linear layers** if you want a switch; every tool knows it. If you no longer need the
+#   switch, merge it into the weights: then it costs no time. The tables say what it retains while it
+#   is on.
+# - **IA3** if the file must be tiny and a prompt learns too little. Give it a higher rate than LoRA,
+#   and look at the table at the same learning first.
+# - **OFT** only after a trial on your model. Its place in the planes is a gentle one: look at what it
+#   had forgotten at the same learning.
+# - **Bottleneck adapters** where you want something nonlinear; they cost time in every use.
 # - **Prefix or prompt** only with many steps or a very large model, and started from words.
 # - **OSF** if you would train all weights anyway and want a switch besides.
 
@@ -848,7 +870,7 @@ ftlab.verdict_table(worry, random_prefix, ia3_least, equal_size, osf_holds)
 # - So ask: will it be on while the old skills are needed? If a router or a user can switch, use an
 #   adapter for each task. If not, choose by the column *retained, on*, as with any other method.
 # - Look for each method's own rate before you call it weak.
-# - A start that is not the base's costs skills before the first step.
+# - A start that is not the base's can cost skills before the first step.
 #
 # **Next:** [08 Fine-tune, then prune](08_fine_tune_then_prune.ipynb) takes weights away instead of
 # adding some.

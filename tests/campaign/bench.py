@@ -94,7 +94,7 @@ RANGE: dict[str, list[Any]] = {
     "evaluate.wilson.n": [0, -1], "predict.value": [-1, 101], "explorer.Settings.steps": [0, -1],
     "text.batch_indices.n": [0, -1], "train.lr_factor.steps": [0, -1],
     "machine.check_precision.value": UNKNOWN, "show.error.kind": UNKNOWN,
-    "report.room": [0.0, 1.0, -0.1], "report.run": ["none.json", [], [3], *PLACES],
+    "report.tolerance": [0.0, 1.0, -0.1], "report.run": ["none.json", [], [3], *PLACES],
 }  # fmt: skip
 """Values of the right type that are wrong, by parameter or by function.parameter."""
 TAKEN: dict[tuple[str, str], tuple[Any, ...]] = {

@@ -36,7 +36,7 @@ BAD: dict[str, list[str]] = {
     "domain": ["clinik", "no.jsonl", "no.csv"], "model": ["nano-gtp2"], "suite": ["wurld"],
     "base": ["nf5", "nf4-65", ""], "method": ["lora", ""], "name": ["", "decodr"],
     "columns": ["prompt", "prompt=", "answer=a,answer=b"], "file": ["clinik", "no.jsonl"],
-    "runs": ["none.json"], "room": ["0", "1", "1.5"], "tasks": ["xyzzy"], "tuned": ["none"],
+    "runs": ["none.json"], "tolerance": ["0", "1", "1.5"], "tasks": ["xyzzy"], "tuned": ["none"],
     "part": ["x", "1", "2/1", "0/0", "-1/2"],
 }  # fmt: skip
 """More that is wrong, by option."""

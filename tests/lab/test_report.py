@@ -62,8 +62,8 @@ def test_the_verdict_turns_where_a_loss_is_planted(gentle: list[records.Record])
     assert not unsure.ship and [skill.name for skill in unsure.open] == ["recall"]
     assert not bad.ship and [skill.name for skill in bad.lost] == ["recall"]
     assert bad.reasons == ["recall: -40 points (-47 to -32), more than it may lose."]
-    assert not ftlab.report(planted(gentle[0], 3), room=0.02).ship
-    assert ftlab.report(planted(gentle[0], 12), room=0.2).ship
+    assert not ftlab.report(planted(gentle[0], 3), tolerance=0.02).ship
+    assert ftlab.report(planted(gentle[0], 12), tolerance=0.2).ship
     assert all(words in str(bad) for words in ("Don't ship.", "Rule: Ship if", "One change: "))
 
 
@@ -171,7 +171,7 @@ def test_the_command_ends_with_the_verdict(
     assert main.main(["report", str(bad.parent), "--html", str(page)]) == 1
     assert f"The page is in {page}." in capsys.readouterr().out
     assert main.main(["report", str(tmp_path / "none.json")]) == 2
-    assert main.main(["report", str(good), "--room", "1"]) == 2
+    assert main.main(["report", str(good), "--tolerance", "1"]) == 2
     assert main.main(["report", str(good), "--html", str(tmp_path / "page.txt")]) == 2
     (tmp_path / "empty").mkdir()
     assert main.main(["report", str(tmp_path / "empty")]) == 2

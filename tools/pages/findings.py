@@ -14,16 +14,22 @@ GENTLE, HARSH = 1e-4, 1e-3
 REPLAYED = "replay 5%, walk {:.0%}"
 WALKS = (0.8, 0.7)
 """How far from the base the recipe ends, nano-gpt2 and SmolLM2."""
+WALK = dict(zip(MODELS, WALKS, strict=True))
 
 
 def instead() -> str:
     """What to do in place of naive fine-tuning, in a line."""
-    nano = [_both(_one("nano", "learning rate", HARSH)), _both(_recipe("nano", WALKS[0]))]
-    real = [_both(_one("laptop", "learning rate", HARSH)), _both(_recipe("laptop", WALKS[1]))]
+    rates = {_recipe(size, walk).lr for size, walk in zip(MODELS, WALKS, strict=True)}
+    _must(len(rates) == 1)
+    kinds = (
+        _each(lambda size: _both(_one(size, "learning rate", HARSH))),
+        _each(lambda size: _both(_one(size, "learning rate", GENTLE))),
+        _each(lambda size: _both(_recipe(size, WALK[size]))),
+    )
     return (
-        "**Instead of naive fine-tuning**, take a gentle learning rate, mix in 5 % of old text, "
-        f"and go a little of the way back: {nano[1]} instead of {nano[0]} on nano-gpt2, {real[1]} "
-        f"instead of {real[0]} on SmolLM2-135M, a real model."
+        f"**Instead of naive fine-tuning** at a rate of {rate_text(HARSH)} ({kinds[0]}), take a "
+        f"tenth of the rate ({kinds[1]}). Or take {rate_text(rates.pop())}, mix in 5 % of old "
+        f"text, and go a little of the way back ({kinds[2]})."
     )
 
 
@@ -91,13 +97,16 @@ def _adapters() -> str:
 
 def _together() -> str:
     def told(size: str) -> str:
-        walk = dict(zip(MODELS, WALKS, strict=True))[size]
-        recipe, alone = _recipe(size, walk), _both(_one(size, "learning rate", 1e-4))
-        return f"{_both(recipe)}, {_seeds(recipe)} (by the rate alone {alone})"
+        recipe = _recipe(size, WALK[size])
+        alone = ", ".join(
+            f"{rate_text(lr)} alone {_both(_one(size, 'learning rate', lr))}"
+            for lr in (recipe.lr, GENTLE)
+        )
+        return f"{_both(recipe)}, {_seeds(recipe)} ({alone})"
 
     return (
-        "**Small remedies add up.** A gentle rate, 5 % old text, and then part of the way back "
-        f"to the base: {_each(told)}."
+        "**Remedies let you use a higher rate.** 5 % old text, and then part of the way back to "
+        f"the base, at {rate_text(_recipe('nano', WALKS[0]).lr)}: {_each(told)}."
     )
 
 

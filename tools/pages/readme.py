@@ -111,13 +111,15 @@ def _where(timed: dict[str, dict[str, Timing]]) -> str:
     for profile, found in timed.items():
         cores = sorted({timing.cores for timing in found.values()})
         if profile in ("nano", "laptop"):
-            told.append(f"`{profile}` on {' and '.join(map(str, cores))} CPU cores")
+            model = {"nano": "nano-gpt2", "laptop": "SmolLM2-135M-Instruct"}[profile]
+            on = f"{' and '.join(map(str, cores))} CPU cores"
+            told.append(f"`{profile}` (FTLAB_PROFILE={profile}) trains {model}, on {on}")
         else:
-            told.append(f"in fp16 on a card of which 15 GB may be used ({profile})")
+            told.append(f"{profile}: in fp16, 15 GB of the card to use")
     missing = [f"`{name}`" for name in ("nano", "laptop") if name not in timed]
     missing += ["on a card (`make gpu`)"] if timed.keys() <= {"nano", "laptop"} else []
     rest = f" Not measured yet: {' and '.join(missing)}." if missing else ""
-    return f"Minutes to run all cells, measured: {', '.join(told)}.{rest}"
+    return f"Minutes to run all cells (-: not measured). {'; '.join(told)}.{rest}"
 
 
 def _title(path: Path) -> str:
@@ -164,7 +166,10 @@ def counts(root: Path) -> str:
     """How many statements were put to the test, and what became of them."""
     seen = Counter(row.verdict for _, row in judged(root))
     verbs = {"holds": "hold", "does not hold": "do not hold", "not decided": "are not decided"}
-    verbs |= {f"{word} in part": f"{verbs[word]} in part" for word in ("holds", "does not hold")}
+    verbs |= {
+        "holds in part": "hold in part (other runs contradict them or leave them open)",
+        "does not hold in part": "are contradicted in part while the rest is open",
+    }
     told = ", ".join(f"{seen[word]} {verb}" for word, verb in verbs.items())
     return f"Of {seen.total()} statements that the notebooks put to the test, {told}."
 

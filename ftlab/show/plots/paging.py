@@ -1,7 +1,7 @@
 """How a paged optimiser survives a peak: a drawing, not data.
 
 Three moments of one training step, left to right. Each is a card (tall box) beside the computer's
-memory (wide box below). At the peak of the backward pass activations need the room, and the pages
+memory (wide box below). At the peak of the backward pass activations need the card, and the pages
 with the optimiser's states move off the card; for the update they come back.
 
 Source: Dettmers et al., QLoRA (2023), section 3, "Paged Optimizers".
@@ -13,12 +13,15 @@ from matplotlib.patches import FancyArrowPatch, Rectangle
 from ftlab.show.canvas.agg import FRAME, own_settings
 from ftlab.show.canvas.sheet import Picture, drawing
 from ftlab.show.canvas.style import PAPER, SMALL, SOFT
+from ftlab.show.plots.memory import COLOURS
 
-WEIGHTS, STATES, ACTIVATIONS = "#7A7F87", "#B84A00", "#0072B2"
+WEIGHTS, STATES, ACTIVATIONS = (
+    COLOURS[name] for name in ("weights", "optimiser states", "activations")
+)
 MOMENTS = (
     ("forward", 0.5, True, "there is room"),
     ("backward, at its peak", 1.3, False, "states move out, page by page"),
-    ("update", 0.1, True, "states come back"),
+    ("update", 0.0, True, "states come back"),
 )
 ALT = (
     "Three moments of a training step. Forward: weights, optimiser states and some activations lie "
@@ -54,7 +57,8 @@ def _moment(axes: Axes, x: float, name: str, used: float, home: bool, words: str
 
 
 def _fill(axes: Axes, x: float, y: float, high: float, colour: str, name: str) -> None:
+    if not high:
+        return
     axes.add_patch(Rectangle((x + 0.03, y + 0.02), 1.89, high - 0.04, facecolor=colour, alpha=0.9))
-    if high > 0.2:
-        look = {"ha": "center", "va": "center", "fontsize": SMALL, "color": PAPER}
-        axes.text(x + 0.97, y + high / 2, name, **look)
+    look = {"ha": "center", "va": "center", "fontsize": SMALL, "color": PAPER}
+    axes.text(x + 0.97, y + high / 2, name, **look)

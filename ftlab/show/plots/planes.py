@@ -12,6 +12,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import MultipleLocator
 
 from ftlab.base.shares import percent
 from ftlab.show.canvas.agg import own_settings
@@ -120,13 +121,16 @@ def _base(base: Any) -> list[_Spot]:
 
 
 def _crop(axes: Axes, spots: Sequence[_Spot], top: float) -> None:
-    """Leave out what lies below the tenth under the lowest point, where no point is."""
+    """Leave out what lies below the twentieth under the lowest point, where no point is."""
     low_x, low_y = (
-        max(0.0, math.floor(10 * min([0.8, *ends]) - 0.3) / 10)
+        max(0.0, math.floor(20 * (min([0.95, *ends]) - 0.02)) / 20)
         for ends in ([spot.x[1] for spot in spots], [spot.y[1] for spot in spots])
     )
     axes.set_xlim(low_x - 0.01, 1.04)
-    axes.set_ylim(low_y - 0.01, top + 0.06)
+    axes.set_ylim(low_y - 0.01, top + min(0.06, (top - low_y) / 4))
+    for axis, low in ((axes.xaxis, low_x), (axes.yaxis, low_y)):
+        if low >= 0.75:
+            axis.set_major_locator(MultipleLocator(0.05))
 
 
 def _corner(axes: Axes, top: float) -> None:

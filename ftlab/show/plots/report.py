@@ -1,6 +1,6 @@
 """A report as pictures and as one page of HTML that opens anywhere, without a network.
 
-changes_plot(report)    what the task gained and each skill lost, with intervals and the room
+changes_plot(report)    what the task gained and each skill lost, with intervals and the tolerance
 report_page(report)     verdict, numbers, curves, answers, lost facts, plan: one file
 """
 
@@ -15,7 +15,7 @@ from ftlab.show.canvas.style import BAD, GOOD, INK, SOFT
 from ftlab.show.plots.curves import two_numbers
 from ftlab.show.plots.tables import Table, samples
 
-TONES = {"lost": BAD, "not decided": SOFT, "within the room": GOOD}
+TONES = {"lost": BAD, "not decided": SOFT, "within the tolerance": GOOD}
 HEAD = ("what", "before", "after", "change (95 % interval)", "verdict")
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8">
@@ -39,7 +39,7 @@ caption {{ text-align: left }} code {{ overflow-wrap: anywhere }}
 
 @own_settings()
 def changes_plot(report: Report) -> Picture:
-    """Each measure's change as a dot with its 95 % interval; the room for losses is shaded."""
+    """Each measure's change as a dot with its 95 % interval; the tolerance for losses is shaded."""
     there = [change for change in (report.task, *report.skills) if change.in_points]
     names = [change.name.replace("_", " ") for change in there]
     figure = Picture(9.0, 1.3 + 0.42 * len(there))
@@ -47,7 +47,7 @@ def changes_plot(report: Report) -> Picture:
     head(axes, "What changed", "points of accuracy, with 95 % intervals (to the right is better)",
          left=max(1.3, text_width(names) + 0.4))  # fmt: skip
     bar_axes(axes, names)
-    axes.axvspan(-100 * report.room, 0, color=GOOD, alpha=0.1, linewidth=0)
+    axes.axvspan(-100 * report.tolerance, 0, color=GOOD, alpha=0.1, linewidth=0)
     axes.axvline(0, color=INK, linewidth=1)
     for i, change in enumerate(there):
         said = "" if change is report.task else report.said(change)
@@ -57,7 +57,7 @@ def changes_plot(report: Report) -> Picture:
         colour = TONES.get(said, INK if change is report.task else SOFT)
         axes.plot([low, high], [i, i], color=colour, linewidth=3, solid_capstyle="butt")
         axes.plot(at, i, "o", color=colour, markersize=7)
-    axes.set_xlabel(f"change in points; shaded: what a skill may lose ({100 * report.room:g})")
+    axes.set_xlabel(f"change in points; shaded: what a skill may lose ({100 * report.tolerance:g})")
     words = "; ".join(f"{name} {c.text}" for name, c in zip(names, there, strict=True))
     figure.alt = f"Change from base to tuned, with 95 % intervals: {words}."
     return figure
