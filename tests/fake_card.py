@@ -58,15 +58,15 @@ class FakeCard(TorchFunctionMode):
 
     def place(self, tensor: Tensor) -> str:
         """ "cuda" or "cpu"."""
-        return "cuda" if MARK in tensor.__dict__ else "cpu"
+        return "cuda" if MARK in vars(tensor) else "cpu"
 
     def put(self, found: Any, place: str) -> Any:
         """Note where the tensors of a result lie."""
         for tensor in _tensors(found):
             if place == "cuda":
-                tensor.__dict__[MARK] = True
+                vars(tensor)[MARK] = True
             else:
-                tensor.__dict__.pop(MARK, None)
+                vars(tensor).pop(MARK, None)
         return found
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -85,7 +85,7 @@ class FakeCard(TorchFunctionMode):
             return found
         self._check(name, tensors)
         wanted = kwargs.get("device")
-        place = "cuda" if any(MARK in t.__dict__ for t in tensors) else "cpu"
+        place = "cuda" if any(MARK in vars(t) for t in tensors) else "cpu"
         if wanted is not None:
             place = torch.device(wanted).type
             if place == "cuda":

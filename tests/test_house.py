@@ -12,6 +12,7 @@ import shlex
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
 
@@ -217,13 +218,14 @@ def test_every_test_file_is_run():
 
     files = list((ROOT / "tests").rglob("*.py"))
     trees = {path: ast.parse(path.read_text(encoding="utf-8")) for path in files}
+    known = imported(trees.values())
     for path in files:
         if path.parent.name == "lm_eval_tasks" or path.name in (
             "worker.py",
             "launched.py",
         ):  # by its path
             continue
-        if path.name != "conftest.py" and not is_imported(path.stem, trees):
+        if path.name != "conftest.py" and path.stem not in known:
             assert path.name.startswith("test_"), f"pytest does not look at {path.name}"
             assert has_tests(trees[path]), f"{path.name} has no test"
 
@@ -235,11 +237,12 @@ def has_tests(tree: ast.Module) -> bool:
     )
 
 
-def is_imported(stem: str, trees: dict[Path, ast.Module]) -> bool:
-    nodes = [node for tree in trees.values() for node in ast.walk(tree)]
-    names = [node.module for node in nodes if isinstance(node, ast.ImportFrom)]
+def imported(trees: Iterable[ast.Module]) -> set[str]:
+    """The last parts of the names of all modules that are imported."""
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    names = [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)]
     names += [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
-    return any(name and name.split(".")[-1] == stem for name in names)
+    return {name.split(".")[-1] for name in names}
 
 
 def test_every_notebook_is_run():
