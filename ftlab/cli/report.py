@@ -5,6 +5,7 @@ ftlab report runs                                  several seeds of one plan
 """
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,6 @@ from ftlab.base.files import whole
 from ftlab.base.quiet import quiet
 from ftlab.cli.terminal import check_file, place
 
-TOLERANCE = 0.1
 DONT = 1
 """Exit code of a run that is not to be shipped; 0: ship, 2: a slip."""
 
@@ -26,10 +26,7 @@ def add_report(parser: argparse.ArgumentParser) -> None:
         help="the record that `ftlab run` wrote, or a folder; several: other seeds of one plan",
     )  # fmt: skip
     parser.add_argument(
-        "--tolerance",
-        type=float,
-        default=TOLERANCE,
-        help=f"what a skill may lose (default: {TOLERANCE})",
+        "--tolerance", type=float, default=0.1, help="what a skill may lose (default: 0.1)"
     )
     parser.add_argument(
         "--tasks", default="", help="tasks of lm_eval, as arc_easy,piqa; judged like skills (none)"
@@ -53,9 +50,7 @@ def report(asked: argparse.Namespace) -> int:
     quiet()
     made = ftlab.report(asked.runs, tolerance=asked.tolerance)
     if asked.tasks:
-        made = ftlab.report(
-            asked.runs, tolerance=asked.tolerance, more=_tasks(asked, made.first.model)
-        )
+        made = replace(made, skills=(*made.skills, *_tasks(asked, made.first.model)))
     print(made)
     if asked.html:
         from ftlab.show import report_page

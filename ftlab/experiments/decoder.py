@@ -88,12 +88,9 @@ LONGER: Rates = {
     "freeze": (3e-4, 1e-3),
     "freeze_low": (1e-4, 3e-4),
     "freeze_top": (1e-4, 3e-4),
-    "lora_all": (1e-3, 3e-3),
-    "lora_ff": (1e-3, 3e-3),
-    "lora_attention": (1e-3, 3e-3),
-    "lora_qv": (1e-3, 3e-3),
-    "lora_even": (1e-3, 3e-3),
-    "lora_band": (1e-3, 3e-3),
+    **dict.fromkeys(
+        "lora_all lora_ff lora_attention lora_qv lora_even lora_band".split(), (1e-3, 3e-3)
+    ),
     "lora_head": (3e-4, 1e-3),
 }
 """On nano up to 400 steps, until the target loss is at `LEVEL`: who has learned equally much?"""

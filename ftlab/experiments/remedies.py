@@ -114,7 +114,6 @@ def _real(seed: int) -> Iterator[Point]:
     gentle = laptop_plan(1e-4, seed, measure_every=0)
     yield from _walks(gentle, (*BACK, END), replay=0.05)
     yield from _walks(gentle, (END,))
-    yield _replayed("world", plan)
     yield _anchored(EWC(10.0), plan)
     yield _anchored(KL(1.0, on="notes"), plan)
     yield _point("eaft", plan, EAFT())

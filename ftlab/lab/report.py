@@ -39,9 +39,6 @@ from ftlab.lab.seeds import seeds_of
 if TYPE_CHECKING:
     from ftlab.lab.run import Run
 
-TOLERANCE = 0.1
-"""How much of its accuracy a skill may lose."""
-
 
 @dataclass(frozen=True)
 class Report:
@@ -90,11 +87,8 @@ class Report:
     @cached_property
     def open(self) -> list[Change]:
         """Skills that may have lost more than that, or not: too few items or seeds to say."""
-        return [
-            s
-            for s in self.skills
-            if s.judged and s.interval.low < -self.tolerance <= s.interval.high
-        ]
+        most = -self.tolerance
+        return [s for s in self.skills if s.judged and s.interval.low < most <= s.interval.high]
 
     @property
     def learned(self) -> bool:
@@ -238,7 +232,7 @@ def _row(change: Change, said: str) -> tuple[str, str, str, str, str]:
 def report(
     run: "Run | records.Record | str | Path | Iterable[Run | records.Record | str | Path]",
     *,
-    tolerance: float = TOLERANCE,
+    tolerance: float = 0.1,
     more: Sequence[Change] = (),
 ) -> Report:
     """Compare base and tuned of a run, or of several that differ in nothing but the seed.
@@ -249,8 +243,6 @@ def report(
     Raises InputError for what is none of these, and for runs that differ in more than the seed.
     """
     if not 0 < tolerance < 1:
-        raise InputError(
-            f"tolerance={tolerance:g} is not possible; give a share between 0 and 1, as 0.1."
-        )
+        raise InputError(f"tolerance={tolerance:g} is not possible; give a share, such as 0.1.")
     runs = seeds_of(run)
     return Report(runs, changes.task(runs), (*changes.skills(runs), *more), tolerance)

@@ -69,9 +69,7 @@ METHODS: dict[str, Row] = {
         "LoRA on all linear, r 2", "#00705A", "d",
         lambda seed: m.LoRA({"1-12": 2}, targets=LINEAR, name="lora_small"),
     ),
-    "lora_head": Row(
-        "LoRA by band, head", "#C2185B", "h", lambda seed: m.LoRA.article(head=True)
-    ),
+    "lora_head": Row("LoRA by band, head", "#C2185B", "h", lambda seed: m.LoRA.article(head=True)),
     "lora_attention": Row(
         "LoRA on all attention", "#A05A2C", "<",
         lambda seed: m.LoRA({"1-12": 8}, targets=ATTENTION),
@@ -91,12 +89,8 @@ METHODS: dict[str, Row] = {
     "lora_cross_encoder": Row("cross + encoder", "#2F7F86", "8", _attentions(cross=12, encoder=12)),
     "lora_kinds": Row("all three", "#A05A2C", "D", _attentions(decoder=8, cross=8, encoder=8)),
     "lora_article": Row("the article's plan", "#4B4BA8", "P", lambda seed: m.AttentionLoRA()),
-    "freeze_encoder": Row(
-        "encoder frozen", "#0072B2", "<", lambda seed: m.FreezeStack("encoder")
-    ),
-    "freeze_decoder": Row(
-        "decoder frozen", "#7A7F87", ">", lambda seed: m.FreezeStack("decoder")
-    ),
+    "freeze_encoder": Row("encoder frozen", "#0072B2", "<", lambda seed: m.FreezeStack("encoder")),
+    "freeze_decoder": Row("decoder frozen", "#7A7F87", ">", lambda seed: m.FreezeStack("decoder")),
     "bottleneck": Row("bottleneck adapters", "#B3541E", "v", lambda seed: m.Bottleneck()),
     "prefix": Row("prefix, random start", "#5E4FA2", "<", lambda seed: m.Prefix()),
     "prefix_words": Row(
@@ -116,7 +110,6 @@ METHODS: dict[str, Row] = {
     "recipe": Row("replay, then part of the way", "#7A1F4B", ">"),
     "replay_own": Row("replay, self-written", "#145A32", "v"),
     "replay_english": Row("replay of other text", "#7A7F87", "<"),
-    "replay_world": Row("replay of other text", "#7A7F87", "<"),
     "ewc": Row("EWC", "#0072B2", "s"),
     "l2sp": Row("L2-SP", "#705000", "^"),
     "kl": Row("KL on general text", "#8E2C8E", "D"),

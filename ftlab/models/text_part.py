@@ -19,13 +19,13 @@ def text_part(model: Any) -> Any:
     try:
         with torch.device("meta"):
             text = AutoModelForCausalLM.from_config(model.config.get_text_config())
-    except ValueError:
-        text = None
-    if text is None or type(text.base_model) is not type(model.get_decoder()):
+        if type(text.base_model) is not type(model.get_decoder()):
+            raise ValueError("another class")
+    except ValueError as error:
         raise InputError(
             f"{model.name_or_path} ({model.config.model_type}) takes more than text, and its text "
             "part is no model of its own in transformers; take a model of text alone."
-        )
+        ) from error
     setattr(text, text.base_model_prefix, model.get_decoder())
     text.set_output_embeddings(model.get_output_embeddings())
     text.generation_config = model.generation_config

@@ -111,15 +111,16 @@ def _where(timed: dict[str, dict[str, Timing]]) -> str:
     for profile, found in timed.items():
         cores = sorted({timing.cores for timing in found.values()})
         if profile in ("nano", "laptop"):
-            model = {"nano": "nano-gpt2", "laptop": "SmolLM2-135M-Instruct"}[profile]
-            on = f"{' and '.join(map(str, cores))} CPU cores"
-            told.append(f"`{profile}` (FTLAB_PROFILE={profile}) trains {model}, on {on}")
+            told.append(f"`{profile}` on {' and '.join(map(str, cores))} CPU cores")
         else:
-            told.append(f"{profile}: in fp16, 15 GB of the card to use")
+            told.append(f"in fp16 on a card of which 15 GB may be used ({profile})")
     missing = [f"`{name}`" for name in ("nano", "laptop") if name not in timed]
     missing += ["on a card (`make gpu`)"] if timed.keys() <= {"nano", "laptop"} else []
     rest = f" Not measured yet: {' and '.join(missing)}." if missing else ""
-    return f"Minutes to run all cells (-: not measured). {'; '.join(told)}.{rest}"
+    return (
+        f"Minutes to run all cells, measured: {', '.join(told)}.{rest} A dash: not measured. "
+        "`nano` trains nano-gpt2, `laptop` (FTLAB_PROFILE=laptop) SmolLM2-135M-Instruct."
+    )
 
 
 def _title(path: Path) -> str:

@@ -12,7 +12,6 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
-from matplotlib.ticker import MultipleLocator
 
 from ftlab.base.shares import percent
 from ftlab.show.canvas.agg import own_settings
@@ -130,7 +129,7 @@ def _crop(axes: Axes, spots: Sequence[_Spot], top: float) -> None:
     axes.set_ylim(low_y - 0.01, top + min(0.06, (top - low_y) / 4))
     for axis, low in ((axes.xaxis, low_x), (axes.yaxis, low_y)):
         if low >= 0.75:
-            axis.set_major_locator(MultipleLocator(0.05))
+            axis.set_ticks([tick / 20 for tick in range(round(20 * low), 21)])
 
 
 def _corner(axes: Axes, top: float) -> None:
