@@ -128,11 +128,11 @@ for label in WORDS:
     )
 
 # %% [markdown]
-# 28 nats is a chance of about one in two million million, 12 one in 150,000. nano-gpt2 has hardly
-# ever met *yes*, and an adapter leaves the word vectors alone, so it would learn to write it slowly
-# or not at all. (A larger model may show no such gap: read your own numbers.) So we say *high*,
-# *medium* and *low*, which the base has. (*low* costs a little more than *no* alone; we take it so
-# that the three words are of one kind.)
+# A label that costs $n$ nats has a chance of one in $e^n$: a few nats more make it hopelessly
+# unlikely. nano-gpt2 has hardly ever met *yes*, and an adapter leaves the word vectors alone, so it
+# would learn to write it slowly or not at all. (A larger model may show no such gap: read your own
+# numbers.) So we say *high*, *medium* and *low*, which the base has. (*low* costs a little more than
+# *no* alone; we take it so that the three words are of one kind.)
 
 # %%
 from dataclasses import replace
