@@ -1,6 +1,5 @@
 """Tiny models and a tiny tokenizer, made in memory: no test of this suite needs a download."""
 
-import dataclasses
 import os
 from collections.abc import Iterator
 from typing import Any
@@ -154,10 +153,6 @@ def on_a_card(card: FakeCard) -> None:
 @pytest.fixture(scope="module")
 def lab() -> Any:
     """nano-gpt2 and clinic, with few questions and few test items; a module may change it."""
-    from ftlab.lab.lab import open_lab
+    from small import small_lab
 
-    made = open_lab("clinic", model="nano-gpt2", target_items=4, per_skill=2, documents=2)
-    made.suite = made.evaluator.suite = made.suite.sample(4, 4)
-    made.domain = dataclasses.replace(made.domain, test=made.domain.test.select(range(4)))
-    made.evaluator.domain = made.domain
-    return made
+    return small_lab()

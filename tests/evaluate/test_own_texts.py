@@ -3,8 +3,6 @@
 pytest tests/evaluate/test_own_texts.py
 """
 
-from typing import Any
-
 import pytest
 import torch
 
@@ -12,11 +10,6 @@ import ftlab
 from ftlab.base.errors import InputError
 from ftlab.evaluate.own_texts import TOKENS, own_texts
 from ftlab.evaluate.target import generate
-
-
-@pytest.fixture(scope="module")
-def lab() -> Any:
-    return ftlab.open_lab("clinic", model="nano-gpt2", target_items=8, per_skill=4, documents=4)
 
 
 def test_drawn_tokens_have_the_models_probabilities(tiny_gpt2, tiny_tokenizer) -> None:

@@ -219,11 +219,6 @@ def test_names_follow_from_the_fields() -> None:
     ]  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def lab() -> Any:
-    return ftlab.open_lab("clinic", model="nano-gpt2", target_items=8, per_skill=4, documents=4)
-
-
 @pytest.mark.parametrize("method", [L2SP(0.1, ALL), EWC(100.0, items=8), KL(), KL(on="notes")])
 def test_a_lab_trains_under_an_anchor(lab, method) -> None:
     """Less of it changes than without; with replay beside it, and the fast way as well."""

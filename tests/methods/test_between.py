@@ -17,11 +17,6 @@ from ftlab.methods.between import partway
 IDS = torch.tensor([[1, 5, 9, 30, 7]])
 
 
-@pytest.fixture(scope="module")
-def lab() -> Lab:
-    return ftlab.open_lab("clinic", model="nano-gpt2", target_items=4, per_skill=2, documents=2)
-
-
 def trained(lab: Lab, method: Any) -> Any:
     plan = ftlab.Plan(steps=3, lr=3e-3, measure_every=0)
     return lab.run(plan, method=method, store=False).finish().model.eval()

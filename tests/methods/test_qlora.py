@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 import torch
 from peft import PeftModel
+from small import small_lab
 
-from ftlab.lab.lab import Lab, open_lab
+from ftlab.lab.lab import Lab
 from ftlab.methods.attention_lora import AttentionLoRA
 from ftlab.methods.export import merge, save_adapter
 from ftlab.methods.lora import LoRA
@@ -23,13 +24,12 @@ from ftlab.models.quantizing import dequantize, is_quantized
 from ftlab.models.split import fuse_qkv
 from ftlab.plan import Plan
 
-FEW: dict[str, Any] = {"target_items": 4, "per_skill": 2, "documents": 2, "kl_texts": 4}
 PLAN = Plan(steps=4, batch_size=4, lr=3e-3, measure_every=0)
 
 
 @pytest.fixture(scope="module")
 def lab() -> Lab:
-    return open_lab("clinic", model="nano-gpt2", base=Quantize(), **FEW)
+    return small_lab(base=Quantize())
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +66,7 @@ def test_only_the_adapters_move(lab: Lab, trained: Any) -> None:
 
 
 def test_counts_are_those_of_lora_on_a_plain_base(lab: Lab, trained: Any) -> None:
-    plain = open_lab("clinic", model="nano-gpt2", **FEW)
+    plain = small_lab()
     lora = plain.run(PLAN, method=LoRA({"1-12": 4}, targets=("q", "k", "v", "o", "ff"))).prepared
     assert (trained.prepared.trainable, trained.prepared.total) == (lora.trainable, lora.total)
     rows = [
@@ -110,7 +110,7 @@ def test_merging_dequantises_first(lab: Lab, trained: Any) -> None:
     rightly = off(lab, trained, merged)
     with pytest.warns(UserWarning, match="4-bit"):
         into_codes = copy.deepcopy(trained.model).merge_and_unload().eval()
-    fp32 = open_lab("clinic", model="nano-gpt2", **FEW).run(PLAN, method=QLoRA().adapters).model
+    fp32 = small_lab().run(PLAN, method=QLoRA().adapters).model
     state = {n: p for n, p in trained.model.state_dict().items() if "lora_" in n}
     fp32.load_state_dict(state, strict=False)
     assert rightly < 0.002
@@ -128,7 +128,7 @@ def test_in_half_precision_it_merges_and_looks_the_same(
     from ftlab.train.checkpoint import setup_checksum
     from ftlab.train.engine import default_groups
 
-    bench = open_lab("clinic", model="nano-gpt2", base=Quantize(), **FEW)
+    bench = small_lab(base=Quantize())
     model = QLoRA()(bench.fresh()).model.eval()
     for name, p in model.named_parameters():
         if "lora_B" in name:
@@ -141,7 +141,7 @@ def test_in_half_precision_it_merges_and_looks_the_same(
 
 
 def test_a_plain_base_is_quantised_by_the_method() -> None:
-    plain = open_lab("clinic", model="nano-gpt2", **FEW)
+    plain = small_lab()
     run = plain.run(PLAN, method=QLoRA(base=Quantize("fp4", double=False)))
     assert is_quantized(run.model) and not is_quantized(plain.bundle.model)
     first = next(iter(run)).measured
@@ -157,7 +157,7 @@ def test_a_plain_base_is_quantised_as_the_method_says(tiny_llama: Any) -> None:
 
 
 def test_on_an_encoder_decoder() -> None:
-    bench = open_lab("new_words", model="nano-t5", base=Quantize(), **FEW)
+    bench = small_lab("new_words", model="nano-t5", base=Quantize())
     plan = Plan(steps=12, lr=1e-2, measure_every=0)
     run = bench.run(plan, method=QLoRA(AttentionLoRA({"cross": 4}))).finish()
     assert run.prepared.trainable == 4 * 2 * 2 * 128 * 4
@@ -191,7 +191,7 @@ def test_adamw8bit_keeps_small_matrices_in_32_bits(lab: Lab) -> None:
 
 
 def test_a_lab_can_be_quantised(lab: Lab) -> None:
-    plain = open_lab("clinic", model="nano-gpt2", **FEW)
+    plain = small_lab()
     four = plain.quantized()
     assert torch.equal(logits(lab, four.bundle.model), logits(lab, lab.bundle.model))
     assert four.bundle.base == Quantize() and plain.bundle.base is None

@@ -83,8 +83,7 @@ def test_stm_learns_what_the_base_finds_easy_and_no_more(tiny_gpt2, tiny_tokeniz
 
 
 @pytest.mark.parametrize("method", [DFT(LoRA()), EAFT(), STM()])
-def test_a_lab_trains_with_it(method) -> None:
-    lab = ftlab.open_lab("clinic", model="nano-gpt2", target_items=8, per_skill=4, documents=4)
+def test_a_lab_trains_with_it(lab, method) -> None:
     plan = ftlab.Plan(steps=3, lr=1e-3, measure_every=0, batch_size=4)
     run = lab.run(plan, method=method, store=False).finish()
     plain = lab.run(plan, method=method.method, store=False).finish()

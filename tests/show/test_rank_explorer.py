@@ -46,11 +46,6 @@ def explorer() -> Explorer:
 
 
 @pytest.fixture(scope="module")
-def lab() -> Lab:
-    return open_lab("clinic", model="nano-gpt2", target_items=4, per_skill=2, documents=2)
-
-
-@pytest.fixture(scope="module")
 def panel(lab: Lab, explorer: Explorer) -> RankExplorer:
     return rank_explorer(lab, explorer)
 
@@ -336,7 +331,7 @@ def test_a_sweep_trains_every_stop_as_it_is_trained_alone(
     """In turn, two steps of each: every loss and measure is that of the run alone."""
     monkeypatch.setattr("ftlab.show.panels.rank_explorer.EVERY", 2)
     panel = rank_explorer(lab, explorer)
-    panel.set(**begin)
+    panel.set(**begin, steps=20)
     swept = shortened(panel, 4, words, monkeypatch)(name, panel.values)
     panel.sweeps[name].click()
     assert re.match(r"Trained: 2 of 2 stops, [\d.]+ s", panel.message.value)
