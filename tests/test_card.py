@@ -1,6 +1,6 @@
 """Every tensor is made where its model lies: all notebooks, on a card that is not there.
 
-The runs are cut to four steps, so what the notebooks conclude is not looked at, only whether they
+The runs are cut to three steps, so what the notebooks conclude is not looked at, only whether they
 would run on a card (tests/fake_card.py).
 
 Run: pytest tests/test_card.py
@@ -28,15 +28,15 @@ from tools.notebooks.sources import build
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = sorted((ROOT / "notebooks" / "source").glob("*.py"))
-STEPS = FEW = 4
+STEPS = FEW = 3
 CUT = (AssertionError, StopIteration, NameError)
 """How a cell ends that counts on a longer run, and those that read its results."""
 
 
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Runs of four steps, and few questions."""
-    made, sizes = Run.__init__, {"target_items": 8, "per_skill": 4, "documents": 8, "kl_texts": 2}
+    """Runs of three steps, and few questions."""
+    made, sizes = Run.__init__, {"target_items": 4, "per_skill": 2, "documents": 4, "kl_texts": 2}
     opened, own = Lab.__init__, replays.own
 
     def init(self: Any, lab: Any, plan: Any, *rest: Any, **more: Any) -> None:

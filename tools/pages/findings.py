@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from ftlab.analysis import compare, scale
 from ftlab.show import rate_text
+from tools.pages import shipped
 from tools.pages.measured import MODELS
 
 GENTLE, HARSH = 1e-4, 1e-3
@@ -69,7 +70,7 @@ def _schedule() -> str:
 
 
 def _places() -> str:
-    nano, real = (compare.settings(compare.shipped(size)) for size in MODELS)
+    nano, real = (compare.settings(shipped(size)) for size in MODELS)
     levels = scale.levels(nano, real, 0.8)
     everywhere, narrow = levels["lora_all"], levels["lora_qv"]
     _must(all(a > b for a, b in zip(everywhere, narrow, strict=True)))
@@ -115,13 +116,13 @@ def _each(told: Callable[[str], str]) -> str:
 
 
 def _one(size: str, sweep: str, lr: float) -> compare.Setting:
-    return compare.pick(compare.settings(compare.shipped(size)), sweep, lr)[0]
+    return compare.pick(compare.settings(shipped(size)), sweep, lr)[0]
 
 
 def _recipe(size: str, walk: float) -> compare.Setting:
     """The recipe's recorded setting; of several rates the one with the largest product."""
     name = {"nano": "nano-gpt2", "laptop": "smollm2-135m"}[size]
-    runs = [run for run in compare.shipped("remedies") if run.model == name]
+    runs = [run for run in shipped("remedies") if run.model == name]
     found = compare.pick(compare.settings(runs), REPLAYED.format(walk))
     return max(found, key=lambda one: one.mean("target_score") * one.mean("retention"))
 

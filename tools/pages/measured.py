@@ -14,6 +14,7 @@ from ftlab.analysis.attention_order import best_rates
 from ftlab.analysis.compare import rate_text
 from ftlab.analysis.four_bits import left, pairs
 from ftlab.show.canvas.style import method_mark
+from tools.pages import shipped
 from tools.pages.instructor.sections import Judged, verdicts
 
 MODELS = {"nano": "nano-gpt2", "laptop": "SmolLM2-135M-Instruct"}
@@ -44,7 +45,7 @@ def by_rate() -> str:
         f"| {s.mean('held_score'):.0%} | {s.text('retention')} | {s.mean('forgotten'):+.2f} "
         f"| {len(s.runs)} |"
         for size, model in MODELS.items()
-        for s in compare.pick(compare.settings(compare.shipped(size)), "learning rate")
+        for s in compare.pick(compare.settings(shipped(size)), "learning rate")
     ]
     return HEAD + "\n".join(rows) + "\n"
 
@@ -73,7 +74,7 @@ one that never got there is censored.
 
 
 def _found() -> tuple[list[compare.Setting], list[compare.Setting]]:
-    nano, real = (compare.settings(compare.shipped(size)) for size in MODELS)
+    nano, real = (compare.settings(shipped(size)) for size in MODELS)
     return nano, real
 
 
@@ -121,7 +122,7 @@ ATTENTIONS += ("freeze_decoder",)
 
 def shifts() -> str:
     """The attentions on both shifts, as Markdown."""
-    runs = compare.shipped("nano-t5")
+    runs = shipped("nano-t5")
     best = [
         best_rates(compare.whole(compare.settings(runs, domain=domain)))
         for domain in ("new_format", "new_words")

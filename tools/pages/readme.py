@@ -21,7 +21,7 @@ from ftlab.show import rate_text, two_numbers
 from ftlab.show.canvas.sheet import Picture
 from ftlab.teach.timings import AS_T4, Timing, report_file, timings
 from tools.notebooks.stamp import stamp_in, stamp_readme
-from tools.pages import findings
+from tools.pages import findings, shipped
 from tools.pages.film import FILM
 from tools.pages.measured import (
     MODELS,
@@ -45,7 +45,7 @@ def run_shown() -> Any:
     """The recorded run of the picture: full fine-tuning, nothing protected, the first seed."""
     runs = [
         run
-        for run in compare.shipped("nano")
+        for run in shipped("nano")
         if run.extra.get("sweep") == "learning rate"
         and (run.domain, run.plan["lr"], run.plan["seed"]) == ("clinic", RATE, 0)
     ]
@@ -151,7 +151,7 @@ def found(root: Path) -> str:
 
 def best_learners(first: int = 4) -> str:
     """Which methods learn most while 90 % is retained, as a sentence."""
-    nano, real = (compare.settings(compare.shipped(size)) for size in MODELS)
+    nano, real = (compare.settings(shipped(size)) for size in MODELS)
     levels, told = scale.levels(nano, real, 0.9), []
     for place, model in enumerate(MODELS.values()):
         order = sorted(levels, key=lambda name: -levels[name][place])[:first]

@@ -6,6 +6,7 @@ from typing import Any
 from ftlab.analysis import compare
 from ftlab.analysis.four_bits import pairs
 from ftlab.base.errors import InputError
+from tools.pages import shipped
 
 
 def recorded(asked: Mapping[str, Any]) -> str:
@@ -21,7 +22,7 @@ def recorded(asked: Mapping[str, Any]) -> str:
             names = ", ".join(special)
             raise InputError(f"Nothing is known of {asked['measured']!r}; there are: {names}.")
         return special[asked["measured"]]()
-    runs = compare.shipped(asked.get("records", "nano"))
+    runs = shipped(asked.get("records", "nano"))
     if len({run.model for run in runs}) > 1:
         runs = [run for run in runs if run.model == "nano-gpt2"]
     found = compare.settings(runs, domain=asked.get("domain", "clinic"))
@@ -33,7 +34,7 @@ def recorded(asked: Mapping[str, Any]) -> str:
 
 
 def _facts() -> str:
-    base = compare.shipped("nano")[0].baseline
+    base = shipped("nano")[0].baseline
     low, high = base["intervals"]["skills"]["facts"]
     return (
         f"{base['skills']['facts']:.0%} of {base['n']['skills']['facts']} "
@@ -52,7 +53,7 @@ def _rounding() -> str:
 
 def _halved() -> str:
     """What is left of each model with half of its matrices at zero: where recorded runs began."""
-    found = (run for run in compare.shipped("prune") if run.extra["sweep"] == "prune 50%, tune")
+    found = (run for run in shipped("prune") if run.extra["sweep"] == "prune 50%, tune")
     left = {run.model: run.curve[0]["measured"]["retention"] for run in found}
     return ", ".join(f"{name} retains {share:.0%}" for name, share in left.items())
 
