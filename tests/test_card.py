@@ -49,7 +49,9 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(replays, "own", lambda lab, count, *rest: own(lab, min(FEW, count), *rest))
     monkeypatch.setattr(own_texts, "BATCH_ROWS", FEW)
     how = target._how
-    monkeypatch.setattr(target, "_how", lambda new, *rest, **more: how(min(new, FEW), *rest, **more))
+    monkeypatch.setattr(
+        target, "_how", lambda new, *rest, **more: how(min(new, FEW), *rest, **more)
+    )
     monkeypatch.setattr(Evaluator, "_full", Evaluator._quick)
     told = evaluator.evidence
 

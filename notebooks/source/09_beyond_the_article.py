@@ -245,9 +245,9 @@ def judge(sentence, one, other, key):
     return decided
 
 
-back = judge("0.8 of the way retains more than all", "walk 80%", "learning rate", "retention")
+back = judge("0.6 of the way retains more than all", "walk 60%", "learning rate", "retention")
 for model in MODELS:
-    print(f"{model}, its price, learned: {gap(model, 'walk 80%', 'learning rate', 'target_score')}")
+    print(f"{model}, its price, learned: {gap(model, 'walk 60%', 'learning rate', 'target_score')}")
 
 # %% [markdown]
 # And in words? SmolLM2 again, all of the way at 3e-4, and 0.6 of it:

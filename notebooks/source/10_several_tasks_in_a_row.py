@@ -480,7 +480,9 @@ for how in HOW:
 def over_orders(model, name, of):
     """`of(run)` by seed, the mean of all orders."""
     each = [values(model, name + end, of) for end in ORDERS.values()]
-    return {seed: np.mean([one[seed] for one in each]) for seed in set.intersection(*map(set, each))}
+    return {
+        seed: np.mean([one[seed] for one in each]) for seed in set.intersection(*map(set, each))
+    }
 
 
 all_orders = {"by": over_orders, "where": ", mean of three orders"}

@@ -184,7 +184,7 @@ def test_half_precision_learns_as_much_as_float32(lab: Lab):
     def learned(precision: Any, seed: int = 0) -> float:
         asked = Plan(steps=11, batch_size=8, seed=seed, measure_every=0, precision=precision)
         steps = islice(lab.run(asked, method="full", fast=True), asked.steps)  # without the last
-        return fmean(step.loss for step in list(steps)[-5:])
+        return fmean(step.loss or 0.0 for step in list(steps)[-5:])
 
     exact = [learned("fp32", seed) for seed in range(3)]
     for precision in HALF:
