@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from ftlab.base.errors import InputError
+from ftlab.lab.command import command_of
 from ftlab.lab.lab import Lab, open_lab
 from ftlab.text.loss import summed_loss
 from ftlab.text.train_batches import batch_indices, collate, encode
@@ -167,7 +168,8 @@ def test_the_short_way_works_in_half_precision(precision: str, method: str, lab:
 def test_a_record_says_its_precision(lab: Lab):
     run = lab.run(Plan(steps=1, batch_size=2, precision="bf16")).finish()
     assert (run.record.precision, run.record.plan["precision"]) == ("bf16", "bf16")
-    assert "--precision bf16" in run.record.command
+    whole = open_lab("clinic", model="nano-gpt2").run(Plan(steps=1, precision="bf16"))
+    assert "--precision bf16" in command_of(whole)
 
 
 def test_a_precision_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch):
