@@ -67,16 +67,15 @@ unit: $(VENV)/.installed-test  ## the unit tests and the README's commands
 	$(call timed,unit tests,$(BIN)/python -m pytest --durations=10 \
 		$(if $(HAS_GPU),,-m "not gpu") $(SPREAD))
 
-# The limits only end what hangs. The solved notebooks find the runs that the learner's have
-# trained and stored, and go on with what is theirs alone.
-NBVAL := --nbval-lax --nbval-current-env --nbval-cell-timeout=1200 \
-	--nbval-kernel-startup-timeout=300 --durations=10
+# The limits only end what hangs. In this order the solved notebooks find the runs that the
+# learner's have trained and stored, and go on with what is theirs alone.
 execute: export FTLAB_STORE := $(abspath $(VENV))/runs-of-this-test
 execute: $(VENV)/.installed-test  ## run every notebook, the learner's and the solved ones
 	@rm -rf "$$FTLAB_STORE"
-	$(call timed,notebooks,$(BIN)/python -m pytest $(SPREAD) $(NBVAL) notebooks/*.ipynb)
-	$(call timed,solved notebooks,$(BIN)/python -m pytest $(SPREAD) $(NBVAL) \
-		notebooks/solutions/*.ipynb)
+	$(call timed,notebooks,$(BIN)/python -m pytest $(if $(SPREAD),$(SPREAD) --no-loadscope-reorder) \
+		--nbval-lax --nbval-current-env --nbval-cell-timeout=1200 \
+		--nbval-kernel-startup-timeout=300 --durations=10 \
+		notebooks/*.ipynb notebooks/solutions/*.ipynb)
 	@rm -rf "$$FTLAB_STORE"
 
 campaign: export FTLAB_CAMPAIGN := whole

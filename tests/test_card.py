@@ -18,7 +18,7 @@ import torch
 from fake_card import FakeCard, WrongDevice
 
 import ftlab
-from ftlab.evaluate import evaluator, own_texts, target
+from ftlab.evaluate import evaluator, own_texts
 from ftlab.evaluate.evaluator import Evaluator
 from ftlab.lab import lab as lab_room
 from ftlab.lab import replays
@@ -48,10 +48,6 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lab_room, "FAST_SIZES", sizes)
     monkeypatch.setattr(replays, "own", lambda lab, count, *rest: own(lab, min(FEW, count), *rest))
     monkeypatch.setattr(own_texts, "BATCH_ROWS", FEW)
-    how = target._how
-    monkeypatch.setattr(
-        target, "_how", lambda new, *rest, **more: how(min(new, FEW), *rest, **more)
-    )
     monkeypatch.setattr(Evaluator, "_full", Evaluator._quick)
     told = evaluator.evidence
 

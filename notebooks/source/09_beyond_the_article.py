@@ -233,21 +233,24 @@ def gap(model, one, other, key):
     return analysis.points_text(analysis.paired(first, second))
 
 
-def judge(sentence, one, other, key):
+def judge(sentence, one, other, key, where=""):
     """What the records of each model decide: is `one` larger than `other`?"""
     decided = {}
     for model in MODELS:
         first, second = pairs(model, one, other, key)
         if first:
-            evidence = f"{model} {gap(model, one, other, key)}"
+            evidence = f"{model}{where} {gap(model, one, other, key)}"
             decided[evidence] = analysis.verdict(first, second)
             print(f"{sentence}: {decided[evidence]} ({evidence})")
     return decided
 
 
-back = judge("0.6 of the way retains more than all", "walk 60%", "learning rate", "retention")
-for model in MODELS:
-    print(f"{model}, its price, learned: {gap(model, 'walk 60%', 'learning rate', 'target_score')}")
+back = {}
+for a in (0.8, 0.6):
+    pair = f"walk {a:.0%}", "learning rate"
+    back |= judge(f"{a} of the way retains more than all", *pair, "retention", where=f", {a}:")
+    for model in MODELS:
+        print(f"    its price on {model}, learned: {gap(model, *pair, 'target_score')}")
 
 # %% [markdown]
 # And in words? SmolLM2 again, all of the way at 3e-4, and 0.6 of it:

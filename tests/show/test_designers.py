@@ -85,8 +85,8 @@ def test_every_stop_of_the_freeze_designer(tiny_gpt2: Any) -> None:
 @pytest.mark.parametrize("name", ["one", "other"])
 def test_every_stop_of_the_comparer(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     made = compare_panel(NANO)
-    # drawn, but not turned into PNGs: of those nine are made below
-    monkeypatch.setattr(panel, "markup", lambda figure: f'<img alt="{escape(figure.alt)}"')
+    if name == "other":  # the same pictures as with "one": made, but not turned into PNGs
+        monkeypatch.setattr(panel, "markup", lambda figure: f'<img alt="{escape(figure.alt)}"')
     refused, first = 0, made.values["other" if name == "one" else "one"]
     read = {setting_name(s): {run.budget["examples"] for run in s.runs} for s in NANO}
     for _, stop in sweep(made, name):
@@ -101,7 +101,7 @@ def test_every_stop_of_the_comparer(name: str, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_every_pair_of_the_comparer_has_a_sentence() -> None:
-    for one, other in product(NANO[::4], NANO):
+    for one, other in product(NANO, NANO):
         assert setting_name(one) in sentence(one, other) and sentence(one, other).endswith(".")
 
 

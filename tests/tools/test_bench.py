@@ -17,7 +17,7 @@ from ftlab.explorer.recorded import FILE
 from ftlab.explorer.settings import PRESETS, RANKS
 from ftlab.lab.lab import Lab
 from ftlab.plan import Plan
-from ftlab.show.panels.rank_explorer import RankExplorer, rank_explorer, settings, values_of
+from ftlab.show.panels.rank_explorer import rank_explorer, settings, values_of
 from tools.bench import __main__ as command
 from tools.bench import explorer
 from tools.bench.explorer import ELSEWHERE, SLIDERS, Bench
@@ -113,28 +113,14 @@ def test_a_live_run_that_breaks_off_is_not_timed(lab: Lab, monkeypatch: Any) -> 
 
 
 @needs_grid
+@pytest.mark.slow
 def test_all_of_it_is_timed(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All that is timed, with fewer moves, presets and stops of the sweep."""
-    made, all_stops, few = explorer.rank_explorer, RankExplorer.stops, list(PRESETS)[:2]
-
-    def panel_of(given: Lab) -> RankExplorer:
-        panel = made(given)
-        panel.buttons = {name: panel.buttons[name] for name in few}
-        panel.set(steps=20)
-        return panel
-
-    def two_stops(panel: RankExplorer, *given: Any) -> dict[str, Any]:
-        return dict(list(all_stops(panel, *given).items())[:2])
-
-    monkeypatch.setattr(explorer, "open_lab", lambda *_, **__: lab)
-    monkeypatch.setattr(explorer, "rank_explorer", panel_of)
-    monkeypatch.setattr(explorer, "SLIDERS", ("high",))
-    monkeypatch.setattr(RankExplorer, "stops", two_stops)
+    monkeypatch.setattr(explorer, "open_lab", lambda *_, **__: lab)  # which asks few questions
     found = explorer.bench(steps=2, rounds=1)
-    assert found.ways.same and found.ways.steps == 2 and found.live_steps == 20
+    assert found.ways.same and found.ways.steps == 2 and found.live_steps == ASKED.steps
     assert 0 < found.move <= found.slowest_move and found.live > 0 and found.first_live > 0
-    assert list(found.presets) == few and min(found.presets.values()) > 0
-    assert found.stops == 2 and found.sweep > 0 and found.apart > 0
+    assert found.presets.keys() == PRESETS.keys() and min(found.presets.values()) > 0
+    assert found.stops == len(RANKS) and found.sweep > 0 and found.apart > 0
 
 
 def test_it_is_told_in_words(capsys: pytest.CaptureFixture[str], found: list[Any]) -> None:

@@ -5,7 +5,7 @@ Run: pytest tests/train/test_mixed.py
 
 import copy
 from itertools import islice
-from statistics import fmean, stdev
+from statistics import fmean
 from typing import Any
 
 import pytest
@@ -180,14 +180,14 @@ def test_a_precision_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch):
         open_lab("clinic", model="nano-gpt2").run(Plan(steps=1)).finish()
 
 
+@pytest.mark.slow
 def test_half_precision_learns_as_much_as_float32(lab: Lab):
-    """On the same batches: the mean loss of the last steps lies within what seeds change."""
-
-    def learned(precision: Any, seed: int = 0) -> float:
-        asked = Plan(steps=11, batch_size=8, seed=seed, measure_every=0, precision=precision)
-        steps = islice(lab.run(asked, method="full", fast=True), asked.steps)  # without the last
-        return fmean(step.loss or 0.0 for step in list(steps)[-5:])
-
-    exact = [learned("fp32", seed) for seed in range(3)]
-    for precision in HALF:
-        assert abs(learned(precision) - exact[0]) < stdev(exact), (precision, exact)
+    """The mean loss of the last steps, over three seeds on the same batches."""
+    found: dict[str, list[float]] = {}
+    for precision in CLOSE:
+        for seed in range(3):
+            asked = Plan(steps=15, batch_size=4, seed=seed, measure_every=0, precision=precision)  # pyright: ignore
+            steps = list(islice(lab.run(asked, method="full", fast=True), asked.steps))  # one less
+            found.setdefault(precision, []).append(fmean(s.loss for s in steps[-5:]))  # pyright: ignore
+    for precision in HALF:  # 2 % apart; with 0.8 of the rate, 11 %
+        assert fmean(found[precision]) == pytest.approx(fmean(found["fp32"]), rel=0.05), found

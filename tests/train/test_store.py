@@ -20,7 +20,7 @@ import ftlab
 from ftlab import record as records
 from ftlab.base.errors import InputError, OutOfMemory
 from ftlab.evaluate.evaluator import Sizes
-from ftlab.lab.lab import Lab, Run, open_lab
+from ftlab.lab.lab import Lab, Run
 from ftlab.methods.attention_lora import AttentionLoRA
 from ftlab.methods.freeze import Freeze
 from ftlab.methods.lora import LoRA
@@ -29,6 +29,7 @@ from ftlab.plan import Plan
 from ftlab.train import loop, store
 from ftlab.train.checkpoint import sealed
 from ftlab.train.engine import Engine
+from tests.small import small_lab
 from tests.train.test_checkpoint import change_a_step, flip_a_byte
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -37,22 +38,9 @@ FEW: Sizes = {"target_items": 4, "per_skill": 2, "documents": 2}
 THREE: Sizes = {"target_items": 4, "per_skill": 2, "documents": 3}
 
 
-def small(domain: str, model: str) -> Lab:
-    lab = open_lab(domain, model=model, **FEW)
-    test = lab.domain.test.select(range(4))
-    return Lab(
-        lab.bundle, dataclasses.replace(lab.domain, test=test), lab.suite.sample(4, 4), **FEW
-    )
-
-
-@pytest.fixture(scope="module")
-def lab() -> Lab:
-    return small("clinic", "nano-gpt2")
-
-
 @pytest.fixture(scope="module")
 def t5() -> Lab:
-    return small("new_words", "nano-t5")
+    return small_lab("new_words", model="nano-t5")
 
 
 @pytest.fixture(autouse=True)
@@ -187,11 +175,12 @@ import os, signal, sys
 import ftlab
 from ftlab import record as records
 from ftlab.train import store
-from tests.train.test_store import PLAN, small
+from tests.small import small_lab
+from tests.train.test_store import PLAN
 
 store.EVERY = store.SHARE = 0.0
 ftlab.store_runs(sys.argv[1])
-for step in small("clinic", "nano-gpt2").run(PLAN):
+for step in small_lab().run(PLAN):
     store.EVERY = 0.0 if step.step < 2 else 600.0  # what comes after step 2 is not stored
     if step.step == 3:
         os.kill(os.getpid(), signal.SIGKILL)
@@ -291,10 +280,11 @@ import resource, sys
 import ftlab
 from ftlab import record as records
 from ftlab.train import store
-from tests.train.test_store import PLAN, small
+from tests.small import small_lab
+from tests.train.test_store import PLAN
 
 store.EVERY = store.SHARE = 0.0
-lab = small("clinic", "nano-gpt2")
+lab = small_lab()
 plain = lab.run(PLAN, store=False).finish()
 ftlab.store_runs(sys.argv[1])
 resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, 2**20))  # no file may grow beyond a megabyte

@@ -45,6 +45,12 @@ METHODS: dict[str, Mark] = {
     name: Mark(row.colour, row.marker, row.label) for name, row in table.METHODS.items()
 }
 
+MEASURED = {
+    "target_score": Mark(METHODS["full"].colour, "o", "learned"),
+    "retention": Mark(METHODS["freeze"].colour, "s", "retained"),
+}
+"""The two measures of a run, where both are drawn against something else."""
+
 SKILLS: dict[str, Mark] = {
     "facts": Mark("#0072B2", "o", "facts (fill in)"),
     "facts_choice": Mark("#3A8FC0", "s", "facts (choose)", (0, (5, 1.5))),

@@ -25,14 +25,14 @@ from ftlab.show.canvas.agg import own_settings, pixels
 from ftlab.show.canvas.data import field
 from ftlab.show.canvas.labels import Label, point_labels
 from ftlab.show.canvas.sheet import Picture, panel
-from ftlab.show.canvas.style import GOOD, METHODS, PAPER, SMALL
+from ftlab.show.canvas.style import GOOD, MEASURED, PAPER, SMALL
 from ftlab.show.plots.recorded import PALE
 
 WIDTH, HEIGHT = 2.85, 2.7  # inches of each chart
 PLACE = (0.6, 0.46, 2.08, 1.7)  # of its panel
 MOST = 1.05
 """A skill that gained, so that more than this is retained, is drawn here."""
-LEARNED, RETAINED, LIVE = METHODS["lora_qv"].colour, GOOD, "#3B3B98"
+LIVE = "#3B3B98"
 Way = Sequence[tuple[float, float]]  # points (learned, retained), in their order
 
 
@@ -124,14 +124,13 @@ def along(name: str, stops: Sequence[Stop]) -> Picture:
     axes.set_xlim(-0.4, len(stops) - 0.6)
     for at in (i for i in xs if stops[i].here):
         axes.axvline(at, color=PALE, linewidth=1.2, zorder=0)
-    _curve(axes, stops, "target_score", LEARNED, "o", "learned")
-    _curve(axes, stops, "retention", RETAINED, "s", "retained")
+    for key in MEASURED:
+        _curve(axes, stops, key)
     return figure
 
 
-def _curve(
-    axes: Axes, stops: Sequence[Stop], key: str, colour: str, marker: str, words: str
-) -> None:
+def _curve(axes: Axes, stops: Sequence[Stop], key: str) -> None:
+    colour, marker, words = MEASURED[key].colour, MEASURED[key].marker, MEASURED[key].label
     ys = [min(field(stop.known, key), MOST) for stop in stops]
     axes.plot(range(len(ys)), ys, color=colour, alpha=0.35, linewidth=1.6, zorder=1)
     for full in (True, False):

@@ -20,18 +20,15 @@ from ftlab.show.canvas.data import MEASURES, guess
 from ftlab.show.canvas.labels import Label, end_labels
 from ftlab.show.canvas.sheet import HIGHER, Picture, bar_axes, head, panel, percent_axis
 from ftlab.show.canvas.style import (
-    GOOD,
     INK,
+    MEASURED,
     PREDICTION,
     SMALL,
     TEXT,
-    method_mark,
     rate_text,
     skill_marks,
 )
 from ftlab.show.panels.panel import Panel, rate_slider
-
-LOOK = {"target_score": (GOOD, "s"), "retention": (method_mark("full").colour, "o")}
 
 
 @own_settings()
@@ -71,14 +68,15 @@ def rate_outcome(
 
 
 def _line(axes: Any, shown: Sequence[Any], key: str) -> Label:
-    colour, marker = LOOK[key]
+    mark = MEASURED[key]
+    look = {"color": mark.colour, "marker": mark.marker}
     values = [setting.values(key) for setting in shown]
     xs, means = [setting.lr for setting in shown], [fmean(seeds) for seeds in values]
-    axes.plot(xs, means, color=colour, marker=marker, markersize=5)
+    axes.plot(xs, means, markersize=5, **look)
     for x, seeds in zip(xs, values, strict=True):
-        axes.plot([x, x], [min(seeds), max(seeds)], color=colour, linewidth=1.4, alpha=0.6)
-    axes.plot(xs[-1:], means[-1:], color=colour, marker=marker, markersize=10, clip_on=False)
-    return Label(xs[-1], means[-1], MEASURES[key], colour)
+        axes.plot([x, x], [min(seeds), max(seeds)], color=mark.colour, linewidth=1.4, alpha=0.6)
+    axes.plot(xs[-1:], means[-1:], markersize=10, clip_on=False, **look)
+    return Label(xs[-1], means[-1], mark.label, mark.colour)
 
 
 def _guess(axes: Any, prediction: Any, at: float | None) -> None:

@@ -15,13 +15,11 @@ from typing import Any
 from ftlab.base.errors import InputError
 from ftlab.base.shares import percent
 from ftlab.show.canvas.agg import own_settings
-from ftlab.show.canvas.data import MEASURES
 from ftlab.show.canvas.labels import Label, end_labels
 from ftlab.show.canvas.sheet import Picture, head, panel, percent_axis, write
-from ftlab.show.canvas.style import GOOD, INK, SOFT, TEXT, method_mark, shorten
+from ftlab.show.canvas.style import GOOD, INK, MEASURED, SOFT, TEXT, shorten
 from ftlab.show.panels.panel import Panel, slider
 
-COLOURS = (method_mark("full").colour, method_mark("freeze").colour)
 MISSED = "#A12B2B"
 
 
@@ -42,16 +40,15 @@ def walk_outcome(
     percent_axis(axes)
     axes.set_ylim(-0.03, 1.08)
     axes.axvline(a, color=INK, linewidth=1.2)
-    words = [f"{word} {percent(here[key])}" for word, key in zip(WORDS, MEASURES, strict=True)]
-    for key, colour in zip(MEASURES, COLOURS, strict=True):
-        axes.plot(order, [places[p][key] for p in order], color=colour, marker="o", markersize=4)
-        axes.plot([a], [here[key]], color=colour, marker="o", markersize=10, clip_on=False)
+    words = [f"{mark.label} {percent(here[key])}" for key, mark in MEASURED.items()]
+    for key, mark in MEASURED.items():
+        look: dict[str, Any] = {"color": mark.colour, "marker": mark.marker}
+        axes.plot(order, [places[p][key] for p in order], markersize=4, **look)
+        axes.plot([a], [here[key]], markersize=10, clip_on=False, **look)
     axes.set_xlabel("a: 0 is the base, 1 the trained model")
     head(axes, f"a = {a:g}: {' and '.join(words)}", "higher is better")
-    ends = [(places[order[-1]][key], word) for word, key in zip(WORDS, MEASURES, strict=True)]
-    end_labels(
-        axes, [Label(order[-1], y, word, c) for (y, word), c in zip(ends, COLOURS, strict=True)]
-    )
+    last, end = order[-1], places[order[-1]]
+    end_labels(axes, [Label(last, end[k], m.label, m.colour) for k, m in MEASURED.items()])
     said = [
         (prompt, here["said"][prompt].strip(), right.strip()) for prompt, right in expected.items()
     ]
@@ -68,9 +65,6 @@ def walk_outcome(
         "are right."
     )
     return figure
-
-
-WORDS = ("learned", "retained")
 
 
 def walk_panel(places: Mapping[float, Mapping[str, Any]], *, expected: Mapping[str, str]) -> Panel:
