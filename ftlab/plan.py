@@ -101,7 +101,6 @@ class Step:
     """What the measure said of the model after this step, at the steps where it was asked."""
     penalty: float | None = None
     """What a method added to the loss, over the batch, before this step's update; None without."""
-
     repeats: int = 0
     """How often the batch was taken again with half the scale, because fp16 overflowed."""
 

@@ -1,9 +1,18 @@
-"""A share in words, the same everywhere."""
+"""Shares and skills in words, the same everywhere."""
+
+SKILLS = {
+    "facts": "facts (fill in)", "facts_choice": "facts (choose)", "order": "sentence order",
+    "retell": "retelling",
+}  # fmt: skip
+
+
+def skill_name(key: str) -> str:
+    """What a skill is called: `own_skill`, which is not listed, becomes "own skill"."""
+    return SKILLS.get(key, key.replace("_", " "))
 
 
 def percent(share: float) -> str:
     """A share as text: 0.224 gives "22 %", a missing one "not measured"."""
     if share != share:
         return "not measured"
-    text = f"{100 * share:.0f}"
-    return f"{'0' if text == '-0' else text} %"
+    return f"{100 * share:z.0f} %"

@@ -17,7 +17,7 @@ from ftlab.base.errors import InputError
 from ftlab.base.files import check_own
 from ftlab.base.progress import watched
 from ftlab.base.quiet import quiet
-from ftlab.base.shares import percent
+from ftlab.base.shares import percent, skill_name
 from ftlab.cli.terminal import Progress, check_folder, check_picture, place, save_picture
 from ftlab.datasets.forms import CHATS, FAULTY, TOO_LONG, Reading
 from ftlab.lab.command import add_plan, plan_of
@@ -219,7 +219,7 @@ def table(before: dict[str, Any], after: dict[str, Any]) -> str:
         rows.append(("  of cases never trained on", *_both(before, after, "held_score"), ""))
     for skill, share in after["skills"].items():
         was, kept = before["skills"].get(skill), (after.get("kept") or {}).get(skill)
-        rows.append((f"skill: {skill}", _percent(was), _percent(share), _percent(kept)))
+        rows.append((f"skill: {skill_name(skill)}", _percent(was), _percent(share), _percent(kept)))
     rows.append(("retained, the mean", "", "", _percent(after["retention"])))
     losses = [part["general_loss"] for part in (before, after)]
     told = ["-" if loss is None else f"{loss:.2f}" for loss in losses]

@@ -52,8 +52,6 @@ class Estimate:
     """The same skill by skill."""
     off: dict[str, float]
     """How far off such an estimate is, typically: target_score and retention."""
-    unsure: float
-    """0 beside recorded points, 1 where nothing recorded says anything."""
     recorded: bool = False
     """An estimate is never a measured point."""
 
@@ -80,14 +78,12 @@ class Estimator:
         """What `asked` would give; all values from 0 to 1."""
         near = _matern(_apart(_spot(asked)[None] * self.weights, self.x * self.weights))[0]  # (N,)
         values = np.clip(self.mean + self.spread * (near @ self.solved), 0, 1)
-        left = 1 - float(near @ self.inverse @ near)
         return Estimate(
             settings=asked,
             target_score=float(values[0]),
             retention=float(values[1]),
             kept=dict(zip(self.skills, map(float, values[2:]), strict=True)),
             off=self.off,
-            unsure=math.sqrt(min(1.0, max(0.0, left))),
         )
 
     @cached_property

@@ -15,6 +15,7 @@ from typing import Any
 
 from ftlab import record as records
 from ftlab.base.errors import InputError
+from ftlab.base.shares import skill_name
 from ftlab.evaluate.intervals import (
     Interval,
     paired_difference,
@@ -50,10 +51,8 @@ class Change:
     def text(self) -> str:
         """ "-3 points (-5 to -1)", or nats."""
         by, places, unit = (100, 0, " points") if self.in_points else (1, 2, "")
-        low, change, high = (
-            format(round(by * value, places) + 0.0, f"+.{places}f")  # + 0.0: no "-0"
-            for value in (self.interval.low, self.interval.estimate, self.interval.high)
-        )
+        ends = self.interval.low, self.interval.estimate, self.interval.high
+        low, change, high = (f"{by * value:+z.{places}f}" for value in ends)  # z: no "-0"
         return f"{change}{unit} ({low} to {high})"
 
 
@@ -74,7 +73,7 @@ def skills(runs: Sequence[records.Record]) -> Iterator[Change]:
     """What happened to each skill; those that the base did not have are not judged."""
     for name, kept in runs[0].final["kept"].items():
         n = runs[0].final.get("n", {}).get("skills", {}).get(name, 0)
-        yield _shares(name, runs, name, n, judged=kept is not None)
+        yield _shares(skill_name(name), runs, name, n, judged=kept is not None)
 
 
 def both(runs: Sequence[records.Record]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 from ftlab.base.lazy import lazy
 
 if TYPE_CHECKING:
-    from ftlab.base.shares import percent
+    from ftlab.base.shares import percent, skill_name
     from ftlab.show.canvas.html import img, png, show
     from ftlab.show.canvas.sheet import Picture
-    from ftlab.show.canvas.style import rate_text, skill_marks
+    from ftlab.show.canvas.style import rate_text
     from ftlab.show.panels.adapters import adapter_panel
     from ftlab.show.panels.ask import ask_panel
     from ftlab.show.panels.attention import attention_panel

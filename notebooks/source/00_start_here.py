@@ -148,12 +148,15 @@ ask_panel(lab).show()
 guess = ftlab.predict("How many of 100 facts will the model complete correctly?", None, unit="%")
 
 # %%
+from ftlab.show import skill_name
+
 baseline = lab.baseline
 print(guess.compare(100 * baseline["skills"]["facts"]))
 for skill, accuracy in baseline["skills"].items():
     low, high = baseline["intervals"]["skills"][skill]
     count = baseline["n"]["skills"][skill]
-    print(f"{skill:13} {accuracy:6.1%} correct of {count} (95 % interval {low:.1%} to {high:.1%})")
+    name, share = f"{skill_name(skill):15}", f"{accuracy:6.1%} correct of {count}"
+    print(f"{name} {share} (95 % interval {low:.1%} to {high:.1%})")
 
 # %% [markdown]
 # ## Exercise 1: how much is retained?

@@ -279,7 +279,7 @@ guess = ftlab.predict(
 
 # %%
 from ftlab import analysis
-from ftlab.show import Table
+from ftlab.show import Table, skill_name
 
 four = lab.quantized()  # a lab of its own: its base is the rounded one
 recorded = analysis.pairs()  # LoRA on the plain base beside QLoRA on the rounded one
@@ -290,7 +290,7 @@ bases = {
     ("SmolLM2-135M", "32 bits"): real.plain,
     ("SmolLM2-135M", "4 bits"): real.qlora.runs[0].baseline,
 }
-names = [skill.replace("_", " ") for skill in lab.baseline["skills"]]
+names = [skill_name(skill) for skill in lab.baseline["skills"]]
 rows = [
     (*name, *(f"{share:.0%}" for share in found["skills"].values()), f"{found['general_loss']:.2f}")
     for name, found in bases.items()

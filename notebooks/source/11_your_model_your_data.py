@@ -200,13 +200,13 @@ print(guess.compare(100 * right.estimate))
 # `suite="my_folder"`.
 
 # %%
-from ftlab.show import Table, rate_text, show
+from ftlab.show import Table, rate_text, show, skill_name
 
 before = lab.baseline
-rows = [
-    (skill, f"{share:.0%}", f"{before['chance'][skill]:.0%}", str(before["n"]["skills"][skill]))
-    for skill, share in before["skills"].items()
-]
+rows = []
+for skill, share in before["skills"].items():
+    guessing, asked = before["chance"][skill], before["n"]["skills"][skill]
+    rows.append((skill_name(skill), f"{share:.0%}", f"{guessing:.0%}", str(asked)))
 caption = f"{lab.bundle.name}, before training; {before['target_score']:.0%} right on your task"
 show(Table(("skill", "right", "by guessing", "questions"), rows, caption))
 

@@ -25,7 +25,7 @@ def test_demo_shows_forgetting(tmp_path: Path, monkeypatch, capsys) -> None:
     )
     out = capsys.readouterr().out
     table = {line[:28].strip(): line[28:].replace(" %", "").split() for line in out.splitlines()}
-    assert float(table["skill: facts"][0]) > 80, out  # it knew its facts
+    assert float(table["skill: facts (fill in)"][0]) > 80, out  # it knew its facts
     assert float(table["retained, the mean"][-1]) < 90, out  # and has forgotten some
     assert [path.name for path in Path().iterdir()] == ["x.png"]  # nothing but what was asked for
     assert Path("x.png").read_bytes().startswith(b"\x89PNG")

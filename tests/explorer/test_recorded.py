@@ -159,7 +159,7 @@ def test_every_stop_has_an_estimate_from_0_to_1(grid: Explorer):
     for asked in every_stop():
         found = grid.estimate(asked)
         assert isinstance(found, Estimate) and not found.recorded
-        values = [found.target_score, found.retention, *found.kept.values(), found.unsure]
+        values = [found.target_score, found.retention, *found.kept.values()]
         assert all(0 <= value <= 1 for value in values)
         assert found.off == grid.estimator.off
 

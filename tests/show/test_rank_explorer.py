@@ -89,7 +89,7 @@ def estimated(asked: Settings, explorer: Explorer, monkeypatch: pytest.MonkeyPat
     """What is estimated from here on, whatever is asked: fitting takes long."""
     kept = dict.fromkeys(explorer.points[0].kept, 0.75)
     off = {"target_score": 0.125, "retention": 0.0625}
-    guess = Estimate(asked, 0.5, 0.75, kept, off, unsure=0.5)
+    guess = Estimate(asked, 0.5, 0.75, kept, off)
     monkeypatch.setattr(explorer, "estimate", lambda asked: guess)
     return guess
 

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import cycle
 
+from ftlab.base.shares import skill_name
 from ftlab.methods import table
 from ftlab.plan import rate_text
 
@@ -52,12 +53,12 @@ MEASURED = {
 """The two measures of a run, where both are drawn against something else."""
 
 SKILLS: dict[str, Mark] = {
-    "facts": Mark("#0072B2", "o", "facts (fill in)"),
-    "facts_choice": Mark("#3A8FC0", "s", "facts (choose)", (0, (5, 1.5))),
+    "facts": Mark("#0072B2", "o", skill_name("facts")),
+    "facts_choice": Mark("#3A8FC0", "s", skill_name("facts_choice"), (0, (5, 1.5))),
     "grammar": Mark("#008A66", "^", "grammar", (0, (1, 1.2))),
     "arithmetic": Mark("#C25500", "D", "arithmetic", (0, (6, 1.5, 1, 1.5))),
-    "order": Mark("#C25500", "X", "sentence order", (0, (8, 2))),
-    "retell": Mark("#A03C8C", "P", "retelling", (0, (2, 1.5, 6, 1.5))),
+    "order": Mark("#C25500", "X", skill_name("order"), (0, (8, 2))),
+    "retell": Mark("#A03C8C", "P", skill_name("retell"), (0, (2, 1.5, 6, 1.5))),
     "recall": Mark("#A03C8C", "v", "recall", (0, (3, 1.2))),
 }
 

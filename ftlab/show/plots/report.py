@@ -41,7 +41,7 @@ caption {{ text-align: left }} code {{ overflow-wrap: anywhere }}
 def changes_plot(report: Report) -> Picture:
     """Each measure's change as a dot with its 95 % interval; the tolerance for losses is shaded."""
     there = [change for change in (report.task, *report.skills) if change.in_points]
-    names = [change.name.replace("_", " ") for change in there]
+    names = [change.name for change in there]
     figure = Picture(9.0, 1.3 + 0.42 * len(there))
     (axes,) = row(figure, [0.3], left=max(1.3, text_width(names) + 0.4))
     head(axes, "What changed", "points of accuracy, with 95 % intervals (to the right is better)",
@@ -67,7 +67,6 @@ def report_page(report: Report) -> str:
     """The report as one HTML document, pictures within."""
     run, e = report.first, html.escape
     reasons = "".join(f"<li>{e(reason)}</li>" for reason in report.reasons)
-    rows = [(name.replace("_", " "), *more) for name, *more in report.rows]
     shown = [field for field in run.plan.items() if field[1] is not None]
     plan = [("method", run.method), ("parameters trained", f"{run.trainable:,} of {run.total:,}")]
     plan += [(name.replace("_", " "), str(value)) for name, value in shown]
@@ -80,7 +79,7 @@ def report_page(report: Report) -> str:
         rule=e(report.rule),
         advice=e(report.advice),
         plot=img(changes_plot(report)),
-        table=Table(HEAD, rows).html,
+        table=Table(HEAD, report.rows).html,
         curve=img(two_numbers(run.curve, method=run.method, final=run.final)),
         samples=_samples(run.evidence.get("samples")),
         gone=_gone(run.evidence.get("skills", {})),
