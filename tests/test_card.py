@@ -18,7 +18,7 @@ import torch
 from fake_card import FakeCard, WrongDevice
 
 import ftlab
-from ftlab.evaluate import evaluator, own_texts
+from ftlab.evaluate import evaluator, own_texts, target
 from ftlab.evaluate.evaluator import Evaluator
 from ftlab.lab import lab as lab_room
 from ftlab.lab import replays
@@ -35,7 +35,7 @@ CUT = (AssertionError, StopIteration, NameError)
 
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Runs of three steps, and few questions."""
+    """Runs of three steps, few questions, and answers of three tokens."""
     made, sizes = Run.__init__, {"target_items": 4, "per_skill": 2, "documents": 4, "kl_texts": 2}
     opened, own = Lab.__init__, replays.own
 
@@ -48,6 +48,12 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lab_room, "FAST_SIZES", sizes)
     monkeypatch.setattr(replays, "own", lambda lab, count, *rest: own(lab, min(FEW, count), *rest))
     monkeypatch.setattr(own_texts, "BATCH_ROWS", FEW)
+    config = target.GenerationConfig
+
+    def cut(max_new_tokens: int, **more: Any) -> Any:
+        return config(max_new_tokens=min(FEW, max_new_tokens), **more)
+
+    monkeypatch.setattr(target, "GenerationConfig", cut)
     monkeypatch.setattr(Evaluator, "_full", Evaluator._quick)
     told = evaluator.evidence
 

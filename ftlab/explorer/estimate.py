@@ -17,7 +17,6 @@ Source: Rasmussen and Williams, Gaussian Processes for Machine Learning (2006), 
 Run the tests: pytest tests/explorer/test_recorded.py
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -166,5 +165,5 @@ def _apart(a: Array, b: Array) -> Array:
 
 def _matern(distance: Array) -> Array:
     """How much points so far apart have in common: 1 at 0, smooth once (Matern 3/2)."""
-    scaled = math.sqrt(3) * distance
+    scaled = 3**0.5 * distance
     return (1 + scaled) * np.exp(-scaled)

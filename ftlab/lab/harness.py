@@ -31,7 +31,7 @@ def task_changes(
 
     Raises InputError where lm_eval is not installed, and for tasks that cannot be had or counted.
     """
-    before, after = (_right(model, tokenizer, names, include) for model in (base, tuned))
+    before, after = _right((base, tuned), tokenizer, names, include)
     found = []
     for name, was in before.items():
         now = after[name]
@@ -43,9 +43,9 @@ def task_changes(
 
 
 def _right(
-    model: Any, tokenizer: Any, names: Sequence[str], include: Path | None
-) -> dict[str, list[bool]]:
-    """Right or wrong, task by task and document by document."""
+    models: Sequence[Any], tokenizer: Any, names: Sequence[str], include: Path | None
+) -> list[dict[str, list[bool]]]:
+    """Of each model, right or wrong, task by task and document by document."""
     try:
         import lm_eval
         from lm_eval.models import huggingface
@@ -57,20 +57,21 @@ def _right(
     ask: Any = lm_eval.simple_evaluate
     logging.getLogger("lm_eval").setLevel(logging.ERROR)
     try:
-        told = ask(
-            model=wrapped(pretrained=model, tokenizer=tokenizer, batch_size=16),
-            tasks=list(names),
-            task_manager=TaskManager(include_path=str(include) if include else None),
-            system_instruction=tokenizer.decode([prefix_id(tokenizer)]),
-            bootstrap_iters=0,
-            log_samples=True,
-        )
+        asked = {
+            "tasks": list(names),
+            "task_manager": TaskManager(include_path=str(include) if include else None),  # 15 s
+            "system_instruction": tokenizer.decode([prefix_id(tokenizer)]),
+            "bootstrap_iters": 0,
+            "log_samples": True,
+        }
+        read = [wrapped(pretrained=m, tokenizer=tokenizer, batch_size=16) for m in models]
+        told = [ask(model=model, **asked) for model in read]
     except Exception as error:  # the harness raises whatever a task's data or the network gives
         raise InputError(
             f"The tasks {', '.join(names)} cannot be asked ({first_line(error):.120}); "
             "`lm_eval ls tasks` lists what there is, and their data comes from the Hub."
         ) from error
-    return {name: _counted(name, rows) for name, rows in told["samples"].items()}
+    return [{name: _counted(name, rows) for name, rows in t["samples"].items()} for t in told]
 
 
 def _counted(name: str, rows: Sequence[dict[str, Any]]) -> list[bool]:

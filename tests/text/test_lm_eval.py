@@ -12,6 +12,7 @@ Run: pytest tests/text/test_lm_eval.py            # -m "not slow" leaves out the
 import json
 from collections.abc import Iterator
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -189,6 +190,10 @@ def test_an_encoder_decoder_scores_like_the_harness() -> None:
 def test_tasks_for_a_report(tiny_gpt2, tiny_tokenizer, tmp_path, monkeypatch):
     """Base and tuned, probe by probe, as our own measure counts them; what is no task is named."""
     pytest.importorskip("lm_eval")
+    from lm_eval import tasks
+
+    # the list of the harness's own tasks takes ten seconds to read: once for all calls
+    monkeypatch.setattr(tasks, "TaskManager", cache(tasks.TaskManager))
     known = cloze_probes(tiny_gpt2, tiny_tokenizer, WORDS, right=True)
     suite = Suite("known", tuple(known), ("A text.",))
     write(suite, tmp_path)
