@@ -458,8 +458,8 @@ judge("EAFT learns more than the plain loss", "eaft", "learning rate", "target_s
 new_task = judge("DFT learns less than the plain loss", "learning rate", "dft", "target_score")
 
 # %% [markdown]
-# On a new task DFT learns nothing (on SmolLM2: two runs of two): an answer that gets a probability near zero gets a
-# loss near zero. It forgets all the same, and SmolLM2 ends in loops (*dentistry, dentistry*,
+# On a new task DFT learns nothing (on SmolLM2: two runs of two): an answer that gets a probability near
+# zero gets a loss near zero. It forgets all the same, and SmolLM2 ends in loops (*dentistry, dentistry*,
 # *neurologyologyology*): this loss makes more probable what is probable already. That is no fault of
 # the paper, which says what it is for. It is what happens when a recipe is taken from one kind of task
 # to another. (All stand at the plain loss's rate; we did not search for the best rate of each.)

@@ -19,6 +19,7 @@ from itertools import cycle
 from ftlab.base.shares import skill_name
 from ftlab.methods import table
 from ftlab.plan import rate_text
+from ftlab.show.canvas.data import MEASURES
 
 INK = "#222222"  # text, and the mean in the two-number plot
 SOFT = "#595959"  # second-rank text
@@ -47,8 +48,8 @@ METHODS: dict[str, Mark] = {
 }
 
 MEASURED = {
-    "target_score": Mark(METHODS["full"].colour, "o", "learned"),
-    "retention": Mark(METHODS["freeze"].colour, "s", "retained"),
+    "target_score": Mark(METHODS["full"].colour, "o", MEASURES["target_score"]),
+    "retention": Mark(METHODS["freeze"].colour, "s", MEASURES["retention"]),
 }
 """The two measures of a run, where both are drawn against something else."""
 

@@ -19,15 +19,7 @@ from ftlab.show.canvas.agg import own_settings
 from ftlab.show.canvas.data import MEASURES, guess
 from ftlab.show.canvas.labels import Label, end_labels
 from ftlab.show.canvas.sheet import HIGHER, Picture, bar_axes, head, panel, percent_axis
-from ftlab.show.canvas.style import (
-    INK,
-    MEASURED,
-    PREDICTION,
-    SMALL,
-    TEXT,
-    rate_text,
-    skill_marks,
-)
+from ftlab.show.canvas.style import INK, MEASURED, PREDICTION, SMALL, TEXT, rate_text, skill_marks
 from ftlab.show.panels.panel import Panel, rate_slider
 
 
