@@ -12,12 +12,13 @@ import pytest
 
 from ftlab.base.errors import InputError
 from ftlab.base.paths import data_dir
+from ftlab.explorer import settings as stops
 from ftlab.explorer.explorer import Explorer
 from ftlab.explorer.recorded import FILE
 from ftlab.explorer.settings import PRESETS, RANKS
 from ftlab.lab.lab import Lab
 from ftlab.plan import Plan
-from ftlab.show.panels.rank_explorer import rank_explorer, settings, values_of
+from ftlab.show.panels.rank_explorer import RankExplorer, rank_explorer, settings, values_of
 from tools.bench import __main__ as command
 from tools.bench import explorer
 from tools.bench.explorer import ELSEWHERE, SLIDERS, Bench
@@ -115,9 +116,22 @@ def test_a_live_run_that_breaks_off_is_not_timed(lab: Lab, monkeypatch: Any) -> 
 @needs_grid
 @pytest.mark.slow
 def test_all_of_it_is_timed(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(explorer, "open_lab", lambda *_, **__: lab)  # which asks few questions
+    """With runs of two steps and a lab that asks few questions."""
+    monkeypatch.setattr(explorer, "open_lab", lambda *_, **__: lab)
+    monkeypatch.setattr(stops, "STEPS", (2, *stops.STEPS))
+    monkeypatch.setattr(explorer, "SWEEP_STEPS", 2)
+    for name, preset in PRESETS.items():
+        monkeypatch.setitem(PRESETS, name, dataclasses.replace(preset, steps=2))
+    made = explorer.rank_explorer
+
+    def short(lab: Lab) -> RankExplorer:
+        panel = made(lab)
+        panel.set(steps=2)
+        return panel
+
+    monkeypatch.setattr(explorer, "rank_explorer", short)
     found = explorer.bench(steps=2, rounds=1)
-    assert found.ways.same and found.ways.steps == 2 and found.live_steps == ASKED.steps
+    assert found.ways.same and found.ways.steps == 2 and found.live_steps == 2
     assert 0 < found.move <= found.slowest_move and found.live > 0 and found.first_live > 0
     assert found.presets.keys() == PRESETS.keys() and min(found.presets.values()) > 0
     assert found.stops == len(RANKS) and found.sweep > 0 and found.apart > 0

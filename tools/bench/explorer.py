@@ -35,6 +35,8 @@ from tools.bench.ways import ASKED, Ways, three_ways
 
 SLIDERS = ("low", "middle", "high")
 """The rank sliders of the panel."""
+SWEEP_STEPS = 20
+"""Of each run of a sweep."""
 ELSEWHERE = {"targets": "ff", "lr": 3e-4, "schedule": "cosine"}
 """Where no stop of the rank sliders is recorded, so that each is estimated."""
 
@@ -166,10 +168,10 @@ def preset_runs(panel: RankExplorer) -> dict[str, float]:
 def sweeps(panel: RankExplorer) -> dict[str, Any]:
     """Seconds of a sweep of the upper ranks of the article's table, and of its runs one by one.
 
-    Each of 20 steps; a run alone begins with an empty cache.
+    Each of SWEEP_STEPS; a run alone begins with an empty cache.
     """
     begin = panel.values
-    panel.set(**values_of(replace(PRESETS["the article's table"], steps=20)))
+    panel.set(**values_of(replace(PRESETS["the article's table"], steps=SWEEP_STEPS)))
     values = panel.values
     panel.trained.clear()
     panel.clear()
