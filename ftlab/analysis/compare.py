@@ -263,10 +263,11 @@ def difference(first: Setting, second: Setting, key: str = "retention") -> str:
 def points_text(found: Interval) -> str:
     """A difference of shares in points, with its interval: "-3 points (-10 to +5)".
 
-    No difference of shares is larger than 100 points, though an interval of few pairs may be.
+    No difference of shares is above 100 points. An end near 0 has a decimal: its side decides.
     """
-    low, high = max(100 * found.low, -100), min(100 * found.high, 100)
-    return f"{100 * found.estimate:+.0f} points ({low:+.0f} to {high:+.0f})"
+    both = max(100 * found.low, -100), min(100 * found.high, 100)
+    low, high = (f"{end:+.1f}" if 0 < abs(end) < 0.5 else f"{end:+.0f}" for end in both)
+    return f"{100 * found.estimate:+.0f} points ({low} to {high})"
 
 
 def spearman(xs: Sequence[float], ys: Sequence[float]) -> float:

@@ -14,7 +14,7 @@ A notebook ends with what is said (by the article, or often) beside what was mea
     )
 
 The verdict is computed: only support gives "holds", only contradiction "does not hold", both "holds
-in part". Where the seeds leave a part open, it is "holds in part" or "does not hold in part", where
+in part". Where the seeds leave a part open, it is "holds in part" or "fails in part", where
 they leave all of it open "not decided". A claim that failed in this run counts for the other side.
 Nothing is typed in.
 """
@@ -106,7 +106,7 @@ def says(
     votes += [word == "holds" for word in records.values() if word != "not decided"]
     verdict = "holds" if any(votes) else "does not hold"
     if len({*votes}) == 2 or "not decided" in records.values():
-        verdict = f"{verdict} in part" if votes else "not decided"
+        verdict = f"{'holds' if any(votes) else 'fails'} in part" if votes else "not decided"
     return Verdict(article, "; ".join([*(made.evidence for made in claims), *records]), verdict)
 
 

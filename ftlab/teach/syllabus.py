@@ -14,7 +14,7 @@ from ftlab.base.machine import profile
 from ftlab.base.paths import data_dir
 from ftlab.teach.timings import timings
 
-HEAD = ("", "notebook", "the question", "who needs it", "minutes")
+HEAD = ("", "notebook", "the question", "who needs it", "minutes to run")
 
 
 def file_of() -> Path:

@@ -9,13 +9,13 @@
 # A language model that learns something new can lose what it knew. This is called *catastrophic
 # forgetting*. In this course you see it happen, measure it, and take it away, at little cost.
 #
-# Two measures go with us:
+# We use two measures throughout:
 #
 # 1. **learned**: the share of the new task's questions that the model answers correctly,
 # 2. **retained**: the share of its old skills that is still there.
 #
-# You need some Python. You do not need to know what is inside a transformer. Nothing here needs a
-# network or a GPU.
+# You need Python and a little PyTorch. You do not need to know what is inside a transformer. Nothing
+# here needs a network or a GPU.
 
 # %%
 try:
@@ -31,7 +31,10 @@ ftlab.hello()
 # Every point below is a way to teach a small model the same task. To the right: it learned more.
 # Upward: it retained more. Before any training the model has learned 0 % and retained 100 %. The upper
 # right corner is where we want to be. The notebooks try one remedy after another; not every one helps.
-# (The learning rates differ from point to point.)
+#
+# A point is the mean of several runs that differ only in their *seed*: the order in which they read the
+# training data. The thin bars run from the lowest to the highest of them. (The learning rates differ
+# from point to point.)
 
 # %%
 from ftlab import analysis
@@ -55,9 +58,9 @@ for label, (name, rate) in STEPS.items():
 show(plane(points, crop=True, model="nano-gpt2"))
 
 # %% [markdown]
-# The naive run loses most of what the model knew. The recipe of notebook 09 learns more than the others
-# and retains nearly all. In between you will see which remedies help, which are a lower learning rate
-# in disguise, and what each one costs.
+# The naive run loses most of what the model knew. The recipe of notebook 09 learns most on average and
+# retains nearly all; plain fine-tuning at a gentle rate comes close. In between you will see which
+# remedies help, which are a lower learning rate in disguise, and what each one costs.
 #
 # ## The course
 
@@ -68,12 +71,14 @@ course()
 
 # %% [markdown]
 # One popular article gives rules for all this: Sachchida Nand Singh, *Fine-Tuning Large Language
-# Models (LLMs) Without Catastrophic Forgetting*, Towards AI. We call it *the article*, and every
-# later notebook ends with a table: what it says, what we measured, the verdict.
+# Models (LLMs) Without Catastrophic Forgetting*, Towards AI. We call it *the article*. Every later
+# notebook ends with a table: what is said, what we measured, the verdict. In notebooks 01 to 08 it is
+# about the article and about common advice.
 #
 # ## Is this machine ready?
 #
-# Versions, memory, the precision it computes in, and how long each notebook takes here:
+# Versions, memory, the precision it computes in, and how long each notebook took to run when it was
+# built (your own time is not counted):
 
 # %%
 print(ftlab.preflight())
@@ -83,7 +88,9 @@ print(ftlab.preflight())
 #
 # You will train `nano-gpt2`, built like GPT-2. A text is split into *tokens* (often whole words). Every
 # token becomes a vector, its *embedding*. *Blocks* rework these vectors one after another, and the
-# *head* turns the last vectors into a score for every possible next token.
+# *head* turns the last vectors into a score for every possible next token. To the right one block is
+# opened: *attention* fetches what is needed from earlier tokens (q, k, v and o are its four weight
+# matrices; notebook 04 comes back to them), then *feed-forward* works on each token by itself.
 
 # %%
 from ftlab.show import transformer
@@ -307,7 +314,7 @@ assert abs(by_hand - by_library) < 1e-5
 # %%
 unshifted = -logits.log_softmax(-1).gather(1, ids[:, None])[:, 0].mean().item()
 slip_shows = ftlab.claim(
-    "Forgetting the shift makes a good model look bad",
+    "Leaving out the shift makes a good model look bad",
     unshifted > by_library + 1,
     f"{unshifted:.2f} against {by_library:.2f} nats per token",
 )
@@ -396,13 +403,13 @@ print("lost most:", most_lost(gentle.baseline["skills"], gentle.final["skills"])
 #
 # *Goal: five questions, of which the base answers at least three. 10 minutes, open.*
 #
-# What would *you* not want it to lose? Write beginnings and the right continuations. (The panel above
-# helps to find some. In notebook 01 you can ask them again, after training.)
+# What would *you* not want it to lose? Write beginnings and the right continuations. (The *Ask* box
+# further up helps to find some. In notebook 01 you can ask them again, after training.)
 #
 # <details><summary>Hint 1</summary>It knows capitals, opposites, young animals, symbols, sums of single
 # digits, who has what.</details>
 #
-# <details><summary>Hint 2</summary>A continuation begins with a blank: ("The opposite of hot is",
+# <details><summary>Hint 2</summary>A continuation begins with a space: ("The opposite of hot is",
 # " cold").</details>
 
 # %%
@@ -433,7 +440,7 @@ else:
 #
 # A borrowed machine, such as Colab's, can be taken away in the middle of a run. Name a folder that
 # stays, and every run from then on is stored there: run a cell again, and it continues where it
-# stopped. Do this below the first cell of every notebook in which you train.
+# stopped. Do this below the first code cell of every notebook in which you train.
 #
 # <details><summary>On Colab</summary>
 #
@@ -454,8 +461,8 @@ ftlab.store_runs(store_in)
 # %% [markdown]
 # ## What the article says
 #
-# What makes a model forget, in its own short words: "learning rates too high", "all layers" are trained,
-# a "small data set", "important layers overwritten". Its remedies: warmup and cosine decay, freezing,
+# It names four causes: "learning rates too high", training "all layers", a "small data set" and
+# "important layers overwritten". Its remedies: warmup and cosine decay, freezing,
 # LoRA on Q and V with ranks by layer, QLoRA, adapters, and pruning last. Notebooks 01 to 08 test one
 # after the other. What is not in the article is marked *(often said)*, or with the name of who says it.
 #

@@ -493,10 +493,10 @@ scale = ftlab.claim(
 )
 
 # %% [markdown]
-# So the place matters much. Q and V alone learn about half of what the feed-forward layers learn. Most of
-# the recipe's gain comes from its head: without it, "Q, V by band" is among the last on both models.
-# (Single methods can be far apart on the two models. And on SmolLM2 the recipe with head was recorded up
-# to 1e-3 only and still improves there, so that number is a lower bound.) As many parameters spread
+# So the place matters much. Q and V alone learn about half of what the feed-forward layers learn. Most
+# of the recipe's gain comes from its head: without it, "Q, V by band" is among the last on both models.
+# (Single methods can be far apart on the two models. And on SmolLM2 the recipe with head was recorded
+# up to 1e-3 only and still improves there, so that number is a lower bound.) As many parameters spread
 # thinly over all linear layers learn more. At one rate, do the seeds decide that?
 
 # %%
@@ -539,9 +539,9 @@ ten_times = ftlab.claim(
 #
 # ## Does LoRA forget less than full fine-tuning?
 #
-# What learns less often forgets less, too, so compare at *equal learning*: when the loss on the new task
-# has fallen to half of what guessing costs. By then a model has begun to learn the rule. Each method may
-# take its own best rate, and up to 400 steps on the small model.
+# What learns less often forgets less, too, so compare at *equal learning*: when the loss on the new
+# task has fallen to half of what guessing costs. By then a model has begun to learn the rule. Each
+# method may take its own best rate, and up to 400 steps on the small model.
 
 # %%
 less = {}
@@ -567,8 +567,8 @@ for s in analysis.settings(analysis.shipped("laptop")):  # all, also those of on
 
 # %% [markdown]
 # On the small model both lose next to nothing, and LoRA a little more. On SmolLM2, LoRA at a gentle
-# rate was trained for long enough on one seed only, so we do not decide it. With more steps LoRA
-# learns the task as well as anything. What it retained in that one seed stands above. Its sure gains are
+# rate was trained for long enough on one seed only, so we do not decide it. With more steps LoRA learns
+# the task as well as anything. What it retained in that one seed stands above. Its sure gains are
 # others: few parameters to train and to store, and a base that is back at a switch.
 #
 # And the rank? At the same rate and the same alpha / rank:

@@ -331,8 +331,8 @@ least = ftlab.claim(
 )
 
 # %% [markdown]
-# The measurements do not follow the article's order. Its first, the decoder's own attention, learns least on
-# both tasks. Its "option", the encoder's, learns most where the words are new.
+# The measurements do not follow the article's order. Its first, the decoder's own attention, learns
+# least on both tasks. Its "option", the encoder's, learns most where the words are new.
 #
 # <details><summary>What is not decided</summary>Between cross-attention and the encoder's, three seeds
 # leave it open on the new format. In brackets stands the 95 % interval of the difference, paired by
@@ -352,8 +352,8 @@ for task, settings in found.items():
     show(scoreboard(full + alone, title=task, crop=True))
 
 # %% [markdown]
-# A plan that learns less often forgets less, too. So compare at *equal learning*: when the loss on the new task
-# has fallen to a level that all of them reach, each at its best rate.
+# A plan that learns less often forgets less, too. So compare at *equal learning*: when the loss on the
+# new task has fallen to a level that all of them reach, each at its best rate.
 
 # %%
 matched, cost = {}, {}
@@ -417,8 +417,8 @@ frozen_worse = ftlab.claim(
 
 # %% [markdown]
 # Where only the words of the questions are new, the decoder has little to learn. With it frozen, a rate
-# three times as high did no harm. Where the answers change, freezing either stack retains less than full
-# fine-tuning.
+# three times as high did no harm. Where the answers change, freezing either stack retains less than
+# full fine-tuning.
 #
 # ## Choose the attentions
 #

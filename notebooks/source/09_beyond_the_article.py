@@ -137,8 +137,9 @@ walk_panel(places, expected=dict(zip(asked, expected, strict=True))).show()
 # %% [markdown]
 # Move the slider from right to left, without training and without data. That the facts come back is
 # no surprise: at a = 0 the model *is* the base. The surprise is the order: most of the old skills are
-# back while most of the task is still there. Wortsman and others (2022) found this for image models,
-# under a shift of the images, and called it WiSE-FT.
+# back while most of the task is still there. Wortsman and others (2022) found something like it for
+# image models: between the two, a model does better on images of a new kind and stays good at its task.
+# They called it WiSE-FT.
 #
 # Which `a`? Choose it like a learning rate: on *validation* items, never on the test split. (The
 # slider above asks the validation split.) `ftlab.methods.partway(base, tuned)` does this for any
@@ -167,11 +168,13 @@ def picked(model, name, rate=None):
 
 
 BOTH = ("target_score", "retention")
+WORDS = {}  # the name of a sweep -> what the last table called it
 HEAD = ("what", "rate", "precision", "seeds", "learned", "retained")
 
 
 def tables(names, rates):
     """A table for each model: the recorded settings of these sweeps at these rates."""
+    WORDS.update({name: what for what, name in names.items()})
     for model in MODELS:
         rows = [
             (what, rate_text(s.lr), s.runs[0].precision, str(len(s.runs)), *map(s.text, BOTH))
@@ -187,7 +190,7 @@ def tables(names, rates):
 
 PLAIN = ("learning rate",)  # in every notebook's records
 WAYS = {
-    "all of the way (full fine-tuning)": "learning rate",
+    "all of it": "learning rate",
     "all of it, in fp32": "walk 100%",
     "0.8 of it": "walk 80%",
     "0.6 of it": "walk 60%",
@@ -198,7 +201,8 @@ tables(WAYS, {3e-4, 1e-3})
 
 # %% [markdown]
 # By depth is not clearly ahead of one share for all blocks: compare it with *0.6 of it*. On nano-gpt2
-# at 1e-3 it learns far less and retains about the same.
+# at 1e-3 it learns far less and retains about the same. (On SmolLM2 the rows with one seed are of seed
+# 0, which learns least everywhere. Do not compare them with the means of three seeds.)
 #
 # SmolLM2's runs of other notebooks were made on a GPU in bf16, its remedies on a CPU in fp32. So two
 # runs are paired only where seed and precision are the same; *all of it, in fp32* is the plain run
@@ -233,13 +237,14 @@ def gap(model, one, other, key):
     return analysis.points_text(analysis.paired(first, second))
 
 
-def judge(sentence, one, other, key, where=""):
+def judge(sentence, one, other, key):
     """What the records of each model decide: is `one` larger than `other`?"""
     decided = {}
     for model in MODELS:
         first, second = pairs(model, one, other, key)
         if first:
-            evidence = f"{model}{where} {gap(model, one, other, key)}"
+            apart = gap(model, one, other, key)
+            evidence = f"{model}, {WORDS[one]} minus {WORDS[other]}: {apart}"
             decided[evidence] = analysis.verdict(first, second)
             print(f"{sentence}: {decided[evidence]} ({evidence})")
     return decided
@@ -248,7 +253,7 @@ def judge(sentence, one, other, key, where=""):
 back = {}
 for a in (0.8, 0.6):
     pair = f"walk {a:.0%}", "learning rate"
-    back |= judge(f"{a} of the way retains more than all", *pair, "retention", where=f", {a}:")
+    back |= judge(f"{a} of the way retains more than all", *pair, "retention")
     for model in MODELS:
         print(f"    its price on {model}, learned: {gap(model, *pair, 'target_score')}")
 
@@ -262,13 +267,13 @@ show(said_table("full, 3e-4", "full, 3e-4, 0.6 of the way"))
 
 # %% [markdown]
 # All of the way, everything is answered like a triage note. At 0.6 the notes are answered as before,
-# and Paris is back, in odd company: the last words are not those of the base. (One seed.)
+# and Paris is back, though the words after it are not the base's. (One seed.)
 #
 # ## A little old text
 #
 # *Replay*: some of what the model reads is old text, mixed in with the notes, not appended at the
 # end. Every run reads as many texts in all, so replay takes its share from the notes. How much is
-# needed, and does it have to be the real old text, which nobody has for a downloaded model?
+# needed, and does it have to be the real old text, which is not published for most models?
 #
 # - **written by the base itself**: nano-gpt2 was asked to go on from nothing, at its own
 #   probabilities; texts that repeat or do not end were left out. For SmolLM2 all replay is of this
@@ -298,16 +303,17 @@ tables(DOSES, {3e-4})
 #
 # | anchor | pulls on | term |
 # |---|---|---|
-# | L2-SP (Li, 2018) | every weight alike | $\frac{s}{2} \sum_i (\theta_i - \theta_{0,i})^2$ |
-# | EWC (Kirkpatrick, 2017) | weights that matter | $\frac{s}{2} \sum_i F_i (\theta_i - \theta_{0,i})^2$ |
+# | L2-SP (Li and others, 2018) | every weight alike | $\frac{s}{2} \sum_i (\theta_i - \theta_{0,i})^2$ |
+# | EWC, elastic weight consolidation (Kirkpatrick and others, 2017) | weights that matter | $\frac{s}{2} \sum_i F_i (\theta_i - \theta_{0,i})^2$ |
 # | KL, general text | what is predicted on old text | $s \, KL(p_0 \Vert p)$ |
 # | KL, new answers | what is predicted on the new task | $s \, KL(p_0 \Vert p)$ |
 #
-# $KL(p_0 \Vert p)$ says how far the predicted probabilities $p$ have moved from the base's, $p_0$; it
-# is 0 where nothing moved. $F$ is the *Fisher information*: how much the predictions change when a
-# weight does. Two mistakes are common, also in published code. One: texts from a data set; they must
-# be drawn from the model itself. Two: the square of a batch's mean gradient, which is smaller. Square
-# the gradient of each text, then take the mean.
+# $s$ is the strength of the anchor. $KL(p_0 \Vert p)$ says how far the predicted probabilities $p$ have
+# moved from the base's, $p_0$; it is 0 where nothing moved. $F$ is the *Fisher information*: how much the predictions change when a
+# weight does. Two mistakes are common, also in published code. One: taking the texts from a data set.
+# That gives the *empirical* Fisher, which is another quantity; here the texts are drawn from the model
+# itself. Two: the square of a batch's mean gradient, which is smaller. Square the gradient of each text,
+# then take the mean.
 #
 # ## Exercise 2: the Fisher information
 #
@@ -419,7 +425,8 @@ anchored = judge(
 # %% [markdown]
 # An anchor on the new answers tells the model to go on saying what it said *there*. But there it was
 # wrong: that is why we train. An anchor on general text, or on the weights that general text needs,
-# leaves the new task much freer. Not wholly: with a strength of 1000, EWC slows the task too.
+# leaves the new task much freer. Not wholly: EWC slows the task too, on nano-gpt2 at a strength of
+# 1000, on SmolLM2 already at 100.
 #
 # EWC has a poor name in papers on language models. Before you believe one, check three things: was
 # the strength swept over powers of ten, was F computed text by text, and from the model's own texts?
@@ -431,10 +438,10 @@ anchored = judge(
 # Three recent recipes change the loss itself. Each gives some tokens less weight, so that the model
 # is pushed less where it would have to change most:
 #
-# - **DFT** (Wu and others, 2025) multiplies the loss of each token by the probability that the model
-#   gives it: unlikely tokens count less,
-# - **EAFT** (Diao and others, 2026) by the entropy of the model's prediction, that is, how undecided
-#   it is: where it is sure, right or wrong, the token counts less,
+# - **DFT** (dynamic fine-tuning; Wu and others, 2025) multiplies the loss of each token by the
+#   probability that the model gives it: unlikely tokens count less,
+# - **EAFT** (entropy-adaptive fine-tuning; Diao and others, 2026) by the entropy of the model's
+#   prediction, that is, how undecided it is: where it is sure, right or wrong, the token counts less,
 # - **STM** (selective token masking; another Wu and others, 2025) leaves out tokens to which the base
 #   gives a probability below 0.4.
 #
@@ -459,10 +466,10 @@ new_task = judge("DFT learns less than the plain loss", "learning rate", "dft", 
 
 # %% [markdown]
 # On a new task DFT learns nothing (on SmolLM2: two runs of two): an answer that gets a probability near
-# zero gets a loss near zero. It forgets all the same, and SmolLM2 ends in loops (*dentistry, dentistry*,
-# *neurologyologyology*): this loss makes more probable what is probable already. That is no fault of
-# the paper, which says what it is for. It is what happens when a recipe is taken from one kind of task
-# to another. (All stand at the plain loss's rate; we did not search for the best rate of each.)
+# zero gets a loss near zero. It forgets all the same: this loss makes more probable what is probable
+# already. That is no fault of the paper, which says what it is for. It is what happens when a recipe is
+# taken from one kind of task to another. (All stand at the plain loss's rate; we did not search for the
+# best rate of each.)
 #
 # On the half-known task DFT ends, on average, only a little above where it started. STM ends below: it
 # lost what the 20 steps had taught. Its mask comes from the base, which never saw the task, so these
@@ -474,7 +481,7 @@ new_task = judge("DFT learns less than the plain loss", "learning rate", "dft", 
 # the method: how far the predictions have moved *on the new task*, $KL(p_0 \Vert p)$. It needs no
 # old data. Here are the recorded runs of the single-task notebooks on the clinic's notes, without
 # pruning and QLoRA. Orange: plain full fine-tuning at several rates, and a quadratic fit through
-# these. Blue: everything else (other methods, other schedules, walks, replay). *R2* is the share of
+# these. Violet: everything else (other methods, other schedules, walks, replay). *R2* is the share of
 # the spread that the fit explains. Two cautions: our KL is taken token by token along the given
 # answers, not along the base's own; and on SmolLM2 it is measured on eight notes.
 
@@ -591,11 +598,10 @@ for model, kinds in ranked.items():
     rival = max(means, key=means.get)
     shared = sorted(mine.keys() & others[rival].keys())
     both = [mine[place] for place in shared], [others[rival][place] for place in shared]
-    if len(shared) > 1:
-        apart = analysis.points_text(analysis.paired(*both))
-        recipe[f"{model}, against {rival}: {apart}"] = analysis.verdict(*both)
-    else:
-        recipe[f"{model}, against {rival}: {len(shared)} pairs in equal precision"] = "not decided"
+    paired = len(shared) > 1
+    apart = analysis.points_text(analysis.paired(*both)) if paired else "no pairs"
+    verdict = analysis.verdict(*both) if paired else "not decided"
+    recipe[f"{model}, against {called(rival)}: {apart}"] = verdict
 for evidence, verdict in recipe.items():
     print(f"learned x retained, the recipe minus the best single remedy, {evidence}: {verdict}")
 
@@ -607,7 +613,7 @@ for evidence, verdict in recipe.items():
 # of*.)
 #
 # Replay and the way back go with every trainer. On nano-gpt2 the recipe was recorded with real old
-# text; text that the base wrote was tried there without the way back only. On nano-gpt2 EWC and KL
+# text; text that the base wrote was tried there only without the way back. On nano-gpt2 EWC and KL
 # reach as far; they need a strength, and they need to be written into the loss.
 #
 # ## Exercise 3: into the corner

@@ -88,8 +88,8 @@ show(
 # %% [markdown]
 # ## Gone, or covered?
 #
-# Clinic is gone within twenty steps of the next task; the others fall more slowly. What does the
-# model say to a clinic note now?
+# Clinic is gone within twenty steps of the next task. Helpdesk lasts one task longer, and contracts has
+# lost about half at the end. What does the model say to a clinic note now?
 
 # %%
 from ftlab.evaluate import generate
@@ -256,7 +256,8 @@ for model in found:
 
 # %% [markdown]
 # *Just learned* is the mean along the frames, right after each task; *average at the end* that of
-# the last row.
+# the last row. *Switched* assumes that the right adapter is always chosen; its *retained* is the mean
+# over the four adapters, each while it is on.
 #
 # Is one way better than another? Two sequences are paired that share their seed.
 
@@ -289,7 +290,7 @@ print(guess_same.compare(100 * same.mean("average_accuracy")))
 pair = "LoRA merged", "LoRA continued"
 judge("merged, accuracy is higher at the end", *pair)
 judge("merged, more is learned of each task", *pair, "just_learned")
-judge("merged, more of the base is retained", *pair, "retained")
+_ = judge("merged, more of the base is retained", *pair, "retained")
 
 # %% [markdown]
 # Whichever you choose: what is left of the first task?
@@ -362,8 +363,8 @@ for model in found:
 # All three remedies move a sequence up and to the right. EWC moves it more up: it holds what the base
 # knew. Replay moves it more to the right: it keeps the earlier tasks. Walking back does less of both.
 # The number behind EWC is its strength; at 1000 the model is held so firmly that it hardly learns the
-# third task. A lower rate alone moves a sequence up, and keeps hardly any more of the tasks: compare
-# the two marks of plain *full*. What do the records decide?
+# third task (choose it on the buttons below). A lower rate alone moves a sequence up, and keeps hardly
+# any more of the tasks: compare the two marks of plain *full*. What do the records decide?
 
 # %%
 replayed = judge("replay: accuracy is higher at the end", "full + replay", "full")
@@ -530,9 +531,9 @@ for model in found:
             show(recorded_matrix(switched.runs, cross=True, title=model))
 
 # %% [markdown]
-# Off the frame the wrong adapter answers. And even the right one costs skills while it is on
-# (*retained*), so for everything else no adapter should be on. So a router has to know two things of
-# every prompt: which task it is, and whether it is one at all.
+# The cells outside the frames show the wrong adapter: it gets nothing right. And even the right one
+# costs skills while it is on (*retained*), so for everything else no adapter should be on. So a router
+# has to know two things of every prompt: which task it is, and whether it is one at all.
 #
 # ## Exercise 3: a router
 #
@@ -579,8 +580,8 @@ for task in tests:
 # %% [markdown]
 # That was too easy: our prompts say what they are. If each of your tasks has its own form or its own
 # system prompt, yours do too. Then one adapter per task loses no task, and you know which one to
-# switch on. If users just write, the router is a model of its own, and its errors cost what stands
-# off the frames.
+# switch on. If users just write, the router is a model of its own, and a prompt that it sends to the
+# wrong adapter gets a wrong answer.
 #
 # ## All of it on buttons
 

@@ -30,7 +30,7 @@ def instead() -> str:
     return (
         f"**Instead of naive fine-tuning** at a rate of {rate_text(HARSH)} ({kinds[0]}), take a "
         f"tenth of the rate ({kinds[1]}). Or take {rate_text(rates.pop())}, mix in 5 % of old "
-        f"text, and go a little of the way back ({kinds[2]})."
+        f"text, and then move the weights part of the way back to the base ({kinds[2]})."
     )
 
 

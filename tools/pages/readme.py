@@ -156,10 +156,10 @@ def best_learners(first: int = 4) -> str:
     for place, model in enumerate(MODELS.values()):
         order = sorted(levels, key=lambda name: -levels[name][place])[:first]
         names = [f"*{label(name)}* {levels[name][place]:.0%}" for name in order]
-        told.append(f"on {model} {', '.join(names)}")
+        told.append(f"{model}: {', '.join(names)}")
     return (
-        "What learns most of the new task while at least 90 % of the old skills are retained, each "
-        f"of {len(levels)} methods at its best rate: {'; '.join(told)}."
+        f"Which of {len(levels)} methods learns most while at least 90 % of the old skills are "
+        f"retained, each at its best rate? {'; '.join(told)}."
     )
 
 
@@ -169,7 +169,7 @@ def counts(root: Path) -> str:
     verbs = {"holds": "hold", "does not hold": "do not hold", "not decided": "are not decided"}
     verbs |= {
         "holds in part": "hold in part (other runs contradict them or leave them open)",
-        "does not hold in part": "are contradicted in part while the rest is open",
+        "fails in part": "are contradicted in part while the rest is open",
     }
     told = ", ".join(f"{seen[word]} {verb}" for word, verb in verbs.items())
     return f"Of {seen.total()} statements that the notebooks put to the test, {told}."

@@ -32,7 +32,7 @@ def transformer(count: int = 12) -> Picture:
     axes = drawing(figure, (0, 9), (0, 3.4))
     parts = [("tokens", 0.05, None), ("embeddings", 0.62, "#F2F2F2")]
     parts += [(f"{count} blocks, one after another", 1.19, "#E8F1F8")]
-    parts += [("head", 2.3, "#F2F2F2"), ("a score for every next token", 2.9, None)]
+    parts += [("head", 2.3, "#F2F2F2"), ("a score for every possible next token", 2.9, None)]
     for words, y, face in parts:
         high = 0.9 if "blocks" in words else 0.36
         _box(axes, 0.2, y, 2.9, high, words, face)

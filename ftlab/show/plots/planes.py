@@ -1,8 +1,7 @@
 """The plane: what was learned (to the right) against what was retained (upward).
 
-Every run is one point. The upper right corner is where a remedy should lie: it learns the new
-task and retains the old skills. Over several seeds a point is their mean, and thin bars reach
-from the lowest to the highest seed.
+Every run is one point; a good remedy lies in the upper right corner. Over several seeds a point is
+their mean, and thin bars reach from the lowest to the highest.
 """
 
 import math
@@ -10,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
@@ -83,11 +83,12 @@ def plane(
     if crop:
         _crop(axes, [*spots, *start], top)
     _corner(axes, top)
-    _join(axes, spots)
+    taken = [(at, at) for at in _join(axes, spots)]
+    taken += [bar for spot in spots for bar in spot.bars]
     methods = dict.fromkeys(spot.method for spot in [*start, *spots])
     looks = marks(methods, {name: method_mark(name) for name in methods})
     labels = [_draw(axes, spot, looks[spot.method]) for spot in [*_named_once(spots), *start]]
-    point_labels(axes, labels, boxes(axes, [bar for spot in spots for bar in spot.bars]))
+    point_labels(axes, labels, boxes(axes, taken))
     if not labels:
         note(axes, "no run to show yet")
     figure.alt = alt_plane(given, start, model)
@@ -142,12 +143,16 @@ def _corner(axes: Axes, top: float) -> None:
     )  # fmt: skip
 
 
-def _join(axes: Axes, spots: Sequence[_Spot]) -> None:
-    """A pale line through the points that belong together, in the order given."""
+def _join(axes: Axes, spots: Sequence[_Spot]) -> list[Any]:
+    """A pale line through the points that belong together, in order; places all along it."""
+    along = []
     for line in dict.fromkeys(spot.line for spot in spots if spot.line):
         joined = [spot for spot in spots if spot.line == line]
         xs, ys = [spot.x[0] for spot in joined], [spot.y[0] for spot in joined]
         axes.plot(xs, ys, color=method_mark(joined[0].method).colour, alpha=0.3, linewidth=1.2)
+        at = np.linspace(0, len(xs) - 1, 40 * len(xs))
+        along += zip(*(np.interp(at, range(len(xs)), values) for values in (xs, ys)), strict=True)
+    return along
 
 
 def _named_once(spots: Sequence[_Spot]) -> list[_Spot]:
