@@ -396,9 +396,10 @@ longer = ftlab.claim(
     ),
 )
 while_learning = ftlab.claim(
-    "Most of the loss comes in the first 150 steps, while the task is being learned",
+    "Most of it is lost in the first 150 steps, while the task is being learned",
     fmean(early) - fmean(middle) > 2 * (fmean(middle) - fmean(late)),
-    f"from step 50 to 150 {fmean(middle) - fmean(early):+.0%}, then {fmean(late) - fmean(middle):+.0%}",
+    f"from step 50 to 150 {100 * (fmean(middle) - fmean(early)):+.0f} points, "
+    f"from there to 400 {100 * (fmean(late) - fmean(middle)):+.0f}",
 )
 
 # %% [markdown]

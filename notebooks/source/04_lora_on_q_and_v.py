@@ -29,7 +29,7 @@ ftlab.hello()
 # ## LoRA in one picture
 #
 # A linear layer computes $y = W x$. Full fine-tuning changes all of $W$. LoRA leaves $W$ as it is and
-# adds a second way from $x$ to $y$, a narrow one:
+# adds a second path from $x$ to $y$, a narrow one:
 #
 # $$y = W x + \frac{\alpha}{r}\, B A x$$
 
@@ -41,7 +41,7 @@ show(low_rank(128, 128, 8))
 # %% [markdown]
 # $A$ has $r$ rows and $B$ has $r$ columns; $r$ is the *rank*, often 4 to 64. $A$ starts at random and
 # $B$ at zero, so at the start nothing has changed. You also choose *alpha*: $\alpha / r$ says how much
-# the second way counts. $A$ and $B$ together are an *adapter*.
+# the second path counts. $A$ and $B$ together are an *adapter*.
 #
 # ## Exercise 1: the forward pass
 #
@@ -196,8 +196,9 @@ inject = ftlab.exercise(
 # %% [markdown]
 # ## Guess, then train
 #
-# Your LoRA goes to the query and value layers, Q and V, in all twelve blocks, as the article and the
-# LoRA paper have it. (Attention compares the *query* of a word with the *keys* of the words before
+# Your LoRA goes to the query and value layers, Q and V, as the article and the LoRA paper have it. It
+# goes into all twelve blocks, as in the paper; the article leaves out the lower six (more below).
+# (Attention compares the *query* of a word with the *keys* of the words before
 # it, and adds up their *values* accordingly.) Every weight of the base stays as it is.
 
 # %%
@@ -240,8 +241,8 @@ for run in (mine, elsewhere):
 # %% [markdown]
 # (The plot asks a sample of the questions; these lines ask all.) A frozen base is no protection: while
 # the adapter is on, it overrides what the weights know. The last line is the same code at the same
-# rate, with about as many parameters. Only the place differs: the two *feed-forward* layers that
-# follow the attention in each block. Keep that in mind.
+# rate, with about as many parameters (so the rank is 7 instead of 18). What differs is the place: the
+# two *feed-forward* layers that follow the attention in each block. Keep that in mind.
 #
 # ## The snippet that is often copied
 #
@@ -412,7 +413,8 @@ round_trip = ftlab.claim(
 )
 
 # %% [markdown]
-# That the base is back at a switch does *not* mean that nothing was forgotten: with the adapter on,
+# That the base comes back when you switch the adapter off does *not* mean that nothing was forgotten:
+# with the adapter on,
 # the model has lost what you measured above.
 #
 # ## Where do adapters belong?
@@ -466,9 +468,10 @@ from ftlab.show import said_table
 show(said_table("full, 1e-3", "LoRA on all linear layers, 1e-3"))
 
 # %% [markdown]
-# The same two notes are answered alike. But one model turns everything into a triage note, and the
-# other still writes English. (One seed. And 1e-3 is LoRA's rate, not that of full fine-tuning, which
-# writes English, too, at 1e-4: notebook 01.)
+# The same two notes are answered alike. But one model answers everything with scraps of triage notes,
+# or not at all. The other still writes English, though no longer always the right answer: look at
+# *hot*. (One seed. And 1e-3 is LoRA's rate, not that of full fine-tuning, which writes English, too, at
+# 1e-4: notebook 01.)
 #
 # One rate may suit one place better. So now each method may choose its own: how much does it learn, if
 # at least 90 % must be retained?
@@ -493,11 +496,12 @@ scale = ftlab.claim(
 )
 
 # %% [markdown]
-# So the place matters much. Q and V alone learn about half of what the feed-forward layers learn. Most
-# of the recipe's gain comes from its head: without it, "Q, V by band" is among the last on both models.
-# (Single methods can be far apart on the two models. And on SmolLM2 the recipe with head was recorded
-# up to 1e-3 only and still improves there, so that number is a lower bound.) As many parameters spread
-# thinly over all linear layers learn more. At one rate, do the seeds decide that?
+# So the place matters a lot. Q and V alone learn about half of what the feed-forward layers learn. Most
+# of the gain of the article's recipe (*LoRA by band, head*) comes from its head: without it (*LoRA Q, V
+# by band*) it is among the last on both models. As many parameters spread thinly over all linear layers
+# (*thin*) learn more. (Single methods can be far apart on the two models. And on SmolLM2 the recipe
+# with head was recorded up to 1e-3 only and still improves there, so that number is a lower bound.) At
+# one rate, do the seeds decide that?
 
 # %%
 by_band = {}
@@ -550,7 +554,7 @@ for model, settings in found.items():
     full = matched["learning rate"].forgotten
     for kind in WIDE:
         if f"{kind} longer" not in {s.sweep for s in settings}:
-            less[f"{model}, {called(kind)}: no three seeds were run for long enough"] = (
+            less[f"{model}, {called(kind)}: fewer than three seeds were run for long enough"] = (
                 "not decided"
             )
             continue
@@ -568,8 +572,9 @@ for s in analysis.settings(analysis.shipped("laptop")):  # all, also those of on
 # %% [markdown]
 # On the small model both lose next to nothing, and LoRA a little more. On SmolLM2, LoRA at a gentle
 # rate was trained for long enough on one seed only, so we do not decide it. With more steps LoRA learns
-# the task as well as anything. What it retained in that one seed stands above. Its sure gains are
-# others: few parameters to train and to store, and a base that is back at a switch.
+# the task as well as anything. What it retained in that one seed stands above. What is certain
+# is something else: few parameters to train and store, and a base that comes back when you switch the
+# adapter off.
 #
 # And the rank? At the same rate and the same alpha / rank:
 

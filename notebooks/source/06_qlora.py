@@ -6,11 +6,12 @@
 #
 # **The question:** what does a base in four bits cost, and what does it save?
 #
-# *QLoRA* rounds every large weight of the base to one of sixteen values and trains LoRA on top. It made
-# it possible to fine-tune a model of many billion weights on one graphics card. It has four parts:
+# *QLoRA* rounds every weight in the base's linear layers to one of sixteen values (times a scale), and
+# trains LoRA on top. It made it possible to fine-tune a model of many billion weights on one graphics
+# card. It has four parts:
 #
 # 1. **NF4**: sixteen values that suit weights,
-# 2. **double quantization**: the scale that each block of weights needs is rounded, too,
+# 2. **double quantization**: the scale that each small group of weights needs is rounded, too,
 # 3. **LoRA** in full precision, trained through the frozen codes,
 # 4. **paged optimisers**: their states leave the card when it is full.
 #
@@ -35,9 +36,10 @@ ftlab.hello()
 # With 4 bits there are 16 codes, so 16 values. Which ones? A layer's weights are nearly *normally
 # distributed*: many near zero, few large ones. Values at equal *distances* are used unevenly: those
 # in the middle often, the outer ones seldom. NF4, "normal float with 4 bits", uses the quantiles of
-# the normal distribution instead, so each value gets about the same share of normal weights. (Only
-# about: real weights are divided by the largest of their block, not by their spread.) Zero gets a
-# value of its own.
+# the normal distribution instead, so that the values are used more evenly. (Not quite evenly: real
+# weights are divided by the largest of a group, not by their spread. In the layer shown below each of
+# NF4's values takes 2 to 9 % of the weights, each of sixteen at equal distances 1 to 14 %.) Zero gets
+# a value of its own.
 
 # %%
 import torch
@@ -66,8 +68,9 @@ assert torch.allclose(levels, theirs, atol=2e-7)
 #
 # *Goal: weights to codes. 15 minutes, medium.*
 #
-# The values lie between -1 and 1, the weights do not. So 64 neighbouring weights, a *block*, are
-# divided by the largest absolute value among them, *absmax*. Then each takes the nearest value.
+# The values lie between -1 and 1, the weights do not. So 64 neighbouring weights are divided
+# by the largest absolute value among them, *absmax*. (Such a group is called a block of weights; it is
+# no block of the transformer.) Then each takes the nearest value.
 #
 # Write `quantized(blocks, levels)`. `blocks` has a row for each block. Return the codes (0 to 15, in
 # the shape of `blocks`) and absmax (one for each block).
@@ -180,9 +183,10 @@ by_hand = ftlab.claim(
 )
 
 # %% [markdown]
-# Are these sixteen values better than others? *int4* has equal distances, *FP4* is a tiny
-# floating-point format. (Error: length of the difference over the length of the weights; lower is
-# better.)
+# Are these sixteen values better than others? *int4* has equal distances and no value at +1; where the
+# largest weight of a block is positive, all its signs are turned, so that this weight takes -1. (The
+# histogram is drawn without that turn.) *FP4* is a tiny floating-point format. (Error: length of the
+# difference over the length of the weights; lower is better.)
 
 # %%
 from ftlab.show import error, weight_levels
@@ -304,7 +308,7 @@ left = {
     for model, _ in bases
 }
 print(guess.compare(100 * left["nano-gpt2"]))
-ftlab.claim(
+_ = ftlab.claim(
     "Rounding alone costs the small model next to nothing, and the real one more than 5 %",
     left["nano-gpt2"] > 0.95 > left["SmolLM2-135M"],
     ", ".join(f"{model} retains {share:.0%}" for model, share in left.items()),
@@ -319,10 +323,10 @@ from ftlab.show import said_table
 show(said_table("in four bits, untrained"))
 
 # %% [markdown]
-# The facts shown here are still right; only the wording has changed. The loss is in the table above,
-# in facts and arithmetic. It is there *before* the first training step, so it is not forgetting. But
-# it must be counted. So from here on there are two baselines: what is retained of the base *that was
-# trained on*, and what is left of the *plain* one.
+# The facts shown here are still right; only the wording has changed. What was lost shows in the table
+# above: in facts and arithmetic, and in the loss on text. It is lost *before* the first training step,
+# so it is not forgetting. But it must be counted. So from here on there are two baselines: what is
+# retained of the base *that was trained on*, and what is left of the *plain* one.
 #
 # Why does SmolLM2 lose so much? We have not tested it, and there are two reasons to be careful. A
 # model of 135 million weights may have little to spare: published results, where rounding costs
@@ -523,6 +527,7 @@ merging = ftlab.claim(
 # - the **activations**: what the layers computed and the backward pass needs again,
 # - the **logits and the loss**: a score for every token and every word of the vocabulary.
 #
+# The bars show the fullest moment of a step. That is at the loss, when there are no gradients yet.
 # `ftlab` adds them up from the shape of a model. Here: 7 billion weights, four texts of 512 tokens,
 # fp16 (numbers of 16 bits). The *T4* is the card that Colab lends for free, with about 15 GB to use.
 # *Gradient checkpointing* saves only each block's input and computes the rest again: less memory,
@@ -632,7 +637,8 @@ for where, verdict in paging_helps.items():
 # %% [markdown]
 # These peaks count tensors. torch's allocator reserves more, since freed pieces leave gaps; and the
 # card's own software takes some, too. That is why a model can fail although its tensors alone would
-# fit: for the smaller model the gaps were larger than what paging saved. So leave a margin.
+# fit: for the smaller model the limit left little room above the paged peak, and the gaps needed more.
+# So leave a margin.
 #
 # <details><summary>fp16 or bf16?</summary>Both take 16 bits. fp16 has the finer steps and ends at
 # 65,504; bf16 reaches as far as fp32, with coarse steps. Large models often have a few very large

@@ -30,8 +30,8 @@ ftlab.hello()
 # %% [markdown]
 # ## Where something new can stand
 #
-# A block of the model has an attention and a feed-forward. Eight ways to train something beside them
-# (a prefix counts twice, for its two starts):
+# Each block of the model has an attention layer and a feed-forward part. Eight ways to train something
+# beside them (a prefix counts twice, for its two starts):
 #
 # - **LoRA**: two small matrices beside a large one. What they do is added to it.
 # - **Bottleneck adapter** (Houlsby and others, 2019): two small layers *behind* the attention and
@@ -60,22 +60,23 @@ trained = {kind: named(kind)(lab.fresh()).trainable for kind in WITH}
 base_size = sum(p.numel() for p in lab.bundle.model.parameters())
 show(
     Table(
-        ("method", "parameters trained", "of the base's"),
+        ("method", "parameters trained", "share of the base's parameters"),
         [(METHODS[k].label, f"{n:,}", f"{n / base_size:.2%}") for k, n in trained.items()],
     )
 )
 
 # %% [markdown]
-# The first four and OFT have about the same size, on purpose. A prompt and IA3 cannot be made as
-# large, OSF not as small.
+# The first four and OFT have about the same size, on purpose. IA3's size is fixed by the model, and a
+# prompt of that size would be longer than the 256 tokens that nano-gpt2 reads. OSF is shown as it comes
+# by default: half of the directions are protected, so most weights train.
 #
 # ## Exercise 1: the bottleneck adapter
 #
 # *Goal: write what an adapter does with what it reads. 10 minutes, medium.*
 #
-# An adapter gets `s`, what the attention or the feed-forward has computed, of the shape (batch,
-# tokens, width). `down` makes it narrow, `up` makes it wide again. Between the two stands a GELU,
-# and what comes out is *added to* `s`. Write `bottleneck(s, down, up)`.
+# An adapter gets `s`, what the attention or the feed-forward has computed, of the shape (batch, tokens,
+# width). `down` makes it narrow, `up` makes it wide again. Between the two stands a GELU (a smooth
+# nonlinearity, `F.gelu`), and what comes out is *added to* `s`. Write `bottleneck(s, down, up)`.
 #
 # <details><summary>Hint 1</summary>down and up are layers: call them like functions.</details>
 #
@@ -157,7 +158,8 @@ class BottleneckAdapter(nn.Module):
 # %% [markdown]
 # And its places: behind the attention and behind the feed-forward of every block, before the
 # result is added to the stream that runs through the model. (`put_behind` hangs the adapter there.)
-# The base is frozen. With the same weights it does what the package's does:
+# The base is frozen. With the same weights it gives the same output as the package's own
+# adapter:
 
 # %%
 from ftlab.methods import count
@@ -298,13 +300,14 @@ same_scores = off["skills"] == lab.baseline["skills"] and off["forgotten"] == 0
 # %% [markdown]
 # ## Every one of them has this switch
 #
-# `ftlab.methods.adapter_off` is that switch for all of them. Each method is trained for three
-# steps, so that it does something, and asked for its logits on 16 notes, on and off. *Off* must be
-# the base bit for bit, not nearly. While we are at it, we measure what each costs: the file that is
-# saved, and the time of a forward pass with the adapter on. (Each is timed in turn with the others,
-# and the fastest of six counts. LoRA, IA3, OFT and OSF can be *merged* into the weights and then cost
-# no time; a bottleneck, a prefix and a prompt cannot. On so small a model the extra calls weigh
-# heavily: on a large one expect ratios nearer to 1.)
+# `ftlab.methods.adapter_off` is that switch for all of them. Each method is trained for three steps, so
+# that it does something, and asked for its logits on 16 notes, on and off. *Off* must be the base bit
+# for bit, not nearly. While we are at it, we measure what each costs: the file that is saved, and the
+# time of a forward pass with the adapter on. (Each is timed in turn with the others, and the fastest of
+# six counts. LoRA, IA3, OFT and OSF can be *merged* into the weights and then cost no time; a
+# bottleneck, a prefix and a prompt cannot. On so small a model the extra calls weigh heavily: on a
+# large one expect ratios nearer to 1. Ratios within about a tenth of 1 are noise. A prompt makes every
+# text longer; these notes are short, so that shows.)
 
 # %%
 import math
@@ -347,7 +350,7 @@ for name, model in models.items():
         (
             METHODS[name].label,
             f"{moved:.1e}",
-            "0, every bit" if bits[name] else "not the base",
+            "0, bit for bit" if bits[name] else "not the base",
             f"{3 * trained[name]:,}",
             f"{size / 1024:,.0f} kB",
             f"{fastest[name] / fastest['base']:.2f}",
@@ -495,7 +498,8 @@ zero_prefix = ftlab.claim(
 # *Learned* and *retained, on* were recorded, on nano-gpt2 and on the real model SmolLM2-135M, with
 # LoRA of twice the size and full fine-tuning beside them. The column *retained, off* repeats the test
 # of the switch above, which was made on nano-gpt2. Each method stands at the best rate that we ran
-# (largest learned x retained; rates lie about a factor of 3 apart), in equal steps. Where that is the
+# (largest learned x retained; rates lie about a factor of 3 apart), after equally many
+# steps for all. Where that is the
 # lowest or the highest of them, a better one may lie beyond; the line below the figures names these.
 # Do not call such a method weak.
 
@@ -591,8 +595,8 @@ show(Table(head, rows, "nano-t5, means of 3 seeds (lowest to highest)"))
 # %% [markdown]
 # On both tasks LoRA on the cross-attention learns more than the prefix and retains far more. They are
 # not of equal size: the prefix has a third of the parameters, and on a T5 it cannot start from words
-# here. At the prefix's own place LoRA does not always learn more. If you have a T5, start with LoRA
-# on the cross-attention.
+# here. At the prefix's own place LoRA does not always learn more. If you have a T5, take LoRA
+# rather than this prefix; notebook 05 helps to decide on which attention.
 #
 # ## At the same learning
 #
@@ -632,6 +636,7 @@ def settle(statement, pairs, unit=100, digits=0):
         many = min(len(first), len(second))
         seeds = f"{many} seed{'' if many == 1 else 's'}"
         mean = unit * sum(a - b for a, b in zip(first, second, strict=False)) / many
+        mean = round(mean, digits) + 0.0  # no -0
         evidence = f"{model}, {what}: {mean:+.{digits}f}, {seeds}, {found}"
         print(f"{statement}? {evidence}")
         decided[evidence] = found
@@ -827,16 +832,16 @@ alike = [
 ]
 print(f"mean cosine between the As of the two adapters: {sum(alike) / len(alike):.2f}")
 both_tasks = max(min(row[:2]) for name, row in merged.items() if name in MERGES)
-print(f"the best merge has learned, of the task it knows less of the two: {both_tasks:.0%}")
+print(f"in the best merge, the weaker of the two tasks reaches {both_tasks:.0%}")
 
 # %% [markdown]
 # Switching is safe: only one adapter is on at a time, so the other cannot disturb it. Merging is not:
-# compare each merge with the two rows at the top, task by task, and look at what is retained. The
-# exact sum (*cat*) is no promise, since each adapter was trained without the other. And *linear* is,
-# in the words of peft's documentation, "a very rough approximation": both adapters started from the
-# same seed, and their As still point much the same way (the cosine above). So the cross terms are no
-# small matter, and with weights of 1 too much is added. If you need both tasks at once, train one
-# adapter on both.
+# compare each merge with the two rows at the top, task by task, and look at what is retained. The exact
+# sum (*cat*) guarantees nothing, since each adapter was trained without the other. And *linear* is, in
+# the words of peft's documentation, "a very rough approximation": both adapters started from the same
+# seed, and their As still point much the same way (the cosine above). So the cross terms are no small
+# matter, and with weights of 1 too much is added. If you need both tasks at once, train one adapter on
+# both.
 #
 # ## When to choose which
 #
@@ -849,7 +854,8 @@ print(f"the best merge has learned, of the task it knows less of the two: {both_
 #   and look at the table at the same learning first.
 # - **OFT** only after a trial on your model. Its place in the planes is a gentle one: look at what it
 #   had forgotten at the same learning.
-# - **Bottleneck adapters** where you want something nonlinear; they cost time in every use.
+# - **Bottleneck adapters** where you want something nonlinear. They cannot be merged, so their extra
+#   layers stay in every forward pass (a cost too small to see in the table above).
 # - **Prefix or prompt** only with many steps or a very large model, and started from words.
 # - **OSF** if you would train all weights anyway and want a switch besides.
 
@@ -857,20 +863,21 @@ print(f"the best merge has learned, of the task it knows less of the two: {both_
 # ## Often said, and measured
 #
 # The article (Sachchida Nand Singh, "Fine-Tuning Large Language Models (LLMs) Without Catastrophic
-# Forgetting", Towards AI) asks which of these to take. Rows marked *(often said)* are common advice.
+# Forgetting", Towards AI) asks which of these to take: *(the article's question)*. Rows marked *(often
+# said)* are common advice, *(its makers)* is what the authors of a method say.
 
 # %%
 ftlab.verdict_table(worry, random_prefix, ia3_least, equal_size, osf_holds)
 
 # %% [markdown]
-# ## What you take along
+# ## What to do from now on
 #
-# - An adapter is a switch. Off, the base is there, bit for bit. On, it has forgotten what the
-#   second column says.
+# - An adapter is a switch. Off, the base is there, bit for bit. On, it retains what the column
+#   *retained, on* says.
 # - So ask: will it be on while the old skills are needed? If a router or a user can switch, use an
 #   adapter for each task. If not, choose by the column *retained, on*, as with any other method.
 # - Look for each method's own rate before you call it weak.
-# - A start that is not the base's can cost skills before the first step.
+# - A prefix or a prompt does not start as the base: skills can be lost before the first step.
 #
 # **Next:** [08 Fine-tune, then prune](08_fine_tune_then_prune.ipynb) takes weights away instead of
 # adding some.

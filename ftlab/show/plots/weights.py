@@ -38,7 +38,7 @@ def low_rank(d_in: int, d_out: int, r: int) -> Picture:
         axes.add_patch(FancyArrowPatch(start, end, shrinkA=1, shrinkB=1, **look))
     axes.text(4.3, 2.72, "times alpha / r, then added", fontsize=SMALL, color=SOFT, ha="left")
     told = [(f"frozen: {large:,} weights", SOFT), (f"trained: {small:,} weights", TRAINED)]
-    told += [(f"{100 * small / large:.0f} % as many" if small < large else "no fewer", TRAINED)]
+    told += [(f"{100 * small / large:.3g} % as many" if small < large else "no fewer", TRAINED)]
     for row, (text, colour) in enumerate(told):
         axes.text(7.2, 1.8 - 0.3 * row, text, fontsize=TEXT, color=colour, va="center")
     figure.alt = (
