@@ -6,8 +6,7 @@
 
 Each at rates a factor of about 3 apart until its best lies inside. LoRA of rank 2 on all layers,
 bottleneck, prefix and OFT train about as many parameters (nano 47,616 to 55,296; the real model
-535,680 to 610,560). IA3 has one size, a prompt as large is longer than nano's context, and OSF is
-at its default of one half.
+535,680 to 610,560). IA3 has one size, a prompt as large is too long, OSF protects its default half.
 """
 
 from collections.abc import Iterator
