@@ -527,9 +527,9 @@ merging = ftlab.claim(
 # - the **activations**: what the layers computed and the backward pass needs again,
 # - the **logits and the loss**: a score for every token and every word of the vocabulary.
 #
-# The bars show the fullest moment of a step. That is at the loss, when there are no gradients yet.
-# `ftlab` adds them up from the shape of a model. Here: 7 billion weights, four texts of 512 tokens,
-# fp16 (numbers of 16 bits). The *T4* is the card that Colab lends for free, with about 15 GB to use.
+# `ftlab` adds them up from the shape of a model. The bars show the fullest moment of a step: that is at
+# the loss, when there are no gradients yet. Here: 7 billion weights, four texts of 512 tokens, fp16
+# (numbers of 16 bits). The *T4* is the card that Colab lends for free, with about 15 GB to use.
 # *Gradient checkpointing* saves only each block's input and computes the rest again: less memory,
 # more time. *Paged* comes below.
 
