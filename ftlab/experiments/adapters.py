@@ -4,7 +4,7 @@
     adapters("smollm2-135m")    60 steps of 8
     adapters("nano-t5")         a prefix, which reaches its decoder's own attention alone
 
-Each at rates a factor of about 3 apart until its best lies inside. LoRA of rank 2 on all layers,
+Each at rates a factor of 3 apart until its best lies inside. LoRA of rank 2 on all linear layers,
 bottleneck, prefix and OFT train about as many parameters (nano 47,616 to 55,296; the real model
 535,680 to 610,560). IA3 has one size, a prompt as large is too long, OSF protects its default half.
 """

@@ -32,9 +32,9 @@ ftlab.hello()
 # Upward: it retained more. Before any training the model has learned 0 % and retained 100 %. The upper
 # right corner is where we want to be. The notebooks try one remedy after another; not every one helps.
 #
-# A point is the mean of several runs that differ only in their *seed*: the order in which they read the
-# training data. The thin bars run from the lowest to the highest of them. (The learning rates differ
-# from point to point.)
+# A point is the mean of several runs that differ only in their *seed*: the number that fixes what is
+# random, such as the order of the training data. The thin bars run from the lowest to the highest of
+# them. (The learning rates differ from point to point.)
 
 # %%
 from ftlab import analysis

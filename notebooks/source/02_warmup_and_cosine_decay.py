@@ -286,9 +286,9 @@ equal_area = ftlab.claim(
 )
 
 # %% [markdown]
-# So at equal area this schedule does not protect: its higher peak costs more than its shape gains. At
-# the same peak it retained more on the small model; on SmolLM2 the seeds do not decide it. If you want
-# to retain more, lower the *peak*.
+# So at equal area this schedule does not protect: whatever its shape may gain, its higher peak costs
+# more. At the same peak it retained more on the small model; on SmolLM2 the seeds do not decide it. If
+# you want to retain more, lower the *peak*.
 #
 # <details><summary>What this does not say</summary>These are runs of a hundred steps, on SmolLM2 of
 # sixty. Decay is mostly praised for long runs, where it lets a model settle at the end. On SmolLM2 the

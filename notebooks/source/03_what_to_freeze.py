@@ -223,7 +223,7 @@ number_at, fact_at = (
     for name in ("is the subject plural?", "the fact asked for")
 )
 low_high = ftlab.claim(
-    "Word and grammatical number can be read in low layers; facts reach the head in high ones",
+    "Word and number can be read in low layers; the head can read facts only in high ones",
     number_at <= 6 < fact_at and held["which word stands here"][0][1] > 0.9,
     f"at 90 % of the best: number from layer {number_at}, facts from layer {fact_at}",
 )
@@ -399,7 +399,7 @@ bargain = judge_matched(
 
 # %% [markdown]
 # On the small model all but the random half had runs of up to 400 steps at gentle rates, and then they
-# forget little. The lower half frozen forgets least. Its lead over full fine-tuning is certain but
+# forget little. The lower half frozen forgets least. Its lead over full fine-tuning is decided, but
 # tiny: both retain nearly everything. The upper half frozen forgets most.
 #
 # On SmolLM2 the runs end after 60 steps. At gentle rates the frozen models had not learned enough by
@@ -501,7 +501,7 @@ else:
 # %%
 ftlab.verdict_table(
     ftlab.says(
-        "Words and grammar can be read from low layers on; facts reach the head only in high ones",
+        "Words and grammar can be read from low layers on; the head reads facts only in high ones",
         supported_by=[low_high],
     ),
     ftlab.says(

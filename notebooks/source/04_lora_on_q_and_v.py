@@ -497,11 +497,11 @@ scale = ftlab.claim(
 
 # %% [markdown]
 # So the place matters a lot. Q and V alone learn about half of what the feed-forward layers learn. Most
-# of the gain of the article's recipe (*LoRA by band, head*) comes from its head: without it (*LoRA Q, V
-# by band*) it is among the last on both models. As many parameters spread thinly over all linear layers
-# (*thin*) learn more. (Single methods can be far apart on the two models. And on SmolLM2 the recipe
-# with head was recorded up to 1e-3 only and still improves there, so that number is a lower bound.) At
-# one rate, do the seeds decide that?
+# of the gain of the article's recipe (*LoRA by band, head*) comes from its head: without the head
+# (*LoRA Q, V by band*) the recipe is among the last on both models. As many parameters spread thinly
+# over all linear layers (*thin*) learn more. (Single methods can be far apart on the two models. And on
+# SmolLM2 the recipe with head was recorded up to 1e-3 only and still improves there, so that number is
+# a lower bound.) At one rate, do the seeds decide between *thin* and *by band*?
 
 # %%
 by_band = {}

@@ -306,8 +306,8 @@ same_scores = off["skills"] == lab.baseline["skills"] and off["forgotten"] == 0
 # time of a forward pass with the adapter on. (Each is timed in turn with the others, and the fastest of
 # six counts. LoRA, IA3, OFT and OSF can be *merged* into the weights and then cost no time; a
 # bottleneck, a prefix and a prompt cannot. On so small a model the extra calls weigh heavily: on a
-# large one expect ratios nearer to 1. Ratios within about a tenth of 1 are noise. A prompt makes every
-# text longer; these notes are short, so that shows.)
+# large one expect ratios nearer to 1. Differences of one or two tenths may be noise. A prompt makes
+# every text longer; these notes are short, so that shows.)
 
 # %%
 import math
@@ -855,7 +855,7 @@ print(f"in the best merge, the weaker of the two tasks reaches {both_tasks:.0%}"
 # - **OFT** only after a trial on your model. Its place in the planes is a gentle one: look at what it
 #   had forgotten at the same learning.
 # - **Bottleneck adapters** where you want something nonlinear. They cannot be merged, so their extra
-#   layers stay in every forward pass (a cost too small to see in the table above).
+#   layers cost time in every forward pass (see the table at *Every one of them has this switch*).
 # - **Prefix or prompt** only with many steps or a very large model, and started from words.
 # - **OSF** if you would train all weights anyway and want a switch besides.
 
@@ -863,8 +863,8 @@ print(f"in the best merge, the weaker of the two tasks reaches {both_tasks:.0%}"
 # ## Often said, and measured
 #
 # The article (Sachchida Nand Singh, "Fine-Tuning Large Language Models (LLMs) Without Catastrophic
-# Forgetting", Towards AI) asks which of these to take: *(the article's question)*. Rows marked *(often
-# said)* are common advice, *(its makers)* is what the authors of a method say.
+# Forgetting", Towards AI) asks which of these to take: that row is marked *(the article's question)*.
+# *(often said)* marks common advice, *(its makers)* what the authors of a method say.
 
 # %%
 ftlab.verdict_table(worry, random_prefix, ia3_least, equal_size, osf_holds)

@@ -431,9 +431,9 @@ header = ["model", "left out", "retained before tuning", "rate", "learned", "ret
 show(Table(header, rows, "higher is better; mean (lowest to highest seed)"))
 
 # %% [markdown]
-# Without one block the task is learned about as well as before. Without two or four it costs up to some
-# ten points. The old skills pay more, and again the notes do not bring them back. But this is the one
-# kind of pruning here that makes a model smaller:
+# Without one block the task is learned about as well as before. Leaving out two or four costs up to
+# about ten points of it. The old skills pay more, and again the notes do not bring them back. But this
+# is the one kind of pruning here that makes a model smaller:
 #
 # ## Smaller? Faster?
 #
@@ -490,7 +490,8 @@ show(
 )
 
 # %% [markdown]
-# Only the zipped file is smaller: that helps a download, no more. There are formats that store only
+# Only the zipped file is smaller: that helps a download, no more. (Times within about a tenth of 1 are
+# noise: the same products are computed.) There are formats that store only
 # what is not zero (here *CSR*: the values, and where they stand). torch stores each position in eight
 # bytes. So with half of the weights gone, the positions take more memory than the zeros did:
 

@@ -135,11 +135,11 @@ expected = [note["answer"], *(p.choices[0] for p in lost[:4])]
 walk_panel(places, expected=dict(zip(asked, expected, strict=True))).show()
 
 # %% [markdown]
-# Move the slider from right to left, without training and without data. That the facts come back is
-# no surprise: at a = 0 the model *is* the base. The surprise is the order: most of the old skills are
-# back while most of the task is still there. Wortsman and others (2022) found something like it for
-# image models: between the two, a model does better on images of a new kind and stays good at its task.
-# They called it WiSE-FT.
+# Move the slider from right to left, without training and without data. That the facts come back is no
+# surprise: at a = 0 the model *is* the base. The surprise is the order: most of the old skills are back
+# while most of the task is still there. Wortsman and others (2022) found something like it for image
+# models: part of the way, a model does better on images of a new kind than the tuned one, and stays as
+# good at its task. They called it WiSE-FT.
 #
 # Which `a`? Choose it like a learning rate: on *validation* items, never on the test split. (The
 # slider above asks the validation split.) `ftlab.methods.partway(base, tuned)` does this for any
@@ -202,7 +202,7 @@ tables(WAYS, {3e-4, 1e-3})
 # %% [markdown]
 # By depth is not clearly ahead of one share for all blocks: compare it with *0.6 of it*. On nano-gpt2
 # at 1e-3 it learns far less and retains about the same. (On SmolLM2 the rows with one seed are of seed
-# 0, which learns least everywhere. Do not compare them with the means of three seeds.)
+# 0, which learns least of the three in this table. Do not compare them with the means of three seeds.)
 #
 # SmolLM2's runs of other notebooks were made on a GPU in bf16, its remedies on a CPU in fp32. So two
 # runs are paired only where seed and precision are the same; *all of it, in fp32* is the plain run
@@ -426,7 +426,7 @@ anchored = judge(
 # An anchor on the new answers tells the model to go on saying what it said *there*. But there it was
 # wrong: that is why we train. An anchor on general text, or on the weights that general text needs,
 # leaves the new task much freer. Not wholly: EWC slows the task too, on nano-gpt2 at a strength of
-# 1000, on SmolLM2 already at 100.
+# 1000, on SmolLM2 at 100, the only one that was run there.
 #
 # EWC has a poor name in papers on language models. Before you believe one, check three things: was
 # the strength swept over powers of ten, was F computed text by text, and from the model's own texts?
@@ -599,7 +599,7 @@ for model, kinds in ranked.items():
     shared = sorted(mine.keys() & others[rival].keys())
     both = [mine[place] for place in shared], [others[rival][place] for place in shared]
     paired = len(shared) > 1
-    apart = analysis.points_text(analysis.paired(*both)) if paired else "no pairs"
+    apart = analysis.points_text(analysis.paired(*both)) if paired else "one run each"
     verdict = analysis.verdict(*both) if paired else "not decided"
     recipe[f"{model}, against {called(rival)}: {apart}"] = verdict
 for evidence, verdict in recipe.items():

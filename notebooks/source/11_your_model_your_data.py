@@ -362,8 +362,8 @@ show(changes_plot(report))
 # One skill that is *shown* to have lost more than its tolerance gives *Don't ship*. One that only *may*
 # have lost more gives *Don't ship yet: it is not decided*: too few questions were asked, or too few
 # seeds run. Two more seeds show whether the recipe works or this run was lucky. Each takes as long as
-# the first. (These three are the models before step 8.) `ftlab.report([mine, candidate(1).finish(),
-# candidate(2).finish()])`.
+# the first: `ftlab.report([mine, candidate(1).finish(), candidate(2).finish()])`. (These three are the
+# models before step 8.)
 #
 # As one page that opens anywhere, for the people who were not here:
 #

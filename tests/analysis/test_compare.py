@@ -9,6 +9,7 @@ from scipy.stats import spearmanr
 
 from ftlab.analysis import compare
 from ftlab.base.errors import InputError
+from ftlab.evaluate.intervals import Interval
 
 
 def run(losses, retained, *, name="full, clinic, lr 1, seed 0", sweep="full", seed=0, lr=1.0):
@@ -103,6 +104,19 @@ def test_verdicts_need_an_interval_without_zero():
     assert not compare.close(high, low) and not compare.close(low, high)
     assert compare.close(low, low) and compare.close(high, low, room=0.5)
     assert compare.difference(high, low) == "+40 points (+36 to +43)"
+
+
+@pytest.mark.parametrize(
+    ("found", "text"),
+    [
+        ((0.12, 0.005, 0.24), "+12 points (+0.5 to +24)"),
+        ((0.01, -0.0003, 0.02), "+1 points (-0.03 to +2)"),
+        ((-0.003, -0.0102, 0.0042), "+0 points (-1 to +0.4)"),
+        ((0.4, -1.2, 2.0), "+40 points (-100 to +100)"),
+    ],
+)
+def test_an_end_near_zero_keeps_its_side(found: tuple[float, float, float], text: str):
+    assert compare.points_text(Interval(*found)) == text
 
 
 def test_what_is_left_of_another_base_has_guessing_taken_off():

@@ -116,20 +116,19 @@ def test_a_live_run_that_breaks_off_is_not_timed(lab: Lab, monkeypatch: Any) -> 
 @needs_grid
 @pytest.mark.slow
 def test_all_of_it_is_timed(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With runs of two steps and a lab that asks few questions."""
+    """With live runs of two steps and a lab that asks few questions."""
     monkeypatch.setattr(explorer, "open_lab", lambda *_, **__: lab)
     monkeypatch.setattr(stops, "STEPS", (2, *stops.STEPS))
     monkeypatch.setattr(explorer, "SWEEP_STEPS", 2)
     for name, preset in PRESETS.items():
         monkeypatch.setitem(PRESETS, name, dataclasses.replace(preset, steps=2))
-    made = explorer.rank_explorer
+    trained = explorer.live_runs
 
-    def short(lab: Lab) -> RankExplorer:
-        panel = made(lab)
+    def short(panel: RankExplorer, count: int) -> list[float]:
         panel.set(steps=2)
-        return panel
+        return trained(panel, count)
 
-    monkeypatch.setattr(explorer, "rank_explorer", short)
+    monkeypatch.setattr(explorer, "live_runs", short)
     found = explorer.bench(steps=2, rounds=1)
     assert found.ways.same and found.ways.steps == 2 and found.live_steps == 2
     assert 0 < found.move <= found.slowest_move and found.live > 0 and found.first_live > 0

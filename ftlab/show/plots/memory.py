@@ -138,13 +138,13 @@ def _bar(axes: Axes, row: int, memory: Memory, inch: float) -> None:
 
     `inch`: how many bytes take an inch.
     """
-    at = 0.0
+    at, colour = 0.0, PAPER  # what is too thin to see takes the colour of the part before it
     for part in memory.parts:
         wide, text = part.at_peak / inch, size(part.at_peak)
         edge = 0.6 if wide > 0.06 else 0.0  # else it would cover the part
-        look = {"color": COLOURS[part.name], "edgecolor": PAPER, "linewidth": edge}
-        if part.at_peak > THIN * axes.get_xlim()[1]:
-            axes.barh(row, part.at_peak, 0.62, at, **look)
+        colour = COLOURS[part.name] if part.at_peak > THIN * axes.get_xlim()[1] else colour
+        look = {"color": colour, "edgecolor": PAPER, "linewidth": edge}
+        axes.barh(row, part.at_peak, 0.62, at, **look)
         if text_width([text], TINY) + 0.08 < wide:
             middle = at + part.at_peak / 2
             axes.text(middle, row, text, ha="center", va="center", fontsize=TINY, color=PAPER)
