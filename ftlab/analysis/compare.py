@@ -266,7 +266,7 @@ def points_text(found: Interval) -> str:
     No difference of shares is above 100 points. An end near 0 has a decimal: its side decides.
     """
     both = max(100 * found.low, -100), min(100 * found.high, 100)
-    low, high = (f"{x:+.1g}" if 0.005 < abs(x) < 0.5 else f"{x:+.0f}" for x in both)
+    low, high = (f"{x:+.1g}" if 0.005 < abs(x) <= 0.5 else f"{x:+.0f}" for x in both)
     return f"{round(100 * found.estimate, 0) + 0.0:+.0f} points ({low} to {high})"
 
 
