@@ -404,7 +404,9 @@ while_learning = ftlab.claim(
 
 # %% [markdown]
 # So the steps that cost are those in which the task is learned. After that hardly anything more is lost
-# here. But stopping at step 50 is no way out, since by then less than half of the task is learned.
+# here. But stopping at step 50 is no way out, since by then less than half of the task is learned. (The
+# run reads the same 400 notes again and again. Once they are known by heart, the gradients are small.
+# With new notes all the time, more may be lost.)
 
 # %% [markdown]
 # ## Cause 3: a small data set

@@ -336,9 +336,9 @@ def test_an_interrupt_ends_a_download_at_once(repos: dict[str, Path], tmp_path: 
     )
     with FakeHub(repos) as fake:
         fake.mode = "stalls"
-        process = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, env=env(fake, tmp_path))
+        patient = env(fake, tmp_path) | {"HF_HUB_DOWNLOAD_TIMEOUT": "600"}  # by default 10 seconds
+        process = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, env=patient)
         while not any(verb == "GET" and "resolve" in path for verb, path in fake.asked):
             time.sleep(0.05)
-        time.sleep(0.5)  # it reads the headers, and waits for the rest
         process.send_signal(signal.SIGINT)
         assert process.wait(BOUND) == -signal.SIGINT
