@@ -2,7 +2,6 @@
 
     LoRA    y = W x + s B (A x)     ->     y = (W + s B A) x          one product in place of three
     q, k, v     three layers that read the same x     ->     one product, their weights stacked
-    GELU    its tanh form, term by term    ->    torch's own, in one pass over the values
     head    a product for each text        ->    one for all, what it reads laid side by side
 
     with fused(model):              inside, layers that can be are; afterwards all is as before
@@ -27,7 +26,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from transformers.activations import NewGELUActivation
 from transformers.pytorch_utils import Conv1D
 
 from ftlab.models.split import PARTS, SplitQKV
@@ -60,8 +58,6 @@ def _shorter(model: Any) -> Iterator[tuple[nn.Module, Callable[..., Tensor]]]:
             yield module, partial(_arranged, module, shorter) if parts else shorter
         elif module is head and type(module) is nn.Linear:
             yield module, partial(_linear_forward, module)
-        elif isinstance(module, NewGELUActivation):
-            yield module, partial(F.gelu, approximate="tanh")
 
 
 def _arranged(split: SplitQKV, shorter: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:

@@ -69,13 +69,14 @@ def new_model(recipe: Recipe, tokenizer: Any) -> nn.Module:
     from transformers import GPT2Config, GPT2LMHeadModel
 
     torch.manual_seed(recipe.seed)
-    model = GPT2LMHeadModel(
+    return GPT2LMHeadModel(
         GPT2Config(
             vocab_size=len(tokenizer),
             n_positions=recipe.context or recipe.length,
             n_embd=recipe.width,
             n_layer=recipe.blocks,
             n_head=recipe.heads,
+            activation_function="gelu_pytorch_tanh",
             resid_pdrop=0.0,
             embd_pdrop=0.0,
             attn_pdrop=0.0,
@@ -85,9 +86,6 @@ def new_model(recipe: Recipe, tokenizer: Any) -> nn.Module:
             attn_implementation="eager",  # pyright: ignore[reportCallIssue]
         )
     )
-    for block in model.transformer.h:
-        block.mlp.act = nn.GELU(approximate="tanh")  # pyright: ignore
-    return model
 
 
 def optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
