@@ -1,4 +1,4 @@
-"""Shares and skills in words, the same everywhere."""
+"""Shares, skills and models in words, the same everywhere."""
 
 SKILLS = {
     "facts": "facts (fill in)", "facts_choice": "facts (choose)", "order": "sentence order",
@@ -11,8 +11,11 @@ def skill_name(key: str) -> str:
     return SKILLS.get(key, key.replace("_", " "))
 
 
+def model_name(name: str | None) -> str | None:
+    """A model as its makers write it."""
+    return "SmolLM2-135M" if name == "smollm2-135m" else name
+
+
 def percent(share: float) -> str:
     """A share as text: 0.224 gives "22 %", a missing one "not measured"."""
-    if share != share:
-        return "not measured"
-    return f"{100 * share:z.0f} %"
+    return "not measured" if share != share else f"{100 * share:z.0f} %"

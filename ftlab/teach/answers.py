@@ -125,9 +125,7 @@ def equal_rank(parameters: int, layers: int, width: int) -> int:
 
 def bits_a_weight(block: int, double: bool) -> float:
     """Notebook 06: bits for a code and for its share of the constants, of 32 or 8 bits each."""
-    if double:
-        return 4 + 8 / block + 32 / (block * 256)
-    return 4 + 32 / block
+    return 4 + 8 / block + 32 / (block * 256) if double else 4 + 32 / block
 
 
 def quantized(blocks: Any, levels: Any) -> Any:

@@ -147,10 +147,17 @@ def exercises() -> list[str]:
 def said(part: int, old: str, new: str, capsys: Any) -> str:
     code = exercises()[part]
     assert code.count(old) == 1
-    exec(compile("import ftlab\n" + code.replace(old, new), "cell", "exec"), {})
+    exec(compile(IMPORTS + code.replace(old, new), "cell", "exec"), {})
     return capsys.readouterr().out
 
 
+IMPORTS = """import ftlab
+import torch
+from torch import nn
+from torch.nn import functional as F
+from ftlab.teach import answers
+"""
+"""What an earlier cell has."""
 ADAPTER = "return s + up(F.gelu(down(s)))"
 SHARE = "scores = torch.cat([prefix, keys]) @ q / len(q) ** 0.5"
 

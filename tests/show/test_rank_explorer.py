@@ -244,6 +244,7 @@ def test_trained_for_real_it_is_the_plain_run(lab: Lab, explorer: Explorer) -> N
     from ftlab.plan import Plan
 
     panel = rank_explorer(lab, explorer)
+    panel.back.on_the_way = ()
     panel.set(low=0, middle=0, steps=20)
     panel.train.click()
     asked = settings(panel.values)
@@ -264,6 +265,7 @@ def test_stop_ends_it_and_the_panel_goes_on(
     lab: Lab, explorer: Explorer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     panel = rank_explorer(lab, explorer)
+    panel.back.on_the_way = ()
     real = panel._steps
 
     def pressing(asked: Settings, every: int = 20) -> Iterator[Any]:
@@ -331,6 +333,7 @@ def test_a_sweep_trains_every_stop_as_it_is_trained_alone(
     """In turn, two steps of each: every loss and measure is that of the run alone."""
     monkeypatch.setattr("ftlab.show.panels.rank_explorer.EVERY", 2)
     panel = rank_explorer(lab, explorer)
+    panel.back.on_the_way = ()
     panel.set(**begin, steps=20)
     swept = shortened(panel, 4, words, monkeypatch)(name, panel.values)
     panel.sweeps[name].click()
@@ -341,6 +344,7 @@ def test_a_sweep_trains_every_stop_as_it_is_trained_alone(
         assert [s.loss for s in steps[1:]] == pytest.approx([s.loss for s in alone[1:]], rel=1e-5)
         assert [s.step for s in steps if s.measured] == [0, 2, 4]
         assert numbers(steps[-1].measured) == pytest.approx(numbers(alone[-1].measured))
+    monkeypatch.setattr(panel, "_steps", lambda *_: iter(steps))
     panel.sweeps[name].click()  # all are trained: what is shown is trained again, alone
     assert panel.message.value.startswith("Trained after")
 
@@ -417,6 +421,7 @@ def test_stop_ends_a_sweep_and_what_was_trained_stays(
     lab: Lab, explorer: Explorer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     panel = rank_explorer(lab, explorer)
+    panel.back.on_the_way = ()
     panel.set(low=0, middle=0, steps=20)
     real = panel._steps
 

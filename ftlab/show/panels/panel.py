@@ -147,8 +147,9 @@ class Panel:
 
 
 def close_all(box: Any) -> None:
-    """Close a widget and all in it."""
-    for child in getattr(box, "children", ()):
+    """Close a widget and all in it, layouts and styles too: each of them is a widget."""
+    own = (getattr(box, name, None) for name in ("layout", "style"))
+    for child in (*getattr(box, "children", ()), *(part for part in own if part)):
         close_all(child)
     box.close()
 

@@ -13,7 +13,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
-from ftlab.base.shares import percent
+from ftlab.base.shares import model_name, percent
 from ftlab.show.canvas.agg import own_settings
 from ftlab.show.canvas.data import field, find, fold, has_some, number, numbers
 from ftlab.show.canvas.labels import Label, boxes, point_labels
@@ -98,7 +98,7 @@ def plane(
 def _model(points: Sequence[Any]) -> str | None:
     """The model that all of these were trained from, if they say so."""
     names = {field(point, "model") for point in points}
-    return names.pop() if len(names) == 1 else None
+    return model_name(names.pop()) if len(names) == 1 else None
 
 
 def _spot(point: Any) -> _Spot:

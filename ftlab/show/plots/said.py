@@ -10,6 +10,7 @@ from typing import Any
 
 from ftlab.base.errors import InputError
 from ftlab.base.paths import data_dir
+from ftlab.base.shares import model_name
 from ftlab.datasets.rows import read_jsonl
 from ftlab.show.plots.tables import Cell, Table
 
@@ -35,7 +36,8 @@ def said_table(*names: str) -> Table:
         right = first["expected"].get(prompt)
         answers = [before, *(run["after"][prompt] for run in runs)]
         rows.append([prompt, *(_cell(answer, right) for answer in answers)])
-    return Table(header, rows, f"{first['model']}: recorded answers, most probable words")
+    name = model_name(first["model"])
+    return Table(header, rows, f"{name}: recorded answers, most probable words")
 
 
 def _cell(answer: str, right: str | None) -> Cell | str:
