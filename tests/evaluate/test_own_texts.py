@@ -12,6 +12,12 @@ from ftlab.evaluate.own_texts import TOKENS, own_texts
 from ftlab.evaluate.target import generate
 
 
+@pytest.fixture(autouse=True)
+def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sixteen texts are written at a time, not 64: a few make more than one batch."""
+    monkeypatch.setattr("ftlab.evaluate.own_texts.BATCH_ROWS", 16)
+
+
 def test_drawn_tokens_have_the_models_probabilities(tiny_gpt2, tiny_tokenizer) -> None:
     """Of 4,000 first tokens each comes as often as its probability says (a chi-squared test)."""
     drawn: list[str] = []
@@ -37,9 +43,9 @@ def test_the_seed_decides_and_the_callers_own_does_not(lab) -> None:
 
 
 def test_texts_are_whole_and_no_text_comes_twice(lab) -> None:
-    rows = lab.own_items(70)
+    rows = lab.own_items(20)  # of more than one batch
     texts = [row["answer"] for row in rows]
-    assert len(set(texts)) == len(texts) == 70
+    assert len(set(texts)) == len(texts) == 20
     assert all(0 < len(lab.tokenizer(text)["input_ids"]) < TOKENS for text in texts)
     assert all(row["prompt"] == "" for row in rows)
 

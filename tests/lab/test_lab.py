@@ -17,9 +17,15 @@ from ftlab.base.jsonfile import plain
 from ftlab.experiments import make
 from ftlab.experiments.prune import Pruned
 from ftlab.lab.lab import Lab
+from ftlab.lab.run import Run
 from ftlab.plan import Plan
 
 QUICK = Plan(steps=2, batch_size=4, measure_every=0)
+
+
+@pytest.fixture(scope="module")
+def done(lab: Lab) -> Run:
+    return lab.run(QUICK, name="a test", items=8).finish()
 
 
 def test_a_run_leaves_the_base_as_it_was(lab: Lab):
@@ -32,17 +38,15 @@ def test_a_run_leaves_the_base_as_it_was(lab: Lab):
     assert not torch.equal(before["transformer.wte.weight"], moved)
 
 
-def test_two_runs_of_a_plan_are_bit_equal_and_forgetting_starts_at_zero(lab: Lab):
-    one, two = lab.run(QUICK).finish(), lab.run(QUICK).finish()
-    assert one.steps == two.steps
-    first = one.steps[0].measured
+def test_two_runs_of_a_plan_are_bit_equal_and_forgetting_starts_at_zero(lab: Lab, done: Run):
+    assert lab.run(QUICK, items=8).finish().steps == done.steps
+    first = done.steps[0].measured
     assert first is not None
     assert first["retention"] == 1 and first["forgotten"] == 0 and first["learned"] == 0
 
 
-def test_the_record_says_what_was_run(lab: Lab, tmp_path):
-    run = lab.run(QUICK, name="a test", items=8).finish()
-    record = run.record
+def test_the_record_says_what_was_run(done: Run, tmp_path):
+    record = done.record
     assert record.budget["examples"] == 8 and record.budget["steps"] == 2
     assert record.trainable == record.total == 2_805_504
     assert "questions" in record.command  # this lab asks fewer than a command does
@@ -61,13 +65,11 @@ def test_a_record_holds_the_base_as_it_was_and_the_model_as_it_became(lab: Lab):
     )
 
 
-def test_a_run_cannot_be_read_before_it_ran_nor_run_twice(lab: Lab):
-    run = lab.run(QUICK)
+def test_a_run_cannot_be_read_before_it_ran_nor_run_twice(lab: Lab, done: Run):
     with pytest.raises(InputError, match="no step yet"):
-        _ = run.record
-    run.finish()
+        _ = lab.run(QUICK).record
     with pytest.raises(InputError, match="trained already"):
-        run.finish()
+        done.finish()
 
 
 def test_a_run_that_diverged_has_no_result(lab: Lab, tmp_path):
@@ -90,10 +92,9 @@ def test_more_items_than_there_are_is_refused(lab: Lab):
         lab.run(QUICK, items=401)
 
 
-def test_samples_and_sayings_stand_side_by_side(lab: Lab):
-    run = lab.run(QUICK).finish()
-    assert [set(row) for row in run.samples(2)] == [{"prompt", "expected", "before", "after"}] * 2
-    said = run.say(["The capital of Norway is"], 4)
+def test_samples_and_sayings_stand_side_by_side(done: Run):
+    assert [set(row) for row in done.samples(2)] == [{"prompt", "expected", "before", "after"}] * 2
+    said = done.say(["The capital of Norway is"], 4)
     assert said[0]["before"].strip().startswith("Oslo")
 
 

@@ -192,6 +192,7 @@ def test_the_page_opens_without_a_network(gentle: list[records.Record]) -> None:
 # --- whole --------------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("few_questions")
 def test_a_run_on_labels_is_reported_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
