@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import accelerate
+import psutil
 import pytest
 import torch
 from accelerate.commands.config.config_args import load_config_from_file
@@ -16,6 +17,7 @@ from safetensors.torch import load_file
 
 import ftlab
 from ftlab.base.errors import InputError
+from ftlab.text import scored_batches
 from ftlab.train import engine, store
 from ftlab.train.loop import Plan, train
 from tests.train.launched import WAYS, main
@@ -26,7 +28,7 @@ PLAN = Plan(steps=3, batch_size=5, lr=1e-3)
 
 # Dropout is off: its masks are drawn for each process, so they cannot agree with one process.
 SCRIPT = """
-import json, os, sys
+import json, sys
 from pathlib import Path
 import torch
 from ftlab.models.loading import load
@@ -37,85 +39,62 @@ for module in bundle.model.modules():
     if isinstance(module, torch.nn.Dropout):
         module.p = 0
 marks = set(vars(bundle.model))
-penalty = (lambda model, batch: model.lm_head.weight.square().sum()) if sys.argv[4:] else None
 steps = list(train(
     bundle.model, bundle.tokenizer, json.loads(sys.argv[2]), Plan(steps=3, batch_size=5, lr=1e-3),
-    measure=lambda model: {"target_score": model.lm_head.weight.double().sum()},
     checkpoint=sys.argv[3],
-    penalty=penalty,
 ))
 assert set(vars(bundle.model)) == marks, set(vars(bundle.model)) - marks
-rank = os.environ.get("RANK", "0")
-rows = [
-    [s.loss, s.grad_norm, s.tokens, s.measured and s.measured["target_score"], s.penalty]
-    for s in steps
-]
-Path(sys.argv[3], f"rows-{rank}.json").write_text(json.dumps(rows))
+Path(sys.argv[3], "losses.json").write_text(json.dumps([step.loss for step in steps]))
 """
 
 
 @pytest.fixture
 def launched(tiny_gpt2, tiny_tokenizer, tmp_path):
-    """A function that runs SCRIPT under a launcher and gives the steps that each process saw."""
+    """A function that runs SCRIPT under a launcher and gives its losses, and what was said."""
     tiny_gpt2.save_pretrained(tmp_path / "model")
     tiny_tokenizer.save_pretrained(tmp_path / "model")
     (tmp_path / "script.py").write_text(SCRIPT, encoding="utf-8")
     folder = tmp_path / "run"
 
-    def run(*launcher: str, more: tuple[str, ...] = ()):
-        script = [tmp_path / "script.py", tmp_path / "model", json.dumps(ITEMS), folder, *more]
+    def run(*launcher: str):
+        script = [tmp_path / "script.py", tmp_path / "model", json.dumps(ITEMS), folder]
         here = {"PYTHONPATH": str(ROOT), "ACCELERATE_USE_CPU": "1", "OMP_NUM_THREADS": "1"}
         env = {**os.environ, **here}
         command = [sys.executable, "-m", *launcher, *map(str, script)]
         done = subprocess.run(command, env=env, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
-        (tmp_path / "said").write_text(done.stdout, encoding="utf-8")
-        return [json.loads(path.read_text()) for path in sorted(folder.glob("rows-*.json"))]
+        return json.loads((folder / "losses.json").read_text()), done.stdout
 
     return run
 
 
-def alone(tiny_gpt2, tiny_tokenizer, **more):
+def alone(tiny_gpt2, tiny_tokenizer):
     for module in tiny_gpt2.modules():
         if isinstance(module, torch.nn.Dropout):
             module.p = 0
-    return list(
-        train(
-            tiny_gpt2, tiny_tokenizer, ITEMS, PLAN,
-            measure=lambda model: {"target_score": model.lm_head.weight.double().sum()}, **more,
-        )
-    )  # fmt: skip
-
-
-@pytest.mark.slow
-def test_two_processes_are_one_batch(launched, tiny_gpt2, tiny_tokenizer):
-    """Five items a step on two processes: unequal shares, the same loss, gradient and weights.
-
-    A penalty is the same in both processes, and counts once.
-    """
-    two = ("torch.distributed.run", "--standalone", "--nproc-per-node=2")
-    rows = launched(*two, more=("penalty",))
-    assert len(rows) == 2 and rows[0] == rows[1]
-    one = alone(
-        tiny_gpt2, tiny_tokenizer, penalty=lambda model, _: model.lm_head.weight.square().sum()
-    )
-    for ours, theirs in zip(one, rows[0], strict=True):
-        assert theirs[2] == ours.tokens
-        if ours.step:
-            assert theirs[:2] == pytest.approx([ours.loss, ours.grad_norm], rel=1e-4)
-            assert theirs[4] == pytest.approx(ours.penalty, rel=1e-5)
-        if ours.measured:
-            assert theirs[3] == pytest.approx(ours.measured["target_score"], rel=1e-5)
+    return list(train(tiny_gpt2, tiny_tokenizer, ITEMS, PLAN))
 
 
 @pytest.mark.slow
 def test_accelerate_launch_decides_precision(launched, tiny_gpt2, tiny_tokenizer):
-    """The launcher's bf16 is used, near fp32 and not equal; the model comes back unwrapped."""
-    settings = ["--cpu", "--num_processes=1", "--num_machines=1", "--dynamo_backend=no"]
-    (rows,) = launched("accelerate.commands.launch", *settings, "--mixed_precision=bf16")
+    """The launcher's bf16 is used, near fp32 and not equal; the model comes back unwrapped.
+
+    It starts one process of the two that were asked for, and that is said.
+    """
+    settings = "--cpu --num_processes=2 --num_machines=1 --dynamo_backend=no".split()
+    theirs, said = launched("accelerate.commands.launch", *settings, "--mixed_precision=bf16")
     ours = [step.loss for step in alone(tiny_gpt2, tiny_tokenizer)]
-    theirs = [row[0] for row in rows]
     assert theirs[1:] == pytest.approx(ours[1:], rel=0.02) and theirs != ours
+    assert "asked for 2 processes and has started one" in said
+    assert "torchrun --nproc-per-node 2 script.py" in said and said.count("\n") == 1
+
+
+@pytest.mark.parametrize("asked", ["--num_processes=1", "--num-processes 1", ""])
+def test_a_launch_of_one_process_says_nothing(asked, monkeypatch, capsys):
+    words = ["accelerate", "launch", *asked.split(), "script.py"]
+    monkeypatch.setattr(psutil.Process, "cmdline", lambda _: words)
+    engine._say_if_alone.__wrapped__()
+    assert not capsys.readouterr().out
 
 
 @pytest.mark.slow
@@ -126,6 +105,7 @@ def test_two_processes_give_one_processs_records_and_weights(tmp_path, monkeypat
         (tmp_path / folder).mkdir()
     monkeypatch.setattr(store, "EVERY", store.EVERY)  # as it was, after main() has changed it
     monkeypatch.setattr(store, "SHARE", store.SHARE)
+    monkeypatch.setattr(scored_batches, "CPU_TOKENS", scored_batches.CPU_TOKENS)
     main(tmp_path / "one", ways)
     ftlab.store_runs(None)
     assert "2 of 4 steps; it goes on there" in capsys.readouterr().out
@@ -169,17 +149,6 @@ def alike_weights(ours, name):
         third = len(theirs) // 3
         rows = [*range(third), *range(2 * third, 3 * third)] if "attn.bias" in key else ...
         torch.testing.assert_close(theirs[rows], ours[key][rows], atol=1e-5, rtol=1e-5)
-
-
-@pytest.mark.slow
-def test_a_launch_that_starts_one_process_of_two_says_so(launched, tmp_path):
-    settings = ["--cpu", "--num_machines=1", "--dynamo_backend=no", "--mixed_precision=no"]
-    launched("accelerate.commands.launch", *settings, "--num_processes", "2")
-    said = (tmp_path / "said").read_text()
-    assert "asked for 2 processes and has started one" in said
-    assert "torchrun --nproc-per-node 2 script.py" in said and said.count("\n") == 1
-    launched("accelerate.commands.launch", *settings, "--num_processes=1")
-    assert not (tmp_path / "said").read_text()
 
 
 def test_a_launch_that_shards_the_model_is_refused(monkeypatch):

@@ -5,9 +5,8 @@ Run: pytest tests/train/test_store.py
 
 import dataclasses
 import json
+import resource
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -29,18 +28,21 @@ from ftlab.plan import Plan
 from ftlab.train import loop, store
 from ftlab.train.checkpoint import sealed
 from ftlab.train.engine import Engine
-from tests.small import small_lab
+from tests.small import narrow_lab
 from tests.train.test_checkpoint import change_a_step, flip_a_byte
 
-ROOT = Path(__file__).resolve().parents[2]
 PLAN = Plan(steps=4, batch_size=4, measure_every=2)
-FEW: Sizes = {"target_items": 4, "per_skill": 2, "documents": 2}
-THREE: Sizes = {"target_items": 4, "per_skill": 2, "documents": 3}
+THREE: Sizes = {"target_items": 3, "per_skill": 1, "documents": 1}
+
+
+@pytest.fixture(scope="module")
+def lab() -> Lab:
+    return narrow_lab()
 
 
 @pytest.fixture(scope="module")
 def t5() -> Lab:
-    return small_lab("new_words", model="nano-t5")
+    return narrow_lab("new_words", "nano-t5")
 
 
 @pytest.fixture(autouse=True)
@@ -170,30 +172,20 @@ def test_a_finished_run_leaves_its_weights_and_no_optimiser(lab: Lab, folder: Pa
     assert tensors.stat().st_size == pytest.approx(4 * run.prepared.trainable, rel=0.02)
 
 
-VICTIM = """
-import os, signal, sys
-import ftlab
-from ftlab import record as records
-from ftlab.train import store
-from tests.small import small_lab
-from tests.train.test_store import PLAN
-
-store.EVERY = store.SHARE = 0.0
-ftlab.store_runs(sys.argv[1])
-for step in small_lab().run(PLAN):
-    store.EVERY = 0.0 if step.step < 2 else 600.0  # what comes after step 2 is not stored
-    if step.step == 3:
-        os.kill(os.getpid(), signal.SIGKILL)
-"""
-
-
 def test_killed_in_its_middle_it_goes_on_to_the_very_same_numbers(
-    lab: Lab, folder: Path, trained: list[int]
+    lab: Lab, folder: Path, trained: list[int], monkeypatch
 ) -> None:
-    child = subprocess.run(
-        [sys.executable, "-c", VICTIM, str(folder)], cwd=ROOT, capture_output=True, text=True
-    )
-    assert child.returncode == -9, child.stderr
+    """What lies there in the middle of a step is what a kill leaves (campaign/test_stops.py)."""
+    left = folder.with_name("left")
+    for step in lab.run(PLAN):
+        if step.step == 2:
+            monkeypatch.setattr(store, "EVERY", 600.0)  # what comes after it is not stored
+        if step.step == 3:
+            shutil.copytree(folder, left)
+            break
+    shutil.rmtree(folder)
+    left.rename(folder)
+    trained.clear()
     run = lab.run(PLAN).finish()
     assert trained == [3, 4]
     assert same(run, lab.run(PLAN, store=False).finish())
@@ -275,31 +267,19 @@ def test_a_drive_that_vanishes_is_named_once_and_costs_nothing(
     assert not folder.parent.exists()  # nothing was made where the Drive was
 
 
-FULL = """
-import resource, sys
-import ftlab
-from ftlab import record as records
-from ftlab.train import store
-from tests.small import small_lab
-from tests.train.test_store import PLAN
-
-store.EVERY = store.SHARE = 0.0
-lab = small_lab()
-plain = lab.run(PLAN, store=False).finish()
-ftlab.store_runs(sys.argv[1])
-resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, 2**20))  # no file may grow beyond a megabyte
-run = lab.run(PLAN).finish()
-assert run.steps == plain.steps and run.final == plain.final
-"""
-
-
-def test_a_drive_that_is_full_is_named_once_and_costs_nothing(folder: Path) -> None:
-    child = subprocess.run(
-        [sys.executable, "-c", FULL, str(folder)], cwd=ROOT, capture_output=True, text=True
-    )
-    assert child.returncode == 0, child.stderr
-    assert child.stdout.count("goes on without being stored") == 1
-    assert "File too large" in child.stdout
+def test_a_drive_that_is_full_is_named_once_and_costs_nothing(
+    lab: Lab, folder: Path, capsys
+) -> None:
+    plain = lab.run(PLAN, store=False).finish()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2**18, hard))  # no file may grow beyond it
+    try:
+        run = lab.run(PLAN).finish()
+        assert same(run, plain) and run.final == plain.final
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    said = capsys.readouterr().out
+    assert said.count("goes on without being stored") == 1 and "File too large" in said
     assert not list(folder.glob("*/*part*")) and not list(folder.glob("*/*.safetensors"))
 
 
