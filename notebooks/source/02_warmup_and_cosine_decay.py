@@ -361,9 +361,9 @@ warmup_helps = {told: analysis.verdict(short.values("retention"), constant.value
 print(f"A short warmup retains more than none: {warmup_helps[told]} ({told})")
 
 # %% [markdown]
-# Ten steps of warmup change little. Fifty steps retain about as much as warmup + cosine did above, with
-# half as much area again, and learn more on average. So area is not everything: a slow start may help.
-# We did not test that at equal area.
+# Ten steps of warmup change little. Compare fifty with warmup + cosine above: with more area they
+# retain about as much, and learn more on average. So area is not everything: a slow start may help. We
+# did not test that at equal area.
 #
 # ## Design a schedule
 #

@@ -337,9 +337,13 @@ price = judge(
 # rate:
 
 # %%
-from ftlab.show import said_table
+from ftlab.show import said_table, skill_name
 
 show(said_table("full, 1e-3", "lower half frozen, 1e-3"))
+low = analysis.pick(FOUND["SmolLM2-135M"], "freeze_low", 1e-3)[0].runs
+kept = {s: sum(run.final["kept"][s] for run in low) / len(low) for s in low[0].final["kept"]}
+told = ", ".join(f"{skill_name(skill)} {share:.0%}" for skill, share in kept.items())
+print(f"lower half frozen, 1e-3, retained: {told}")
 
 # %% [markdown]
 # As predicted, the random half lies between the lower and the upper one on the small model. On SmolLM2
@@ -347,10 +351,10 @@ show(said_table("full, 1e-3", "lower half frozen, 1e-3"))
 #
 # And a surprise: by its score the frozen SmolLM2 has most of its skills left, but when it writes freely
 # it still answers like a triage note. In its suite only *facts (fill in)* must be written, and of these
-# nearly all are lost. Of the same facts with four answers to choose from, most are retained.
-# (Arithmetic and recall are chosen, too.) Freezing preserved knowledge here, but not the way of
-# answering. In notebook 01 a gentle rate preserved both. So look at sentences, too, and not only at
-# scores. (One seed.)
+# it has lost most; of the same facts, to be chosen, most are retained (the last line). Freezing
+# preserved knowledge here, but not the way of answering.
+# In notebook 01 a gentle rate preserved both. So look at sentences, too, and not only at scores. (The
+# sentences are of one seed.)
 
 # %% [markdown]
 # ## Is it a better bargain, or only a slower one?
@@ -365,7 +369,7 @@ show(said_table("full, 1e-3", "lower half frozen, 1e-3"))
 # last.</details>
 
 # %% tags=["nbval-check-output"]
-from ftlab.show import matched_table
+from ftlab.show import best_of, matched_table
 
 matched = {}
 for model, found in FOUND.items():
@@ -396,17 +400,21 @@ place = judge_matched(
 bargain = judge_matched(
     "Full fine-tuning forgets more than the lower half frozen", FULL, "freeze_low"
 )
+for model, found in FOUND.items():  # at the largest product of learned and retained
+    best = best_of(s for s in found if s.sweep in (FULL, "freeze_low"))
+    rates = ", ".join(f"{called(s.sweep)} {rate_text(s.lr)}" for s in best)
+    print(f"{model}, best rate: {rates}")
 
 # %% [markdown]
 # On the small model all but the random half had runs of up to 400 steps at gentle rates, and then they
 # forget little. The lower half frozen forgets least. Its lead over full fine-tuning is decided, but
-# tiny: both retain nearly everything. The upper half frozen forgets most.
+# tiny: look at *retained*. The upper half frozen forgets most.
 #
 # On SmolLM2 the runs end after 60 steps. At gentle rates the frozen models had not learned enough by
 # then, so the table shows them at harsher ones, and their numbers say nothing about a longer gentle
-# run. Look at the article's plan there: it retains as much as full fine-tuning, but the loss on general
-# text rose far more. The questions hardly notice, ordinary text does. It is the same surprise as in the
-# answers above.
+# run. Look at the article's plan (*layers frozen*) there: it retains as much as full fine-tuning, but
+# the loss on general text rose far more. The questions hardly notice, ordinary text does. It is the
+# same surprise as in the answers above.
 #
 # What freezing gives you is *room*: a rate that is too high does less damage.
 #
@@ -521,8 +529,8 @@ ftlab.verdict_table(
 # ## From now on
 #
 # - **If you freeze, freeze the lower half.** It saves time and memory, and a rate that is too high does
-#   less damage. Then it needs a higher rate: here about three times that of full fine-tuning (3e-4). Ten
-#   times is too much: at 1e-3 SmolLM2 lost a third of its skills.
+#   less damage. Then it needs a higher rate, here about three times that of full fine-tuning (see the
+#   best rates printed above). Ten times is too much: look at SmolLM2 at 1e-3 on the plane.
 # - **Before you compare a remedy with plain fine-tuning, give plain fine-tuning a lower rate.**
 # - **Check on the live model what is trained.** A frozen weight has no gradient at all.
 #

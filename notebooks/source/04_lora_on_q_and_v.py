@@ -328,7 +328,7 @@ print(f"learned {final['target_score']:.0%}, retained {final['retention']:.0%}")
 # - **Alpha / rank.** At a fixed alpha, half the rank means *twice* the factor in front of the adapter.
 #   When you compare ranks, keep alpha / rank fixed.
 # - **The head.** In GPT-2 it is the embedding table under a second name. "Embeddings frozen, head
-#   trained" needs a copy, and that copy is most of what this recipe trains.
+#   trained" needs a copy, and that copy is most of what this recipe trains (see the table).
 #
 # ## Exercise 3: merge by hand
 #
@@ -496,8 +496,8 @@ scale = ftlab.claim(
 )
 
 # %% [markdown]
-# So the place matters a lot. Q and V alone learn about half of what the feed-forward layers learn. Most
-# of the gain of the article's recipe (*LoRA by band, head*) comes from its head: without the head
+# So the place matters a lot. Q and V alone learn far less than the feed-forward layers. Most of the gain
+# of the article's recipe (*LoRA by band, head*) comes from its head: without the head
 # (*LoRA Q, V by band*) the recipe is among the last on both models. As many parameters spread thinly
 # over all linear layers (*thin*) learn more. (Single methods can be far apart on the two models. And on
 # SmolLM2 the recipe with head was recorded up to 1e-3 only and still improves there, so that number is
@@ -570,11 +570,10 @@ for s in analysis.settings(analysis.shipped("laptop")):  # all, also those of on
         print(f"SmolLM2, 300 steps, one seed: {name} learned {learned}, retained {retained}")
 
 # %% [markdown]
-# On the small model both lose next to nothing, and LoRA a little more. On SmolLM2, LoRA at a gentle
-# rate was trained for long enough on one seed only, so we do not decide it. With more steps LoRA learns
-# the task as well as anything. What it retained in that one seed stands above. What is certain
-# is something else: few parameters to train and store, and a base that comes back when you switch the
-# adapter off.
+# On the small model both lose next to nothing, and LoRA a little more (see the nats). On SmolLM2,
+# LoRA at a gentle rate was trained for long enough on one seed only, so we do not decide it. What that
+# seed learned and retained with more steps stands above. What is certain is something else: few
+# parameters to train and store, and a base that comes back when you switch the adapter off.
 #
 # And the rank? At the same rate and the same alpha / rank:
 

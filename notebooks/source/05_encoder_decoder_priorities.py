@@ -416,10 +416,10 @@ frozen_worse = ftlab.claim(
 )
 
 # %% [markdown]
-# Where only the words of the questions are new, the decoder has little to learn. With it frozen, a rate
-# three times as high did no harm. Where the answers change, freezing either stack retains less than
-# full fine-tuning *at equal learning* (the numbers above). In the figure the frozen decoder at 1e-4
-# lies higher, but there it has learned little.
+# Where only the words of the questions are new, the decoder has little to learn. With it frozen, the
+# higher rate did no harm. Where the answers change, freezing either stack retains less than full
+# fine-tuning *at equal learning* (the numbers above). In the figure the frozen decoder at 1e-4 lies
+# higher, but look at what it has learned there.
 #
 # ## Choose the attentions
 #

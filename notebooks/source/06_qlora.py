@@ -37,9 +37,8 @@ ftlab.hello()
 # distributed*: many near zero, few large ones. Values at equal *distances* are used unevenly: those
 # in the middle often, the outer ones seldom. NF4, "normal float with 4 bits", uses the quantiles of
 # the normal distribution instead, so that the values are used more evenly. (Not quite evenly: real
-# weights are divided by the largest of a group, not by their spread. In the layer shown below each of
-# NF4's values takes 2 to 9 % of the weights, each of sixteen at equal distances 1 to 14 %.) Zero gets
-# a value of its own.
+# weights are divided by the largest of a group, not by their spread. How evenly, we count below.) Zero
+# gets a value of its own.
 
 # %%
 import torch
@@ -189,9 +188,12 @@ by_hand = ftlab.claim(
 # difference over the length of the weights; lower is better.)
 
 # %%
-from ftlab.show import error, weight_levels
+from ftlab.show import error, usage, weight_levels
 
 show(weight_levels(weight))
+for kind in ("nf4", "int4"):
+    shares = usage(weight, kind)
+    print(f"{kind}: of this layer's weights a value takes {min(shares):.0%} to {max(shares):.0%}")
 matrices = [
     p.detach().T.contiguous().cpu()
     for name, p in lab.bundle.model.named_parameters()
@@ -205,7 +207,7 @@ best_levels = {evidence: "holds" if sum(smallest) > 0.75 * len(smallest) else "d
 print(evidence)
 
 # %% [markdown]
-# Look at the three means. In blocks of 64, NF4 is slightly better than int4, and clearly better than
+# Look at the three means, in blocks of 64: NF4 is slightly better than int4, and clearly better than
 # FP4. In the next figure try small blocks: is NF4 still ahead there?
 #
 # ## How large a block?
@@ -553,8 +555,8 @@ full = MemoryPlan("full", **BIG)
 print(f"full fine-tuning would need {size(estimate('llama-7b', full).total)}")
 
 # %% [markdown]
-# Compare the blue part, the weights: that is what the codes save. With checkpointing it decides between
-# a T4 and a card of 24 GB. Which size fits the 15 GB of a T4?
+# Compare the blue part, the weights: that is what the codes save. With checkpointing it decides which
+# card is large enough. Which size fits the 15 GB of a T4?
 
 # %%
 FITS = {"full": full} | {n: plans[n] for n in ("LoRA, checkpointing", "QLoRA, checkpointing")}

@@ -11,8 +11,8 @@
 #
 # - write a *bottleneck adapter*, put it into every block, train it, and switch it off again,
 # - see why a prefix of zeros is not a prefix without effect,
-# - compare eight methods, each at the best of three to five rates and five of them at about equal
-#   size, in three columns: learned; retained with the adapter on; retained with it off,
+# - compare eight methods, each at its best recorded rate and five of them at about equal size, in
+#   three columns: learned; retained with the adapter on; retained with it off,
 # - put two adapters onto one base, switch between them, and merge them.
 #
 # You need notebook 04 (LoRA), or this: a LoRA is a pair of small matrices beside a large frozen
@@ -50,8 +50,13 @@ ftlab.hello()
 # How much does each train?
 
 # %%
+import torch
+from torch import nn
+from torch.nn import functional as F
+
 from ftlab.methods import METHODS, named
 from ftlab.show import Table, show
+from ftlab.teach import answers
 
 lab = ftlab.open_lab("clinic", model="nano-gpt2")
 KINDS = "lora_small", "bottleneck", "prefix", "prefix_words", "prompt", "ia3", "oft", "osf"
@@ -83,14 +88,8 @@ show(
 # <details><summary>Hint 2</summary>If up gives only zeros, as it does at the start, s itself must
 # come out. F.gelu is the nonlinearity between them.</details>
 
+
 # %%
-import torch
-from torch import nn
-from torch.nn import functional as F
-
-from ftlab.teach import answers
-
-
 def bottleneck(s, down, up):
     # <solution>
     return s + up(F.gelu(down(s)))
@@ -100,9 +99,7 @@ def bottleneck(s, down, up):
     # </stub>
 
 
-s, down, up, silent = torch.randn(2, 5, 16), nn.Linear(16, 3), nn.Linear(3, 16), nn.Linear(3, 16)
-nn.init.zeros_(silent.weight)
-nn.init.zeros_(silent.bias)
+s, down, up = torch.randn(2, 5, 16), nn.Linear(16, 3), nn.Linear(3, 16)
 
 
 def added(f, s):
@@ -115,24 +112,16 @@ bottleneck = ftlab.exercise(
     reference=answers.bottleneck,
     checks=[
         ("it has the shape of s", lambda f: (list(f(s, down, up).shape), [2, 5, 16])),
-        (
-            "with an up of zeros, s comes out (did you add it?)",
-            lambda f: torch.equal(f(s, down, silent), s),
-        ),
-        (
-            "it bends: twice the input does not add twice as much (is there a GELU?)",
-            lambda f: (
-                not torch.allclose(added(f, 2 * s) + added(f, 0 * s), 2 * added(f, s), atol=1e-4)
-            ),
-        ),
-        (
-            "the GELU stands in the middle, so up's output is not bent",
-            lambda f: (added(f, s), up(F.gelu(down(s)))),
-        ),
+        ("with an up of zeros, s comes out (did you add it?)",
+         lambda f: torch.equal(f(s, down, lambda narrow: 0 * up(narrow)), s)),
+        ("it bends: twice the input does not add twice as much (is there a GELU?)",
+         lambda f: not torch.allclose(added(f, 2 * s) + added(f, 0 * s), 2 * added(f, s), 0, 1e-4)),
+        ("the GELU stands in the middle, so up's output is not bent",
+         lambda f: (added(f, s), up(F.gelu(down(s))))),
     ],
     cases=[(s, down, up), (3 * s, down, up)],
     tolerance=1e-5,
-)
+)  # fmt: skip
 
 # %% [markdown]
 # Around it, the module: `up` starts at zero, so that at first nothing has changed; and a switch.
@@ -228,10 +217,6 @@ def switch(on):
             module.on = on
 
 
-def say(prompts):
-    return [text.strip() for text in generate(run.model, lab.tokenizer, prompts, 12)]
-
-
 notes = [dict(row) for row in lab.domain.test][:16]
 facts = [p for p in lab.suite.probes if p.skill == "facts"][:80]
 prompts = [row["prompt"] for row in notes] + [p.query for p in facts]
@@ -240,11 +225,17 @@ right = [row["answer"].strip() for row in notes] + [p.choices[0].strip() for p i
 said = {}
 for name, state in (("on", True), ("off", False), ("on again", True)):
     switch(state)
-    said[name] = say(prompts)
+    said[name] = [text.strip() for text in generate(run.model, lab.tokenizer, prompts, 12)]
 
 
+# %%
 def is_right(name, i):
     return said[name][i].startswith(right[i])
+
+
+def marked(name, i):
+    """Whether it is right, and its first line."""
+    return " ".join(["✓" if is_right(name, i) else "✗", *said[name][i].splitlines()[:1]])
 
 
 changed = [i for i in range(len(prompts)) if is_right("on", i) != is_right("off", i)]
@@ -252,19 +243,7 @@ shown = [i for i in changed if i < len(notes)][:1] + [i for i in changed if i >=
 show(
     Table(
         ("prompt", "expected", *said),
-        [
-            (
-                prompts[i],
-                right[i],
-                *(
-                    f"{'✓' if is_right(name, i) else '✗'} {said[name][i].splitlines()[0]}"
-                    if said[name][i]
-                    else "✗"
-                    for name in said
-                ),
-            )
-            for i in shown
-        ],
+        [(prompts[i], right[i], *(marked(name, i) for name in said)) for i in shown],
     )
 )
 for name, part in (("notes", range(len(notes))), ("facts", range(len(notes), len(prompts)))):
@@ -306,16 +285,12 @@ same_scores = off["skills"] == lab.baseline["skills"] and off["forgotten"] == 0
 # time of a forward pass with the adapter on. (Each is timed in turn with the others, and the fastest of
 # six counts. LoRA, IA3, OFT and OSF can be *merged* into the weights and then cost no time; a
 # bottleneck, a prefix and a prompt cannot. On so small a model the extra calls weigh heavily: on a
-# large one expect ratios nearer to 1. Differences of one or two tenths may be noise. A prompt makes
-# every text longer; these notes are short, so that shows.)
+# large one expect ratios nearer to 1. Small differences may be noise. A prompt makes every text longer;
+# these notes are short, so that shows.)
 
 # %%
 import math
-import tempfile
 import time
-from pathlib import Path
-
-from ftlab.methods import adapter_off, save_adapter
 
 base = lab.bundle.model
 few = ftlab.Plan(steps=3, lr=3e-3, measure_every=0)
@@ -337,6 +312,12 @@ for _ in range(6):
         logits(model)
         fastest[name] = min(time.perf_counter() - began, fastest.get(name, math.inf))
 
+# %%
+import tempfile
+from pathlib import Path
+
+from ftlab.methods import adapter_off, save_adapter
+
 costs, bits = [], {}
 plain = logits(base)
 for name, model in models.items():
@@ -346,16 +327,10 @@ for name, model in models.items():
     with tempfile.TemporaryDirectory() as folder:
         save_adapter(model, folder)
         size = sum(file.stat().st_size for file in Path(folder).rglob("*") if file.is_file())
-    costs.append(
-        (
-            METHODS[name].label,
-            f"{moved:.1e}",
-            "0, bit for bit" if bits[name] else "not the base",
-            f"{3 * trained[name]:,}",
-            f"{size / 1024:,.0f} kB",
-            f"{fastest[name] / fastest['base']:.2f}",
-        )
-    )
+    exact = "0, bit for bit" if bits[name] else "not the base"
+    ratio = f"{fastest[name] / fastest['base']:.2f}"
+    told = f"{moved:.1e}", exact, f"{3 * trained[name]:,}", f"{size / 1024:,.0f} kB", ratio
+    costs.append((METHODS[name].label, *told))
 whole = sum(p.numel() * p.element_size() for p in base.parameters())
 head = (
     "method", "logits moved, on", "logits moved, off", "values for gradients and AdamW",
@@ -431,25 +406,16 @@ prefix_share = ftlab.exercise(
     reference=answers.prefix_share,
     checks=[
         ("it lies between 0 and 1", lambda f: 0 < f(q, keys, zeros) < 1),
-        (
-            "three zero keys before five zero keys take 3 of 8 (one softmax over all?)",
-            lambda f: (f(q, torch.zeros(5, 16), zeros), 3 / 8),
-        ),
-        (
-            "the prefix comes first: a key far along q takes nearly all",
-            lambda f: f(q, keys, 50 * q[None]) > 0.99,
-        ),
-        (
-            "four times the width, with the same values repeated, doubles a score (sqrt of d?)",
-            lambda f: (
-                f(q.repeat(4), keys.repeat(1, 4), zeros.repeat(1, 4)),
-                f(2 * q, keys, zeros),
-            ),
-        ),
+        ("three zero keys before five zero keys take 3 of 8 (one softmax over all?)",
+         lambda f: (f(q, torch.zeros(5, 16), zeros), 3 / 8)),
+        ("the prefix comes first: a key far along q takes nearly all",
+         lambda f: f(q, keys, 50 * q[None]) > 0.99),
+        ("four times the width, with the same values repeated, doubles a score (sqrt of d?)",
+         lambda f: (f(q.repeat(4), keys.repeat(1, 4), zeros.repeat(1, 4)), f(2 * q, keys, zeros))),
     ],
     cases=[(q, keys, zeros), (q, keys, keys[:2]), (2 * q, keys, torch.ones(4, 16))],
     tolerance=1e-5,
-)
+)  # fmt: skip
 taken = prefix_share(q, keys, zeros)
 print(f"three zero keys take {taken:.0%}; left for the text: {1 - taken:.3f}")
 assert torch.allclose(with_zeros, (1 - taken) * without, atol=1e-5)
@@ -488,8 +454,7 @@ zero_prefix = ftlab.claim(
 
 # %% [markdown]
 # A prefix has no neutral start. One from real words does least harm: such keys and values are what
-# the model is used to.
-# One at random starts with a broken model, and training must first repair it.
+# the model is used to. One at random starts with a broken model, and training must first repair it.
 # So "before" is always measured with the adapter *off*; else a method that repairs its own damage
 # would seem to improve the model.
 #
@@ -503,7 +468,7 @@ zero_prefix = ftlab.claim(
 # lowest or the highest of them, a better one may lie beyond; the line below the figures names these.
 # Do not call such a method weak.
 
-# %% tags=["nbval-check-output"]
+# %%
 from ftlab import analysis
 from ftlab.show import best_of, called, rate_text, scoreboard
 
@@ -525,6 +490,7 @@ MODELS = {
 best = {model: {s.sweep: s for s in best_of(found)} for model, found in MODELS.items()}
 
 
+# %% tags=["nbval-check-output"]
 def three_columns(model):
     ranked = sorted(
         best[model].values(), key=lambda s: -s.mean("target_score") * s.mean("retention")
@@ -594,9 +560,9 @@ show(Table(head, rows, "nano-t5, means of 3 seeds (lowest to highest)"))
 
 # %% [markdown]
 # On both tasks LoRA on the cross-attention learns more than the prefix and retains far more. They are
-# not of equal size: the prefix has a third of the parameters, and on a T5 it cannot start from words
-# here. At the prefix's own place LoRA does not always learn more. If you have a T5, take LoRA
-# rather than this prefix; notebook 05 helps to decide on which attention.
+# not of equal size (see *parameters*), and on a T5 the prefix cannot start from words here. At the
+# prefix's own place LoRA does not always learn more. If you have a T5, take LoRA rather than this
+# prefix; notebook 05 helps to decide on which attention.
 #
 # ## At the same learning
 #
@@ -734,9 +700,9 @@ osf_holds = settle(
 # %% [markdown]
 # OSF keeps its *gradients* out of the protected directions. But AdamW divides each gradient by its
 # own recent size, value by value, and so its step points elsewhere, in part back into what was to
-# be protected. Look at both models' lines before you believe either: they need not agree. And OSF
-# trains more than half as many parameters as the base has: in size, in memory and in its file it is
-# closer to full fine-tuning than to an adapter.
+# be protected. Look at both models' lines before you believe either: they need not agree. And by the
+# share of parameters that it trains (first table), OSF is closer to full fine-tuning than to an adapter,
+# in memory and in its file, too.
 #
 # ## Choose one yourself
 #
@@ -810,6 +776,7 @@ for name, more in MERGES.items():
         list(pair), [float(weight)] * 2, name.replace(".", ","), combination_type=kind, **more
     )
 
+# %%
 tested = {
     name: [dict(row) for row in one.domain.test][:48] for name, one in (("c", lab), ("h", desk))
 }

@@ -88,9 +88,8 @@ show(
 # %% [markdown]
 # ## Gone, or covered?
 #
-# Clinic is gone within twenty steps of the next task. Helpdesk falls to a third during the task after
-# it, and to nothing in the next. Contracts has lost about half at the end. What does the model say to a
-# clinic note now?
+# Clinic is gone as soon as the next task is trained; in the figure the others fall more slowly. What does
+# the model say to a clinic note now?
 
 # %%
 from ftlab.evaluate import generate
