@@ -204,7 +204,7 @@ class TaskSequence:
         own, measured = self.lab.domain.name, [step for step in self.steps if step.measured]
         last = self.tasks.index(own) if self.link == "switch" and own in self.tasks else -1
         made = self.lab.measure(self.models[last], name=self.name, method=self.method)
-        found = self._exact()
+        found = self._exact(self.models[last], made.final)
         return replace(
             made,
             plan=asdict(self.plan),
@@ -219,14 +219,15 @@ class TaskSequence:
             seconds=self.seconds,
         )
 
-    def _exact(self) -> dict[str, Any]:
-        """Every task on its test split, and every skill, after each task."""
-        items = [lab.evaluator.test_items for lab in self.labs.values()]
+    def _exact(self, known: nn.Module, final: dict[str, Any]) -> dict[str, Any]:
+        """Every task on its test split, and every skill, after each task; `final`: of `known`."""
+        measure = self.lab.evaluator.everything
+        after = [final if model is known else measure(model) for model in self.models]
+        models = [self.lab.bundle.model, *self.models]
         base, *scores = [
-            [measure_target(model, self.lab.tokenizer, rows).score for rows in items]
-            for model in [self.lab.bundle.model, *self.models]
+            [self._score(lab, model, found) for lab in self.labs.values()]
+            for model, found in zip(models, [self.lab.baseline, *after], strict=True)
         ]
-        after = [self.lab.evaluator.everything(model) for model in self.models]
         return {
             "tasks": self.tasks,
             "link": self.link,
@@ -239,6 +240,12 @@ class TaskSequence:
             "forgotten": [found["forgotten"] for found in after],
         } | ({"cross": scores} if self.link == "switch" else {})
 
+    def _score(self, lab: "Lab", model: nn.Module, found: dict[str, Any]) -> float:
+        """The test split of a task; of the sequence's own it is `found` already."""
+        if lab.domain.name == self.lab.domain.name:
+            return found["target_score"]
+        return measure_target(model, lab.tokenizer, lab.evaluator.test_items).score
+
 
 def _has_adapters(model: nn.Module) -> bool:
     return hasattr(model, "peft_config") or any(isinstance(m, Adapter) for m in model.modules())
@@ -246,9 +253,7 @@ def _has_adapters(model: nn.Module) -> bool:
 
 def _after(before: Step | None, step: Step) -> Step:
     """A task's step, counted on from the last of the task before."""
-    if before is None:
-        return step
-    return replace(
+    return step if before is None else replace(
         step, step=before.step + step.step, tokens=before.tokens + step.tokens,
         examples=before.examples + step.examples, seconds=before.seconds + step.seconds,
     )  # fmt: skip

@@ -39,9 +39,7 @@ def report_file() -> Path:
 def timings(profile: str = "nano") -> dict[str, Timing]:
     """By notebook; empty where none was measured. Raises InputError for a damaged file."""
     file = file_of(profile)
-    if not file.is_file():
-        return {}
-    return read_as(dict[str, Timing], file)
+    return read_as(dict[str, Timing], file) if file.is_file() else {}
 
 
 def note(name: str, timing: Timing, profile: str = "nano") -> None:

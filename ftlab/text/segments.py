@@ -88,11 +88,6 @@ def wrapped(
 
 def encode(tokenizer: Any, texts: Sequence[str]) -> list[list[int]]:
     """Token ids of every text, with no special token added."""
-    if not texts:
-        return []
-    return tokenizer(
-        list(texts),
-        add_special_tokens=False,
-        return_attention_mask=False,
-        verbose=False,  # a long document is cut into windows, so no warning about its length
-    )["input_ids"]
+    # verbose: a long document is cut into windows, so no warning about its length
+    how = {"add_special_tokens": False, "return_attention_mask": False, "verbose": False}
+    return tokenizer(list(texts), **how)["input_ids"] if texts else []
