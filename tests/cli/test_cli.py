@@ -223,7 +223,9 @@ FULL = Path("/dev/full")
 
 
 @pytest.mark.skipif(not FULL.exists(), reason="this system has no /dev/full")
-@pytest.mark.parametrize("argv", [["claims"], ["--help"], ["--version"]])
+@pytest.mark.parametrize(
+    "argv", [["claims"], ["--help"], ["--version"], ["grid", "qlora", "--list"]]
+)
 def test_output_that_cannot_be_written_is_one_line(argv: list[str]) -> None:
     with FULL.open("w") as full:
         done = subprocess.run(

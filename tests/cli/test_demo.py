@@ -5,11 +5,9 @@ pytest tests/cli/test_demo.py
 
 import json
 from pathlib import Path
-from typing import Any
 
 from ftlab.base.paths import data_dir
 from ftlab.cli import main
-from ftlab.lab.lab import Lab, open_lab
 
 
 def test_the_model_ships() -> None:
@@ -17,15 +15,7 @@ def test_the_model_ships() -> None:
     assert (folder / "model.safetensors").is_file(), f"nano-gpt2 is not in {folder}"
 
 
-def some(*given: Any, **more: Any) -> Lab:
-    """A lab that asks 40 questions of each skill in its last test, where others ask all."""
-    lab = open_lab(*given, kl_texts=20, **more)
-    lab.suite = lab.evaluator.suite = lab.suite.sample(40, 20)
-    return lab
-
-
 def test_demo_shows_forgetting(tmp_path: Path, monkeypatch, capsys) -> None:
-    monkeypatch.setattr("ftlab.lab.lab.open_lab", some)
     monkeypatch.chdir(tmp_path)
     assert (
         main.main(

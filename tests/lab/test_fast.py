@@ -152,7 +152,7 @@ def lab() -> Lab:
     return made
 
 
-LIVE = Plan(steps=4, batch_size=8, lr=6e-3, measure_every=2)
+LIVE = Plan(steps=8, lr=6e-3, measure_every=4)
 
 
 def test_steps_and_measures_equal_the_plain_runs(lab: Lab):
@@ -177,7 +177,7 @@ def test_a_fast_run_after_another_begins_with_what_that_one_left(lab: Lab):
 def test_the_teacher_forced_evaluator_sees_what_the_evaluator_sees(lab: Lab):
     asked: Sizes = {"target_items": 24, "per_skill": 4, "documents": 4}
     evaluator = Evaluator(lab.tokenizer, lab.domain, lab.suite, lab.bundle.model, **asked)
-    plan = Plan(steps=30, batch_size=8, lr=1e-2, measure_every=0)
+    plan = Plan(steps=40, lr=1e-2, measure_every=0)
     run = lab.run(plan, method=EVERYWHERE, fast=True).finish()
     theirs = evaluator(run.model)
     assert theirs["target_score"] > 0.05, "needs right answers"

@@ -42,8 +42,12 @@ def stopped(lab: Lab, at: int, monkeypatch: pytest.MonkeyPatch, **more: Any) -> 
     return run
 
 
-def check_last(run: Run, at: int) -> None:
-    """What is shown of a run was measured, and says at which step."""
+@pytest.mark.parametrize("fast", [False, True])
+@pytest.mark.parametrize("at", STOPS)
+def test_last_is_what_was_measured_with_its_step(
+    lab: Lab, at: int, fast: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = stopped(lab, at, monkeypatch, fast=fast)
     assert run.last["step"] == STOPS[at] and len(run.steps) == at + 1
     measured = [step.measured for step in run.steps if step.measured]
     if measured:
@@ -51,18 +55,6 @@ def check_last(run: Run, at: int) -> None:
     if STOPS[at] == 0:
         assert run.last["retention"] == 1 and run.last["learned"] == 0
     assert 0 <= run.last["target_score"] <= 1
-    if at >= 0:
-        line = progress(run.steps, PLAN.steps)
-        assert line.startswith(f"step {at} of 5") and "learned" in line
-        named = f"at step {STOPS[at]} learned" in line
-        assert named == (at != STOPS[at]) and line.count("at step") == named
-
-
-@pytest.mark.parametrize("at", [BEFORE, 0, 3])
-def test_last_is_what_was_measured_in_a_fast_run_too(
-    lab: Lab, at: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    check_last(stopped(lab, at, monkeypatch, fast=True), at)
 
 
 @pytest.mark.parametrize("at", STOPS)
@@ -71,7 +63,6 @@ def test_the_next_cells_go_on(
 ) -> None:
     """What notebooks 01, 02, 03 and 05 do with a run after its live plot."""
     run = stopped(lab, at, monkeypatch)
-    check_last(run, at)
     assert str(samples(run.samples(2))) and run.say(["3 + 4 ="], 2)[0]["after"] is not None
     record = run.record
     assert record.budget["steps"] == max(at, 0) and len(record.curve) == max(at, 0) + 1
@@ -111,3 +102,12 @@ def test_what_was_asked_on_the_way_is_asked_anew_at_the_end(lab: Lab) -> None:
     assert run.final == run.record.final == lab.evaluator.full(run.model)
     assert seen[0][0] != seen[1][0] == run.final["general_loss"]
     assert [steps for _, steps in seen] == [1, PLAN.steps]
+
+
+@pytest.mark.parametrize("at", [0, 3, 4])
+def test_the_line_of_numbers_names_the_step_they_are_of(
+    lab: Lab, at: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = progress(stopped(lab, at, monkeypatch).steps, PLAN.steps)
+    assert line.startswith(f"step {at} of 5") and "learned" in line
+    assert ("at step 2 learned" in line) == (at == 3) and line.count("at step") == (at == 3)

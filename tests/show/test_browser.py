@@ -198,7 +198,7 @@ def test_a_stop_button_is_heard_while_a_cell_runs(chromium: Browser, lab: Lab):
 def test_the_first_notebook_opens_in_a_narrow_window(chromium: Browser, lab: Lab):
     name = copy_notebook(ROOT / "notebooks" / "00_start_here.ipynb", lab)
     use_theme(lab, "Dark")
-    page = open_page(chromium, lab, name, width=800)
+    page = open_notebook(chromium, lab, name, width=800)
     expect(page.get_by_role("heading", name="Start here", exact=True)).to_be_visible()
     page.close()
 
@@ -237,7 +237,7 @@ def test_the_rank_explorer_answers_trains_for_real_and_stops(page: Page):
     new_picture(found, old)
     expect(words).to_contain_text("There are no adapters")
     found.get_by_title("Train every stop of learning rate").press("Enter")
-    expect(found.get_by_text(re.compile(r"stop 1 of 5, step \d+ of 40"))).to_be_visible()
+    expect(found.get_by_text(re.compile(r"stop 2 of 5, step \d+ of 40"))).to_be_visible()
     found.get_by_role("button", name="Stop").press("Enter")
     expect(found.get_by_text(re.compile(r"Stopped: \d of 5 stops"))).to_be_visible()
     expect(found.get_by_role("button", name="Train it for real")).to_be_enabled()
@@ -324,7 +324,8 @@ def test_a_notebook_that_is_opened_again_shows_the_last_picture(
     page.keyboard.press("ArrowRight")
     moved = new_picture(panel(page), before)
     expect(stored).to_contain_text(moved.alt)  # a second later
-    page.evaluate("jupyterapp.commands.execute('docmanager:save')")
+    page.keyboard.press("Control+s")
+    page.wait_for_timeout(2000)
     page.get_by_role("menuitem", name="Kernel", exact=True).click()
     page.get_by_role("menuitem", name="Shut Down Kernel").first.click()
     page.close()

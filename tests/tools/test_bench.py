@@ -12,14 +12,12 @@ import pytest
 
 from ftlab.base.errors import InputError
 from ftlab.base.paths import data_dir
-from ftlab.evaluate.evaluator import Sizes
 from ftlab.explorer import settings as stops
 from ftlab.explorer.explorer import Explorer
 from ftlab.explorer.recorded import FILE
 from ftlab.explorer.settings import PRESETS, RANKS
 from ftlab.lab.lab import Lab
 from ftlab.plan import Plan
-from ftlab.show.canvas.sheet import Picture
 from ftlab.show.panels.rank_explorer import RankExplorer, rank_explorer, settings, values_of
 from tools.bench import __main__ as command
 from tools.bench import explorer
@@ -55,12 +53,6 @@ FOUND = Bench(
 )
 
 
-@pytest.fixture(scope="module")
-def lab(lab: Lab) -> Lab:
-    lab.fast_sizes = Sizes(target_items=4, per_skill=2, documents=2)
-    return lab
-
-
 @pytest.fixture
 def found(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """Stand in for the timing; what was asked of it."""
@@ -70,7 +62,7 @@ def found(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
 
 
 def test_all_ways_do_the_same_work(lab: Lab) -> None:
-    ways = three_ways(lab, dataclasses.replace(ASKED, steps=4), rounds=1)
+    ways = three_ways(lab, dataclasses.replace(ASKED, steps=6), rounds=1)
     assert ways.same and ways.apart < 1e-4
     assert ways.losses["trainer"] == pytest.approx(ways.losses["plain"], rel=1e-4)
     assert all(seconds > 0 for seconds in ways.seconds.values())
@@ -121,29 +113,13 @@ def test_a_live_run_that_breaks_off_is_not_timed(lab: Lab, monkeypatch: Any) -> 
         explorer.live_runs(panel, 1)
 
 
-def an_empty_picture(*_: Any, **__: Any) -> Picture:
-    """In place of the explorer's, which takes most of the seconds."""
-    figure = Picture()
-    figure.alt = "Nothing."
-    return figure
-
-
 @needs_grid
 @pytest.mark.slow
 def test_all_of_it_is_timed(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With live runs of two steps, half the presets, and a lab that asks few questions.
-
-    The three ways are trained in a test above, and the explorer's picture is drawn in another.
-    """
-    asked: list[Any] = []
-    monkeypatch.setattr(explorer, "three_ways", lambda *a, **k: asked.append((a, k)) or WAYS)
+    """With live runs of two steps and a lab that asks few questions."""
     monkeypatch.setattr(explorer, "open_lab", lambda *_, **__: lab)
-    monkeypatch.setattr(explorer, "SLIDERS", ("high",))
-    monkeypatch.setattr("ftlab.show.panels.rank_explorer.explorer_picture", an_empty_picture)
     monkeypatch.setattr(stops, "STEPS", (2, *stops.STEPS))
     monkeypatch.setattr(explorer, "SWEEP_STEPS", 2)
-    for name in ("the article's table and head", "Q/V everywhere", "all-linear"):
-        monkeypatch.delitem(PRESETS, name)
     for name, preset in PRESETS.items():
         monkeypatch.setitem(PRESETS, name, dataclasses.replace(preset, steps=2))
     trained = explorer.live_runs
@@ -154,8 +130,7 @@ def test_all_of_it_is_timed(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(explorer, "live_runs", short)
     found = explorer.bench(steps=2, rounds=1)
-    assert asked == [((lab, dataclasses.replace(ASKED, steps=2)), {"rounds": 1})]
-    assert found.ways is WAYS and found.live_steps == 2
+    assert found.ways.same and found.ways.steps == 2 and found.live_steps == 2
     assert 0 < found.move <= found.slowest_move and found.live > 0 and found.first_live > 0
     assert found.presets.keys() == PRESETS.keys() and min(found.presets.values()) > 0
     assert found.stops == len(RANKS) and found.sweep > 0 and found.apart > 0

@@ -1,12 +1,10 @@
 """The README says what is so: its commands run, its links lead somewhere, its version is ours.
 
-Every line of a ```bash block is a command. `ftlab ...` is run here, briefly; processes of its own
-are in tests/cli and tests/campaign. `make ...` is only shown (`make -n`), since the tests
-themselves run under `make test`; anything else is refused, so that no command stands in the
-README untried.
+Every line of a ```bash block is a command. `ftlab ...` is run; `make ...` is only shown
+(`make -n`), since the tests themselves run under `make test`; anything else is refused, so that no
+command stands in the README untried.
 """
 
-import argparse
 import os
 import re
 import shlex
@@ -19,9 +17,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-
-from ftlab.cli import main as cli
-from ftlab.cli.run import add_demo
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -65,23 +60,10 @@ def test_make_commands_are_known(line: str):
     run(["make", "-n", *shlex.split(line)[1:]], ROOT)
 
 
-@pytest.mark.usefixtures("few_questions")
+@pytest.mark.slow
 @pytest.mark.parametrize("line", [c for c in commands() if c.startswith("ftlab ")])
-def test_ftlab_commands_run(line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """With few questions, and with few steps where it does not say how many."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setitem(cli.COMMANDS, "demo", ("", few_steps, cli.run.demo))
-    assert cli.main(shlex.split(line)[1:]) == 0
-
-
-def few_steps(parser: argparse.ArgumentParser) -> None:
-    """The options of `ftlab demo`, which takes two steps by default."""
-    add_demo(parser)
-    parser.set_defaults(steps=2)
-
-
-def test_the_installed_script_runs_a_command(tmp_path: Path):
-    run([*ftlab(), "check"], tmp_path)
+def test_ftlab_commands_run(line: str, tmp_path: Path):
+    run([*ftlab(), *shlex.split(line)[1:]], tmp_path)
 
 
 def test_links_and_pictures_are_there():

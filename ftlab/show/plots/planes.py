@@ -73,7 +73,7 @@ def plane(
     points = list(points)
     given = [_spot(point) for point in points]
     spots = [spot for spot in given if spot.x[0] == spot.x[0] and spot.y[0] == spot.y[0]]
-    start, model = _base(base), model or _model(points)
+    start, model = _base(base), model_name(model or _model(points))
     figure = Picture(9.0, 5.0, title=title)
     axes = panel(figure, 0.66, 0.62, 6.2, 3.74)
     top = max([1.0, *(spot.y[2] for spot in spots)])
@@ -98,7 +98,7 @@ def plane(
 def _model(points: Sequence[Any]) -> str | None:
     """The model that all of these were trained from, if they say so."""
     names = {field(point, "model") for point in points}
-    return model_name(names.pop()) if len(names) == 1 else None
+    return names.pop() if len(names) == 1 else None
 
 
 def _spot(point: Any) -> _Spot:
