@@ -608,8 +608,8 @@ for evidence, verdict in recipe.items():
 # of*.)
 #
 # Replay and the way back go with every trainer. On nano-gpt2 the recipe was recorded with real old
-# text; text that the base wrote was tried there only without the way back. EWC and KL come near it on
-# nano-gpt2; they need a strength, and they need to be written into the loss.
+# text; text that the base wrote was tried there only without the way back. On nano-gpt2 EWC and KL reach
+# about as far; they need a strength, and they need to be written into the loss.
 #
 # ## Exercise 3: into the corner
 #
