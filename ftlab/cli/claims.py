@@ -21,7 +21,7 @@ MARKS = {"holds": "+", "does not hold": "-", "not decided": "?", "not run": " "}
 def add_claims(parser: argparse.ArgumentParser) -> None:
     """The options of `ftlab claims`."""
     parser.add_argument(
-        "--all", action="store_true", help="with the evidence, and matched learning"
+        "--all", action="store_true", help="with the evidence, and equal learning"
     )
     parser.add_argument("--json", action="store_true", help="for a program to read")
 
@@ -54,7 +54,7 @@ def claims(asked: argparse.Namespace) -> int:
         print(f"\n{attentions()}\n\n{four_bits()}")
     else:
         print(
-            "One interval in 20 misses. Evidence, matched learning, four bits: ftlab claims --all"
+            "One interval in 20 misses. Evidence, equal learning, four bits: ftlab claims --all"
         )
     return 0
 

@@ -136,7 +136,7 @@ ask_panel(lab).show()
 # %% [markdown]
 # ## What it knows, in numbers
 #
-# A few samples are an impression, not a measurement. The suite asks several hundred questions:
+# A few samples are an impression, not a measurement. The suite asks about 1,100 questions:
 #
 # | skill | a question | correct if |
 # |---|---|---|
@@ -338,11 +338,11 @@ high = next(r for r in runs if r.plan["lr"] == 3e-3 and r.plan["seed"] == 0)
 show(two_numbers(high.curve, title="A recorded run, learning rate 3e-3", final=high.final))
 
 # %% [markdown]
-# Now move the learning rate yourself. These are recorded runs on another task, helpdesk tickets. First
-# a guess:
+# Now move the learning rate yourself. These are recorded runs on another task, helpdesk tickets, at
+# three rates: 1e-4, 3e-4 and 1e-3. First a guess:
 
 # %%
-rate_guess = ftlab.predict("Retained, at the highest of the three rates?", None, unit="%")
+rate_guess = ftlab.predict("Retained, at a rate of 1e-3?", None, unit="%")
 
 # %%
 from ftlab.show import rate_panel

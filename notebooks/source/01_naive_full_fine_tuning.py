@@ -232,8 +232,9 @@ print(f"facts: retained {kept['facts']:.0%} in writing, {kept['facts_choice']:.0
 
 # %% [markdown]
 # Both rows of facts ask for the same facts, once to be written, once to be chosen among four. Some
-# that the model can no longer write it still recognises. So not all of it is gone: the model now
-# answers everything as if it were a note. For a user that is no comfort: the answer is still wrong.
+# that the model can no longer write it still recognises. So not all of it is gone. Part of the loss
+# is that the model now answers everything as if it were a note. For a user that is no comfort: the
+# answer is still wrong.
 
 # %% [markdown]
 # ## A real language model
@@ -612,7 +613,8 @@ ftlab.verdict_table(
 # ## From now on
 #
 # - **Lower the learning rate first.** Before any clever method, try a third and a tenth of your rate.
-# - **Measure both numbers on the way**, and stop when the task is learned.
+# - **Measure both numbers on the way.** Stopping early saves old skills only as far as you give up the
+#   task.
 # - **Ask your model about something else** before you ship it.
 #
 # <details><summary>Further reading</summary>

@@ -524,28 +524,29 @@ for evidence, verdict in by_band.items():
 # %%
 def best_rate(model, kind):
     """Where a method learns most of what it can with 90 % retained."""
-    able = [s for s in analysis.pick(found[model], kind) if s.mean("retention") >= 0.9]
+    able = [s for s in analysis.pick(found[model], kind) if round(s.mean("retention"), 2) >= 0.9]
     return max(able, key=lambda s: s.mean("target_score")).lr
 
 
-rates = {m: {k: best_rate(m, k) for k in ("learning rate", *WIDE)} for m in found}
-for model, row in rates.items():
-    print(f"{model}:", ", ".join(f"{called(kind)} {rate_text(lr)}" for kind, lr in row.items()))
-ten_times = ftlab.claim(
-    "The best gentle rate of LoRA is about ten times that of full fine-tuning",
-    all(5 < row[kind] / row["learning rate"] < 20 for row in rates.values() for kind in WIDE),
-    ", ".join(f"{row[k] / row['learning rate']:.0f} times" for row in rates.values() for k in WIDE)
-    + " (rates tried in steps of about three)",
-)
+ten_times = {}
+for model in found:
+    of_full = best_rate(model, "learning rate")
+    print(f"{model}: full fine-tuning {rate_text(of_full)}")
+    for kind in LORA:
+        times = best_rate(model, kind) / of_full
+        evidence = f"{model}, {called(kind)}: {times:.0f} times"
+        ten_times[evidence] = "holds" if 5 < times < 20 else "does not hold"
+        print(f"about ten times: {ten_times[evidence]} ({evidence})")
 
 # %% [markdown]
-# Begin at ten times, then; three or thirty times may be better.
+# The rates were tried in steps of about three, so these factors are coarse. LoRA wants a higher rate
+# each time, three to thirty times as high. Begin at ten times, and try the neighbours.
 #
 # ## Does LoRA forget less than full fine-tuning?
 #
 # What learns less often forgets less, too, so compare at *equal learning*: when the loss on the new
-# task has fallen to half of what guessing costs. By then a model has begun to learn the rule. Each
-# method may take its own best rate, and up to 400 steps on the small model.
+# task has fallen to half of what guessing the urgency costs. The model now answers better than a
+# guess, so it has begun to learn the rule. Each method may take its own best rate, and up to 400 steps on the small model.
 
 # %%
 less = {}
@@ -567,11 +568,12 @@ for s in analysis.settings(analysis.shipped("laptop")):  # all, also those of on
     if s.sweep in ("learning rate longer", "lora_all longer", "lora_qv longer"):
         learned, retained = (f"{s.mean(key):.0%}" for key in ("target_score", "retention"))
         name = called(s.sweep.removesuffix(" longer"))
-        print(f"SmolLM2, 300 steps, one seed: {name} learned {learned}, retained {retained}")
+        said = f"{name}, rate {rate_text(s.lr)}: learned {learned}, retained {retained}"
+        print(f"SmolLM2, 300 steps, one seed: {said}")
 
 # %% [markdown]
 # On the small model both lose next to nothing, and LoRA a little more (see the nats). On SmolLM2,
-# LoRA at a gentle rate was trained for long enough on one seed only, so we do not decide it. What that
+# LoRA at 1e-3 was trained for long enough on one seed only, so we do not decide it. What that
 # seed learned and retained with more steps stands above. What is certain is something else: few
 # parameters to train and store, and a base that comes back when you switch the adapter off.
 #
@@ -661,8 +663,10 @@ else:
 ftlab.verdict_table(
     ftlab.says("LoRA belongs on Q and V", contradicted_by=[place]),
     ftlab.says("Ranks by band on Q and V learn most for their size", decided=by_band),
-    ftlab.says("(often said) target_modules=['c_attn'] adapts Q and V", contradicted_by=[keys]),
-    ftlab.says("(often said) LoRA wants about ten times the rate", supported_by=[ten_times]),
+    ftlab.says(
+        "(often said) target_modules=['c_attn'] adapts Q and V only", contradicted_by=[keys]
+    ),
+    ftlab.says("(often said) LoRA wants about ten times the rate", decided=ten_times),
     ftlab.says("(often said) LoRA forgets less than full fine-tuning", decided=less),
     ftlab.says("(often said) A higher rank forgets more, at one rate", decided=rank_matters),
     ftlab.says(
@@ -677,8 +681,9 @@ ftlab.verdict_table(
 # %% [markdown]
 # ## What to do from now on
 #
-# - Put LoRA on all linear layers, or on the feed-forward layers; not on Q and V alone.
-# - Start at ten times the rate of full fine-tuning, and keep alpha / rank fixed.
+# - Put LoRA on the feed-forward layers, or on all linear layers; not on Q and V alone.
+# - Start at ten times the rate of full fine-tuning, try three and thirty times, and keep alpha / rank
+#   fixed.
 # - Print the plan from the live model: module, rank, trained parameters.
 # - Measure what is retained with the adapter *on*.
 #
@@ -687,7 +692,8 @@ ftlab.verdict_table(
 # - Hu and others (2021), *LoRA*: at 18 million parameters, Q and V reach 73.7 on WikiSQL and 91.3 on
 #   MNLI; all four attention matrices at rank 2 reach 73.7 and 91.7. Feed-forward layers were not tried.
 # - Biderman and others (2024), *LoRA Learns Less and Forgets Less*: all linear layers beat feed-forward
-#   alone, and feed-forward beats attention alone; higher ranks forget more.
+#   alone, and feed-forward beats attention alone; higher ranks forget more. (In the table above, with
+#   90 % retained, feed-forward alone is ahead of all linear layers.)
 # - Schulman and others, Thinking Machines (2025), *LoRA Without Regret*: attention alone is worse; the
 #   best rate is about ten times that of full fine-tuning, nearly whatever the rank.
 # - huggingface/peft, `method_comparison`: at equal parameters, LoRA on feed-forward has accuracy .494

@@ -10,7 +10,7 @@
 # answer. So they have three kinds of attention where GPT has one, and "LoRA on Q and V" does not say
 # which one. You will
 #
-# - catch a setting of two words adapting all three attentions,
+# - see two module names, `q` and `v`, adapt all three attentions,
 # - write a plan that says which attention gets which rank, and train it,
 # - test the article's order (decoder first, then cross, then encoder) on two tasks that are new on
 #   different sides,
@@ -115,7 +115,7 @@ attention_of = ftlab.exercise(
 # %% [markdown]
 # ## Two words, three attentions
 #
-# `q` and `v`, written for a T5; it is also what `peft` chooses for a T5 if you name nothing. Your
+# Here LoRA gets two module names, `q` and `v`. `peft` chooses the same for a T5 if you name none. Your
 # function tells where the adapters went:
 
 # %%
@@ -245,8 +245,8 @@ show(Table(("task", "in", "out"), rows))
 # %% [markdown]
 # <details><summary>How new are the words?</summary>The subject of a question (Vietnam) is called as
 # before, and most subjects are in one kind of fact only. So a model that understands that word alone
-# has a good guess at what is asked. Some facts are in no training item; of those the test asks,
-# too.</details>
+# has a good guess at what is asked. So before any training it already answers some of them. Some
+# facts are in no training item. The test asks about these, too.</details>
 #
 # Which attention would you adapt for which task? First all three, rank 8 each, on the new words:
 
@@ -538,7 +538,9 @@ ftlab.verdict_table(
 # ## What to do from now on
 #
 # - Say which attention you mean, and read from the live model what you got.
-# - Ask what is new, the reading or the writing. Are the words new? Do not leave out the encoder.
+# - Ask what is new, the reading or the writing. Are the words new? Then the encoder alone learns most
+#   of the three, and retains more than the decoder.
+# - Do not leave out the encoder without measuring: on the new format that cost a part of the task.
 # - Does one side have nothing to learn? Freezing it can help (new words, decoder) and need not (new
 #   format, encoder): measure it.
 # - Compare plans with equally many parameters, each at its own rate.

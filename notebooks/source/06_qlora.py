@@ -35,7 +35,7 @@ ftlab.hello()
 #
 # With 4 bits there are 16 codes, so 16 values. Which ones? A layer's weights are nearly *normally
 # distributed*: many near zero, few large ones. Values at equal *distances* are used unevenly: those
-# in the middle often, the outer ones seldom. NF4, "normal float with 4 bits", uses the quantiles of
+# in the middle often, the outer ones rarely. NF4, "normal float with 4 bits", uses the quantiles of
 # the normal distribution instead, so that the values are used more evenly. (Not quite evenly: real
 # weights are divided by the largest of a group, not by their spread. How evenly, we count below.) Zero
 # gets a value of its own.
@@ -208,7 +208,7 @@ print(evidence)
 
 # %% [markdown]
 # Look at the three means, in blocks of 64: NF4 is slightly better than int4, and clearly better than
-# FP4. In the next figure try small blocks: is NF4 still ahead there?
+# FP4. That depends on the block: in the next figure, small blocks favour int4.
 #
 # ## How large a block?
 #
@@ -410,8 +410,10 @@ for name, model in (("LoRA", plain_lora), ("QLoRA", run.model)):
 # %% [markdown]
 # ## LoRA against QLoRA
 #
-# The same adapters, the same notes in the same order, three seeds, recorded. *Retained of its own base*
-# is the fair measure of forgetting; *left of the plain base* is what you end up with.
+# Three seeds, recorded. Within a pair the adapters are the same, and so are the notes and their order:
+# rank 4 on all linear layers of nano-gpt2, the *thin* LoRA of notebook 04 on SmolLM2, Q and V on
+# nano-t5. So compare within a pair only. *Retained of its own base* is the fair measure of forgetting;
+# *left of the plain base* is what you end up with.
 
 
 # %% tags=["nbval-check-output"]
@@ -555,8 +557,9 @@ full = MemoryPlan("full", **BIG)
 print(f"full fine-tuning would need {size(estimate('llama-7b', full).total)}")
 
 # %% [markdown]
-# Compare the blue part, the weights: that is what the codes save. With checkpointing it decides which
-# card is large enough. Which size fits the 15 GB of a T4?
+# Compare the blue part, the weights: that is most of what the codes save. (Of the activations, too, a
+# 4-bit layer keeps fewer; with checkpointing that hardly counts.) With checkpointing the blue part
+# decides which card is large enough. Which size fits the 15 GB of a T4?
 
 # %%
 FITS = {"full": full} | {n: plans[n] for n in ("LoRA, checkpointing", "QLoRA, checkpointing")}
@@ -661,7 +664,7 @@ for where, verdict in paging_helps.items():
 # <details><summary>Hint 2</summary>Which part only waits at that moment, and may wait elsewhere
 # (`optimizer="paged_adamw"`)? And must the loss be computed at every token, or only at those of the
 # answer (`learned=64`: the last 64 tokens of each text)? The second costs no time at all, if your
-# answers are that short.</details>
+# answers are that short. But alone it is not enough here: see which part is the largest then.</details>
 
 # %%
 # <solution>
@@ -695,7 +698,10 @@ else:
 
 # %%
 ftlab.verdict_table(
-    ftlab.says("(QLoRA paper) NF4 suits weights better than int4 and FP4", decided=best_levels),
+    ftlab.says(
+        "(QLoRA paper) NF4 suits weights better than int4 and FP4 (in blocks of 64)",
+        decided=best_levels,
+    ),
     ftlab.says("(QLoRA paper) Double quantization saves 0.37 bits a weight", supported_by=[saves]),
     ftlab.says(
         "(often said) Rounding the base to four bits costs next to nothing (5 % at most)",

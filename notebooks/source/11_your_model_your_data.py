@@ -158,10 +158,9 @@ train, test = ([row["answer"].strip() for row in splits[name]] for name in ("tra
 #
 # Nothing is forgotten where nothing is trained. So ask the base first: six tickets with their
 # answers, then the one that we ask about. To be fair it need not find the format: it chooses among
-# the labels, by their probability. (This needs labels. If your answers are free text, skip this step
-# and the first row of the last table.)
-# (nano-gpt2 is far too small to learn from examples in a prompt, so
-# this is no verdict on prompts. Ask the model that you would ship.)
+# the labels, by their probability. (This needs labels. If your answers are free text, ignore the
+# result, and the first two rows of the last table.) nano-gpt2 is far too small to learn from examples
+# in a prompt, so this is no verdict on prompts. Ask the model that you would ship.
 
 # %%
 guess = ftlab.predict("Right by prompt alone, with six examples?", None, unit="%")
@@ -197,7 +196,8 @@ print(guess.compare(100 * right.estimate))
 # ## Step 3: measure the base
 #
 # Both measures, before the first step. What the base cannot do cannot be forgotten. If your users need
-# a skill that is not in this list, write ten probes for it (`docs/own-data.md`) and open the lab with
+# a skill that is not in this list, write fifty probes or more for it (`docs/own-data.md`; with ten, the
+# interval is too wide to allow shipping even if nothing is lost) and open the lab with
 # `suite="my_folder"`.
 
 # %%
@@ -495,6 +495,8 @@ training_does = {f"tuned minus prompted: {ftlab.analysis.points_text(over)}": de
 beats = wilson(sum(tuned), len(tuned))
 words = f"{beats.estimate:.0%} ({beats.low:.0%} to {beats.high:.0%}), for free {free:.0%}"
 off_retained = off["retention"]
+
+# %%
 ftlab.verdict_table(
     ftlab.says(
         "(ours) For this base, training beats a prompt with six examples", decided=training_does
@@ -508,7 +510,7 @@ ftlab.verdict_table(
         decided={f"retained {off_retained:.0%}": "holds" if off_retained == 1 else "does not hold"},
     ),
     ftlab.says(
-        "(ours) The recipe of these notebooks may ship",
+        "(ours) This run of the recipe may ship (one seed)",
         decided={f"{report.verdict} Gain {report.task.text}": report.decided},
     ),
 )

@@ -70,7 +70,7 @@ def test_the_report_is_written_after_every_check_and_read_by_the_readme(
     (found,) = readme.on_a_card().values()
     assert found["00_start_here"].seconds == 90 and "03_what_to_freeze" not in found
     table = readme.notebooks(card.ROOT)
-    assert "minutes, Tesla T4" in table and "of which 15 GB may be used (Tesla T4)" in table
+    assert "minutes, Tesla T4" in table and "Tesla T4 in fp16, held to 15 GB" in table
 
 
 def test_every_part_is_a_command_that_exists(there: None, monkeypatch: pytest.MonkeyPatch) -> None:

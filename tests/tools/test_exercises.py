@@ -141,6 +141,8 @@ HELPERS = {
     "train_on": ("01", "toy_losses", "loop_checks"),
     "lora_forward": ("04", "small_layer"),
     "inject": ("04", "small_layer", "trained"),
+    "hold_zeros": ("08", "trained"),
+    "fisher": ("09", "coins"),
 }
 """Exercises whose checks stand in cells of their own: the notebook, and what these cells define."""
 
@@ -157,7 +159,7 @@ def cell(name: str) -> str:
 def helpers(notebook: str, *names: str) -> dict[str, Any]:
     """What the cells of a notebook make in which these functions, classes or values are defined."""
     (source,) = (ROOT / "notebooks" / "source").glob(f"{notebook}_*.py")
-    space: dict[str, Any] = {}
+    space: dict[str, Any] = {"torch": torch}
     for text in re.split(r"^# %%", source.read_text(encoding="utf-8"), flags=re.MULTILINE):
         if any(re.search(rf"^(def {name}\b|{name} = )", text, re.MULTILINE) for name in names):
             exec(compile(text, f"<{notebook}>", "exec"), space)

@@ -110,6 +110,12 @@ def test_first_cell_is_short_and_the_same(path: Path, solved: bool) -> None:
 
 
 @each_stored
+def test_no_cell_is_over_30_lines(path: Path, solved: bool) -> None:
+    long = [cell.id for cell in code_cells(read(path)) if len(cell.source.splitlines()) > 30]
+    assert long == []
+
+
+@each_stored
 def test_every_picture_has_alt_text(path: Path, solved: bool) -> None:
     assert without_alt(read(path)) == []
 

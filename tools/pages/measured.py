@@ -60,9 +60,9 @@ brackets: 80 %), over the recorded rates and seeds:
 |---|---|---|
 """
 MATCHED = """
-## Remedies at matched learning
+## Remedies at equal learning
 
-Who learns less forgets less, so methods are compared at *matched learning*: what they have
+Who learns less forgets less, so methods are compared at *equal learning*: what they have
 forgotten (nats per token on general text, lower is better) and retained when the loss on the new
 task first falls to half of what guessing its rule costs (nano-gpt2 {nano:.3f}, SmolLM2-135M
 {laptop:.3f} nats per token). Each method at its best recorded rate, means of the seeds there are;
@@ -96,7 +96,7 @@ def label(method: str) -> str:
 
 
 def matched() -> str:
-    """The remedies at matched learning, as Markdown."""
+    """The remedies at equal learning, as Markdown."""
     both = scale.matched(*_found())
     rows = [
         f"| {label(method)} | {' | '.join(map(_matched, sides))} |"

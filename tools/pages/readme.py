@@ -113,12 +113,12 @@ def _where(timed: dict[str, dict[str, Timing]]) -> str:
         if profile in ("nano", "laptop"):
             told.append(f"`{profile}` on {' and '.join(map(str, cores))} CPU cores")
         else:
-            told.append(f"in fp16 on a card of which 15 GB may be used ({profile})")
+            told.append(f"{profile} in fp16, held to 15 GB as on a T4, with the small models")
     missing = [f"`{name}`" for name in ("nano", "laptop") if name not in timed]
     missing += ["on a card (`make gpu`)"] if timed.keys() <= {"nano", "laptop"} else []
     rest = f" Not measured yet: {' and '.join(missing)}." if missing else ""
     return (
-        f"Minutes to run all cells, measured: {', '.join(told)}.{rest} A dash: not measured. "
+        f"Minutes to run all cells, measured: {'; '.join(told)}.{rest} A dash: not measured. "
         "`nano` trains nano-gpt2, `laptop` (FTLAB_PROFILE=laptop) SmolLM2-135M-Instruct."
     )
 

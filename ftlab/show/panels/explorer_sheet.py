@@ -91,7 +91,7 @@ def sheet(explorer: Explorer) -> tuple[np.ndarray, dict[str, Any]]:
     figure = Picture(WIDTH, HEIGHT)
     axes = panel(figure, *PLACE)
     title = f"{explorer.header.get('model')}: recorded runs"
-    canvas.plane_axes(axes, title, "up: retained; line: none is better")
+    canvas.plane_axes(axes, title, "up: retained; line: best recorded")
     axes.set_xlabel("learned")
     axes.set_xticks([0, 0.5, 1])
     xs = [point.target_score for point in explorer.points]

@@ -97,8 +97,9 @@ def matched_table(
     return Table(
         header,
         rows,
-        f"{_of(model)}when the loss on the new task had first fallen so far (nats per token); each "
-        "method at its best recorded rate, means of the seeds and 95 % interval",
+        f"{_of(model)}measured when the loss on the new task first reached the level in the header "
+        "(nats per token); each method at the recorded rate that had forgotten least by then, mean "
+        "of the seeds and 95 % interval",
     )
 
 

@@ -9,6 +9,7 @@ a box of their own.
 import html
 import re
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path, PurePosixPath
 
 import bleach
@@ -79,6 +80,7 @@ def output(found: NotebookNode) -> str:
     return f'<pre class="output scrolls">{html.escape(strip_ansi(text).rstrip())}</pre>'
 
 
+@cache  # both versions of a notebook share most of their pieces
 def clean(text: str) -> str:
     """The HTML without what could do something: scripts, frames, handlers, styles that fetch."""
     soup = BeautifulSoup(text, "html.parser")
@@ -103,12 +105,17 @@ def _may_stay(tag: str, name: str, value: str) -> bool:
 
 
 def mend(text: str, pages: Mapping[str, str]) -> BeautifulSoup:
-    """The piece as it may stand in a page; `pages`: file name in the repository to page.
+    """The piece, cleaned, as it may stand in a page; see `placed`."""
+    return placed(clean(text), pages)
+
+
+def placed(text: str, pages: Mapping[str, str]) -> BeautifulSoup:
+    """Clean HTML as it may stand in a page; `pages`: file name in the repository to page.
 
     Raises InputError for a picture without alt text, or one that would have to be fetched from
     this machine.
     """
-    soup = BeautifulSoup(clean(text), "html.parser")
+    soup = BeautifulSoup(text, "html.parser")
     for picture in soup.find_all("img"):
         _picture(soup, picture)
     for link in soup.find_all("a", href=True):

@@ -14,7 +14,7 @@ from nbformat import NotebookNode
 from ftlab.base.errors import InputError
 from ftlab.base.files import check_own, whole
 from ftlab.show.canvas.style import BAD, GOOD
-from tools.pages.book.markup import code, mend, output, prose
+from tools.pages.book.markup import clean, code, mend, output, placed, prose
 from tools.pages.instructor.sections import Minutes, minutes
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -99,7 +99,7 @@ def write(out: Path, root: Path = ROOT) -> list[Path]:
 
 
 def _chapter(chapter: Chapter, found: Sequence[Chapter], names: dict[str, str]) -> str:
-    body = mend("\n".join(_cells(chapter)), names)
+    body = placed("\n".join(_cells(chapter)), names)
     line = [other for other in found if other.solved == chapter.solved]
     at = line.index(chapter)
     twin = next(x for x in found if x.path.name == chapter.path.name and x.solved != chapter.solved)
@@ -114,12 +114,13 @@ def _chapter(chapter: Chapter, found: Sequence[Chapter], names: dict[str, str]) 
 
 
 def _cells(chapter: Chapter) -> list[str]:
+    """Clean HTML, cell by cell; of code, pygments has made it and escaped what it found."""
     made = []
     for cell in chapter.notebook.cells:
         if cell.cell_type == "markdown":
-            made.append(prose(cell.source, chapter.path.parent))
+            made.append(clean(prose(cell.source, chapter.path.parent)))
         elif cell.cell_type == "code":
-            made += [code(cell.source), *(output(one) for one in cell.outputs)]
+            made += [code(cell.source), *(clean(output(one)) for one in cell.outputs)]
     return made
 
 
