@@ -613,8 +613,8 @@ ftlab.verdict_table(
 # ## From now on
 #
 # - **Lower the learning rate first.** Before any clever method, try a third and a tenth of your rate.
-# - **Measure both numbers on the way.** Stopping early saves old skills only as far as you give up the
-#   task.
+# - **Measure both numbers on the way.** Stopping before the task is learned saves old skills, but at the
+#   price of the task.
 # - **Ask your model about something else** before you ship it.
 #
 # <details><summary>Further reading</summary>

@@ -294,7 +294,7 @@ equal_area = ftlab.claim(
 # sixty. Decay is mostly praised for long runs, where it lets a model settle at the end. On SmolLM2 the
 # schedule learned more on average at the high peak and at equal area (three seeds do not decide it).
 # And at its gentle peak, schedule and constant rate lie side by side: there is little to protect
-# from. Between these two peaks, at 3e-4, the seeds decide nothing on either model.</details>
+# from. At a peak of 3e-4 the seeds decide nothing on either model.</details>
 
 # %% [markdown]
 # ## Open the box: the first steps
@@ -382,8 +382,8 @@ schedule_panel(nano).show()
 #
 # Use the panel to look for a curve, then train it. Every question is asked.
 #
-# <details><summary>Hint 1</summary>At equal area a higher peak forgets more. How low may it be, so that there is
-# still enough area to learn?</details>
+# <details><summary>Hint 1</summary>At equal area a higher peak forgets more. How low may it be, so that
+# there is still enough area to learn?</details>
 #
 # <details><summary>Hint 2</summary>Make it longer instead of higher: steps=150 gives half as much area
 # again at the same peak.</details>

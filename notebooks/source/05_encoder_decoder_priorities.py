@@ -245,8 +245,8 @@ show(Table(("task", "in", "out"), rows))
 # %% [markdown]
 # <details><summary>How new are the words?</summary>The subject of a question (Vietnam) is called as
 # before, and most subjects are in one kind of fact only. So a model that understands that word alone
-# has a good guess at what is asked. So before any training it already answers some of them. Some
-# facts are in no training item. The test asks about these, too.</details>
+# has a good guess at what is asked. That is why it already answers some questions before any
+# training. Some facts are in no training item. The test asks about these, too.</details>
 #
 # Which attention would you adapt for which task? First all three, rank 8 each, on the new words:
 

@@ -208,7 +208,7 @@ print(evidence)
 
 # %% [markdown]
 # Look at the three means, in blocks of 64: NF4 is slightly better than int4, and clearly better than
-# FP4. That depends on the block: in the next figure, small blocks favour int4.
+# FP4. That depends on the size of the block: in the next figure, small blocks favour int4.
 #
 # ## How large a block?
 #
@@ -557,8 +557,8 @@ full = MemoryPlan("full", **BIG)
 print(f"full fine-tuning would need {size(estimate('llama-7b', full).total)}")
 
 # %% [markdown]
-# Compare the blue part, the weights: that is most of what the codes save. (Of the activations, too, a
-# 4-bit layer keeps fewer; with checkpointing that hardly counts.) With checkpointing the blue part
+# Compare the blue part, the weights: that is most of what the codes save. (A 4-bit layer also keeps
+# fewer activations; with checkpointing that hardly counts.) With checkpointing the blue part
 # decides which card is large enough. Which size fits the 15 GB of a T4?
 
 # %%
@@ -664,7 +664,8 @@ for where, verdict in paging_helps.items():
 # <details><summary>Hint 2</summary>Which part only waits at that moment, and may wait elsewhere
 # (`optimizer="paged_adamw"`)? And must the loss be computed at every token, or only at those of the
 # answer (`learned=64`: the last 64 tokens of each text)? The second costs no time at all, if your
-# answers are that short. But alone it is not enough here: see which part is the largest then.</details>
+# answers are that short. But alone it is not enough here: then the optimiser's
+# states are in the way.</details>
 
 # %%
 # <solution>

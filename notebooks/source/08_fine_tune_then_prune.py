@@ -413,7 +413,8 @@ show(
 )
 
 # %% [markdown]
-# Then the shorter model is fine-tuned on the notes. From the records, each count at the better of the rates recorded with pruning:
+# Then the shorter model is fine-tuned on the notes. From the records, each count at the better of the
+# rates recorded with pruning:
 
 # %% tags=["nbval-check-output"]
 BLOCKS = {"nano-gpt2": 12, "SmolLM2-135M": 30}
@@ -428,8 +429,8 @@ show(Table(header, rows, "higher is better; mean (lowest to highest seed)"))
 
 # %% [markdown]
 # Compare each row with the first of its model: the task is learned about as well without one block.
-# Without two or four the mean is lower, though on nano-gpt2 the ranges overlap. The old skills pay more, and again the notes do not bring them back. But
-# this is the one kind of pruning here that makes a model smaller:
+# Without two or four the mean is lower, though some ranges overlap. The old skills pay more, and again
+# the notes do not bring them back. But this is the one kind of pruning here that makes a model smaller:
 #
 # ## Smaller? Faster?
 #
@@ -762,10 +763,10 @@ show(
 
 # %% [markdown]
 # Read both lines from the left: *learned* rises before *retained* falls. The largest twentieth alone
-# is not enough, the largest tenth carries most of the task; the next ones do most of the damage, and the smallest add little to either. Now the records,
-# every question asked. Beside the largest changes there is a second score, *FAPM* (the forgetting-aware
-# pruning metric of Huang et al., 2025), which counts a change of a small weight for less, and a control,
-# a fifth drawn at random.
+# is not enough, the largest tenth carries most of the task; the next ones do most of the damage, and
+# the smallest add little to either. Now the records, every question asked. Beside the largest changes
+# there is a second score, *FAPM* (the forgetting-aware pruning metric of Huang et al., 2025), which
+# counts a change of a small weight for less, and a control, a fifth drawn at random.
 
 # %%
 from ftlab.show import Point, plane
@@ -836,11 +837,11 @@ for name, found in models.items():
 # %% [markdown]
 # This is the find of the notebook: *after* a run that forgot, without training and without data, much
 # of the loss can be taken back. On nano-gpt2 that is decided, and the task did not suffer; on SmolLM2
-# it is one seed. A random fifth keeps far less of the task: it matters which weights are kept, not only how many. (The
-# largest fifth also moves the model further than a random fifth. To compare at equal distance, see the
-# walk back in notebook 09.) FAPM at the same share keeps less of the task and more of the rest. On
-# SmolLM2 a larger share brings it near the largest changes; on nano-gpt2 it stays far behind. How much
-# to keep depends on the run: compare the two rates on the sliders below.
+# it is one seed. A random fifth keeps far less of the task: it matters which weights are kept, not only
+# how many. (The largest fifth also moves the model further than a random fifth. To compare at equal
+# distance, see the walk back in notebook 09.) FAPM at the same share keeps less of the task and more of
+# the rest. On SmolLM2 a larger share brings it near the largest changes; on nano-gpt2 it stays far
+# behind. How much to keep depends on the run: compare the two rates on the sliders below.
 #
 # But look at the last two lines. A gentle rate gets there as well, or further. Pruning the update
 # repairs a run that you cannot repeat; it does not replace a good rate.
