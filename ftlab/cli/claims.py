@@ -20,9 +20,7 @@ MARKS = {"holds": "+", "does not hold": "-", "not decided": "?", "not run": " "}
 
 def add_claims(parser: argparse.ArgumentParser) -> None:
     """The options of `ftlab claims`."""
-    parser.add_argument(
-        "--all", action="store_true", help="with the evidence, and equal learning"
-    )
+    parser.add_argument("--all", action="store_true", help="with the evidence, and equal learning")
     parser.add_argument("--json", action="store_true", help="for a program to read")
 
 
@@ -53,9 +51,7 @@ def claims(asked: argparse.Namespace) -> int:
         print("\n".join(["", *matched_table(found), "", *evidence(judged)]))
         print(f"\n{attentions()}\n\n{four_bits()}")
     else:
-        print(
-            "One interval in 20 misses. Evidence, equal learning, four bits: ftlab claims --all"
-        )
+        print("One interval in 20 misses. Evidence, equal learning, four bits: ftlab claims --all")
     return 0
 
 

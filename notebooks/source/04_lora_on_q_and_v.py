@@ -546,7 +546,8 @@ for model in found:
 #
 # What learns less often forgets less, too, so compare at *equal learning*: when the loss on the new
 # task has fallen to half of what guessing the urgency costs. The model now answers better than a
-# guess, so it has begun to learn the rule. Each method may take its own best rate, and up to 400 steps on the small model.
+# guess, so it has begun to learn the rule. Each method may take its own best rate, and up to 400 steps
+# on the small model.
 
 # %%
 less = {}
@@ -573,7 +574,8 @@ for s in analysis.settings(analysis.shipped("laptop")):  # all, also those of on
 
 # %% [markdown]
 # On the small model both lose next to nothing, and LoRA a little more (see the nats). On SmolLM2,
-# LoRA at 1e-3 was trained for long enough on one seed only, so we do not decide it. What that
+# LoRA on all linear layers was trained for long enough on one seed only, on feed-forward layers on
+# none, so we do not decide it. What that
 # seed learned and retained with more steps stands above. What is certain is something else: few
 # parameters to train and store, and a base that comes back when you switch the adapter off.
 #

@@ -258,7 +258,7 @@ def sentence(
     if asked.naive:
         text += " There are no adapters, so none has a rank or a place."
     else:
-        text += " The base stays as it is, so there is nothing to freeze."
+        text += " No block of the base trains, so there is nothing to freeze."
     if last:
         text += f" Trained now, {last.step} of {asked.steps} steps: {_both(last.measured)}."
     if between and between[0] < 1:
