@@ -134,6 +134,15 @@ def test_predictions_come_with_what_came_out(notebook: Path):
     assert (asked.question, asked.measured) == ("Kept?", "5.5 %")
 
 
+def test_two_questions_under_one_name_have_each_their_own_outcome(notebook: Path):
+    made = nbformat.read(notebook, as_version=4)
+    again = [new_output("stream", text="Measured: 90 %. You made no guess.\n")]
+    ask, tell = 'g = ftlab.predict("And now?", None)', "print(g.compare(90))"
+    made.cells.append(new_code_cell(f"{ask}\n{tell}", outputs=again))
+    nbformat.write(made, notebook)
+    assert [asked.measured for asked in predictions(notebook)] == ["5.5 %", "90 %"]
+
+
 def test_a_prediction_without_an_outcome_is_refused(notebook: Path):
     made = nbformat.read(notebook, as_version=4)
     made.cells[2].outputs = []

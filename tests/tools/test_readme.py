@@ -133,7 +133,7 @@ def test_minutes_are_told_for_the_profiles_that_were_measured(tmp_path: Path, mo
     note("00_start_here", Timing(240, cores=8), "laptop")
     table = readme.notebooks(ROOT)
     assert "| minutes, nano | minutes, laptop |" in table and "| 1.5 | 4.0 |" in table
-    assert "`nano` on 2 CPU cores, `laptop` on 8 CPU cores." in table
+    assert "`nano` on 2 CPU cores; `laptop` on 8 CPU cores." in table
     assert "Not measured yet: on a card (`make gpu`)." in table
 
 

@@ -130,8 +130,8 @@ def predictions(path: Path) -> list[Asked]:
     """
     cells = [cell for cell in _cells(path) if cell.cell_type == "code"]
     return [
-        Asked(question, _came_out(cells, name, f"{path.stem}: {question}"))
-        for cell in cells
+        Asked(question, _came_out(cells[place:], name, f"{path.stem}: {question}"))
+        for place, cell in enumerate(cells)
         for name, question in _guesses(cell.source)
     ]
 
@@ -152,6 +152,7 @@ def _guesses(source: str) -> Iterator[tuple[str, str]]:
 
 
 def _came_out(cells: list[NotebookNode], name: str, where: str) -> str:
+    """From its own cell on: a notebook may ask twice under one name."""
     for cell in cells:
         if re.search(rf"\b{name}\.compare\(", cell.source):
             said = "".join(output.get("text", "") for output in cell.outputs)
