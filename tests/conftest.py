@@ -156,11 +156,3 @@ def lab() -> Any:
     from small import small_lab
 
     return small_lab()
-
-
-@pytest.fixture
-def few_questions(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A command opens a lab that asks few questions, also at the end of a run."""
-    from small import small_lab
-
-    monkeypatch.setattr("ftlab.lab.lab.open_lab", small_lab)

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from small import small_lab
 
 import ftlab
 from ftlab import record as records
@@ -192,11 +193,11 @@ def test_the_page_opens_without_a_network(gentle: list[records.Record]) -> None:
 # --- whole --------------------------------------------------------------------------------------
 
 
-@pytest.mark.usefixtures("few_questions")
 def test_a_run_on_labels_is_reported_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """`ftlab run` on yes, no and maybe, then `ftlab report` on what it wrote."""
+    """`ftlab run` on yes, no and maybe, then `ftlab report` on what it wrote; few questions."""
+    monkeypatch.setattr("ftlab.lab.lab.open_lab", small_lab)
     said = [" yes", " no", " maybe", " yes"]
     rows = [{"prompt": f"Does {n} matter?\nAnswer:", "answer": said[n % 4]} for n in range(60)]
     data = tmp_path / "mine.jsonl"
