@@ -568,9 +568,9 @@ for evidence, verdict in less.items():
 for s in analysis.settings(analysis.shipped("laptop")):  # all, also those of one seed
     if s.sweep in ("learning rate longer", "lora_all longer", "lora_qv longer"):
         learned, retained = (f"{s.mean(key):.0%}" for key in ("target_score", "retention"))
-        name = called(s.sweep.removesuffix(" longer"))
-        said = f"{name}, rate {rate_text(s.lr)}: learned {learned}, retained {retained}"
-        print(f"SmolLM2, 300 steps, one seed: {said}")
+        name = f"{called(s.sweep.removesuffix(' longer'))}, rate {rate_text(s.lr)}"
+        length = f"{s.runs[0].plan['steps']} steps, seeds: {len(s.runs)}"
+        print(f"SmolLM2, {length}: {name}: learned {learned}, retained {retained}")
 
 # %% [markdown]
 # On the small model both lose next to nothing, and LoRA a little more (see the nats). On SmolLM2,
