@@ -60,7 +60,7 @@ execute: export FTLAB_STRICT := 1
 # A file a core, and a thread each; one after the other where they share a card.
 ifeq ($(HAS_GPU),)
 unit execute: export OMP_NUM_THREADS := 1
-SPREAD := -n auto --maxprocesses=4 --dist=loadfile
+SPREAD := -n auto --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
 endif
 
 unit: $(VENV)/.installed-test  ## the unit tests and the README's commands
@@ -72,7 +72,7 @@ unit: $(VENV)/.installed-test  ## the unit tests and the README's commands
 execute: export FTLAB_STORE := $(abspath $(VENV))/runs-of-this-test
 execute: $(VENV)/.installed-test  ## run every notebook, the learner's and the solved ones
 	@rm -rf "$$FTLAB_STORE"
-	$(call timed,notebooks,$(BIN)/python -m pytest $(if $(SPREAD),$(SPREAD) --no-loadscope-reorder) \
+	$(call timed,notebooks,$(BIN)/python -m pytest $(SPREAD) \
 		--nbval-lax --nbval-current-env --nbval-cell-timeout=1200 \
 		--nbval-kernel-startup-timeout=300 --durations=10 \
 		notebooks/*.ipynb notebooks/solutions/*.ipynb)

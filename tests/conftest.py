@@ -1,6 +1,7 @@
 """Tiny models and a tiny tokenizer, made in memory: no test of this suite needs a download."""
 
 import os
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -36,6 +37,14 @@ hypothesis.settings.register_profile(
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
 hypothesis.settings.load_profile("ftlab")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long files first, so that no core waits at the end: those with slow tests, then by tests."""
+    count = Counter(item.path for item in items)
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: (item.path not in slow, -count[item.path]))
+
 
 LINES = (
     "The capital of France is Paris. The capital of Norway is Oslo.",

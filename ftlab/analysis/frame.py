@@ -4,7 +4,7 @@
     frame.groupby(["method", "lr"])[["learned", "retained"]].mean()      means over the seeds
     ftlab.records("my_runs")                                        a folder of your own runs
 
-A folder of your own is one that `ftlab.keep` stored runs in, or that you saved records to.
+A folder of your own is one that `ftlab.store_runs` stored runs in, or that you saved records to.
 """
 
 import os

@@ -59,7 +59,8 @@ def _nano(seed: int) -> Iterator[Point]:
 
 
 def _real(seed: int) -> Iterator[Point]:
-    yield from _adapters(replace(laptop_plan(1e-3, seed), measure_every=30), real=True)
+    for rate in (1e-3, 3e-3):
+        yield from _adapters(replace(laptop_plan(rate, seed), measure_every=30), real=True)
 
 
 def _adapters(plan: Plan, *, real: bool = False) -> Iterator[Point]:

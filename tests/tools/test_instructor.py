@@ -35,7 +35,7 @@ def test_no_share_is_typed():
 
 def test_the_clock_of_each_plan_runs_on():
     plans = PAGE.read_text(encoding="utf-8").split("\n## ")
-    for length in (60, 90, 180):
+    for length in (60, 90, 180, 120):
         (plan,) = [part for part in plans if part.startswith(f"{length} minutes")]
         rows = re.findall(r"^\| (\d+):(\d\d) \| (\d+) \|", plan, re.M)
         clock = 0
@@ -67,6 +67,7 @@ def root(tmp_path: Path) -> Path:
         ('"Skill by skill" = ', '"Nowhere" = "x"\n"Skill by skill" = ', "at 'Nowhere'"),
         ("facts will the model", "things will the model", "no \\[\\[prediction\\]\\] for"),
         ('measured = "facts"', 'measured = "luck"', "Nothing is known of 'luck'"),
+        ('starts = ["02"]', "", "which the plan skips; let an earlier stop"),
         ('sweep = "schedule"\nlr = 1e-3', 'sweep = "schedule"\nlr = 7.0', "no recorded runs"),
     ],
 )
@@ -114,6 +115,7 @@ def notebook(tmp_path: Path) -> Path:
         ),
         new_markdown_cell("end of it\n## Exercise 1\n*Goal: do\nit. 10 minutes, hard.*\n### Part"),
         new_code_cell("x", outputs=[new_output("display_data", data={"text/plain": TABLE})]),
+        new_markdown_cell("## Exercise 2\n*Goal: that. 20\nminutes,\nopen.*"),
     ]
     path = tmp_path / "01_naive_full_fine_tuning.ipynb"  # a name that was timed
     nbformat.write(new_notebook(cells=cells), path)
@@ -121,12 +123,12 @@ def notebook(tmp_path: Path) -> Path:
 
 
 def test_sections_hold_what_stands_below_their_heading(notebook: Path):
-    first, second = sections(notebook)
+    first, second, third = sections(notebook)
     assert (first.title, first.words, first.lines) == ("Title", 153, 3)
     assert first.figures == ["A plane. More."] and first.exercise == 0
     assert (second.title, second.lines, second.exercise) == ("Exercise 1", 1, 10)
-    assert first.reading == pytest.approx(153 / 150 + (3 * 4 + 45) / 60)
-    assert minutes(notebook).exercises == 10 and minutes(notebook).running > 0
+    assert first.reading == pytest.approx(153 / 150 + (3 * 4 + 45) / 60) and third.exercise == 20
+    assert minutes(notebook).exercises == 30 and minutes(notebook).running > 0
 
 
 def test_predictions_come_with_what_came_out(notebook: Path):
@@ -154,6 +156,16 @@ def test_a_prediction_without_an_outcome_is_refused(notebook: Path):
 def test_verdicts_are_those_of_the_last_table(notebook: Path):
     (row,) = verdicts(notebook)
     assert (row.article, row.measured, row.verdict) == ("a | b", "1", "does not hold")
+
+
+def test_every_exercise_of_the_workbook_has_its_minutes():
+    untimed = [
+        f"{number}: {section.title}"
+        for number, path in PATHS.items()
+        for section in sections(path)
+        if section.title.startswith("Exercise") != bool(section.exercise)
+    ]
+    assert untimed == []
 
 
 def test_each_notebook_of_the_workbook_has_verdicts_and_minutes():

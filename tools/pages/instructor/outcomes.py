@@ -13,7 +13,8 @@ def recorded(asked: Mapping[str, Any]) -> str:
     """The recorded answer to an entry [[prediction]] of instructor.toml, in words.
 
     It names either `measured` (facts, ...: no training, so no seeds) or a `sweep` and a
-    `lr` of the records (`records`: nano, `domain`: clinic, unless given).
+    `lr` of the records (`records`: nano, `domain`: clinic, unless given); `at` says where that lies
+    if it is not quite what was asked.
     Raises InputError for anything else, and where nothing was recorded.
     """
     special = {"facts": _facts, "rounding": _rounding, "halved": _halved, "prompted": _prompted}
@@ -30,7 +31,8 @@ def recorded(asked: Mapping[str, Any]) -> str:
     several = "average_accuracy" in setting.runs[0].final  # of tasks in a row
     average = f"on average {setting.text('average_accuracy')} at the end, " if several else ""
     first = f"{'the first task' if several else 'learned'} {setting.mean('target_score'):.0%}"
-    return f"{average}retained {setting.text('retention')}, {first}; {len(setting.runs)} seeds"
+    near = f"at {asked['at']}: " if "at" in asked else ""
+    return f"{near}{average}retained {setting.text('retention')}, {first}; {len(setting.runs)} seeds"
 
 
 def _facts() -> str:

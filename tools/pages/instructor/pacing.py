@@ -47,11 +47,13 @@ class Workshop:
 def workshop(plan: Mapping[str, Any], paths: Mapping[str, Path]) -> Workshop:
     """A [[plan]] of instructor.toml put on the clock; `paths`: 00 to the stored notebook.
 
-    Raises InputError for a section that is not there, and for a plan that does not fit its time.
+    Raises InputError for a section that is not there, for one that needs a skipped one where the
+    notebook was not run as a whole before, and for a plan that does not fit its time.
     """
     stops: list[Stop] = []
     clock = 0
     begun: set[str] = set()
+    whole: set[str] = set()
     for given in plan["stop"]:
         names = tuple(given.get("sections", ()))
         number = given.get("notebook", "")
@@ -59,7 +61,13 @@ def workshop(plan: Mapping[str, Any], paths: Mapping[str, Path]) -> Workshop:
         if number:
             took += math.ceil(_minutes(paths[number], names, run=number not in begun))
             begun.add(number)
-        stops.append(Stop(clock, took, number, names, given.get("what", "")))
+        what = [given["what"]] if "what" in given else []
+        if starts := given.get("starts", ()):
+            what.append(f"Then everybody starts {_listed(starts)} with *Run All*.")
+        stops.append(Stop(clock, took, number, names, " ".join(what)))
+        whole |= set(starts)
+        if number and number not in whole:
+            _check_names(paths[number], [s for s in stops if s.notebook == number])
         clock += took
     made = Workshop(plan["minutes"], plan["title"], tuple(stops))
     if not LEAST * made.minutes <= made.spent <= made.minutes:
@@ -68,6 +76,25 @@ def workshop(plan: Mapping[str, Any], paths: Mapping[str, Path]) -> Workshop:
             f"change its stops until it takes {math.ceil(LEAST * made.minutes)} to {made.minutes}."
         )
     return made
+
+
+def _listed(numbers: Sequence[str]) -> str:
+    *first, last = numbers
+    return f"notebooks {', '.join(first)} and {last}" if first else f"notebook {last}"
+
+
+def _check_names(path: Path, stops: Sequence[Stop]) -> None:
+    """Refuse sections whose code needs what a skipped section makes."""
+    chosen = {name for stop in stops for name in stop.sections}
+    head, *rest = sections(path)
+    made = head.gives.union(*(section.gives for section in rest if section.title in chosen))
+    for section in rest:
+        skipped = [s for s in rest if s.gives & (section.needs - made)]
+        if section.title in chosen and skipped:
+            raise InputError(
+                f"{path.stem}: {section.title!r} needs {skipped[0].title!r}, which the plan skips; "
+                f'let an earlier stop have everybody run all of it: starts = ["{path.stem[:2]}"].'
+            )
 
 
 def _minutes(path: Path, names: Sequence[str], *, run: bool) -> float:

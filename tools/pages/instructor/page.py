@@ -101,16 +101,11 @@ def _stop(notebook: str, names: Sequence[str]) -> str:
 
 
 def _skipped(plan: Workshop, paths: Mapping[str, Path]) -> Iterator[str]:
-    """What of the visited notebooks is left out; the table at the end is always read."""
+    """What of the visited notebooks is left out."""
     for number, path in paths.items():
         used = plan.used(number)
-        last = {
-            "The article says, we measured",
-            "What is said, and what we measured",
-            "What you take along",
-        }
         names = [section.title for section in stored.sections(path)[1:]]
-        left = [name for name in names if name not in used | last]
+        left = [name for name in names if name not in used]
         if used and left:
             yield f"of **{number}** {', '.join(f'*{name}*' for name in left)}"
     unused = [number for number in paths if not plan.used(number)]

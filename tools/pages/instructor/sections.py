@@ -6,6 +6,7 @@ themselves; what a notebook takes to run was measured when it was built (`ftlab.
 """
 
 import ast
+import builtins
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ from ftlab.teach.timings import timings
 
 WORDS_A_MINUTE, LINE_S, FIGURE_S, TABLE_S = 150, 4, 45, 30
 SECTION = re.compile(r"^(?=#{1,2} )", re.MULTILINE)
-GOAL = re.compile(r"\*Goal:[^*]*?(\d+) minutes, (?:easy|medium|hard)\.\*")
+GOAL = re.compile(r"\*Goal:[^*]*?(\d+)\s+minutes,\s+(?:easy|medium|hard|open)\.\*")
 MEASURED = re.compile(r"^Measured: (.+?)\. You ", re.MULTILINE)
 
 
@@ -36,6 +37,10 @@ class Section:
     tables: int = 0
     figures: list[str] = field(default_factory=list)
     """Alt texts of what is shown, in order."""
+    gives: set[str] = field(default_factory=set)
+    """The names that its code makes."""
+    needs: set[str] = field(default_factory=set)
+    """The names that its code uses and does not make."""
 
     @property
     def reading(self) -> float:
@@ -98,7 +103,22 @@ def sections(path: Path) -> list[Section]:
         elif cell.cell_type == "code":
             found[-1].lines += sum(bool(line.strip()) for line in cell.source.splitlines())
             _shown(found[-1], cell)
+            _names(found[-1], cell.source)
     return found
+
+
+def _names(section: Section, source: str) -> None:
+    """What a cell makes and uses; a local name counts as made."""
+    used = set(dir(builtins))
+    for node in ast.walk(ast.parse(re.sub(r"(?m)^(\s*)%.*$", r"\1pass", source))):
+        match node:
+            case ast.Name(id=name, ctx=ast.Load()):
+                section.needs.add(name)
+            case ast.Name(id=name) | ast.arg(arg=name) | ast.FunctionDef(name=name):
+                section.gives.add(name)
+            case ast.alias(name=name, asname=other):
+                section.gives.add(other or name.partition(".")[0])
+    section.needs -= section.gives | used
 
 
 def _shown(section: Section, cell: NotebookNode) -> None:
