@@ -16,7 +16,6 @@ from ftlab.base.errors import InputError
 
 SCHEDULES = ("constant", "cosine", "linear")
 LOSSES = ("answer", "text")
-PRECISIONS = (None, "fp32", "bf16", "fp16")
 OPTIMIZERS = ("adamw", "adamw8bit", "paged_adamw", "paged_adamw8bit")
 
 
@@ -48,13 +47,13 @@ class Plan:
     stop_at: float | None = None
     """Target score that ends the run when it is measured, in (0, 1]; None runs all steps."""
     max_tokens: int = 128
-    """Longest text in tokens, prefix and end included; a longer item is refused, never cut."""
+    """Longest text in tokens, prefix and end included. A longer item is refused, never cut."""
     checkpoint_every: int = 25
     """Steps between checkpoints, where train() is given a folder; 0 switches them off."""
     optimizer: Literal["adamw", "adamw8bit", "paged_adamw", "paged_adamw8bit"] = "adamw"
     """What takes the steps; all but the first are bitsandbytes' (`ftlab.train.optimizers`)."""
     precision: Literal["fp32", "bf16", "fp16"] | None = None
-    """What matrix products are computed in; None takes what suits the device (ftlab.machine)."""
+    """What matrix products are computed in; None takes what suits the device."""
     gradient_checkpointing: bool = False
     """Keep only each block's input for the backward pass and compute the rest of it again."""
 
@@ -63,11 +62,6 @@ class Plan:
             check_whole(name, getattr(self, name), least)
         for name, (least, open_end) in _REAL.items():
             _check_real(name, getattr(self, name), least, open_end=open_end)
-        check_choice("schedule", self.schedule, SCHEDULES)
-        check_choice("loss_on", self.loss_on, LOSSES)
-        check_choice("optimizer", self.optimizer, OPTIMIZERS)
-        check_choice("precision", self.precision, PRECISIONS)
-        check_choice("gradient_checkpointing", self.gradient_checkpointing, (True, False))
         if self.warmup > self.steps:
             raise InputError(
                 f"warmup={self.warmup} is longer than the run of steps={self.steps}; "

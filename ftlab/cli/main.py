@@ -1,15 +1,5 @@
 """The command line. `ftlab --help` lists the commands; each has its own --help.
 
-    ftlab check      what this machine can do, and which traps lie on it
-    ftlab demo       forgetting in about a minute
-    ftlab data       a file of your own before it is trained on
-    ftlab suite      questions from the base's own answers, for --suite
-    ftlab run        one fine-tuning run, kept as a record
-    ftlab report     ship or don't: what the run gained and lost, and a verdict
-    ftlab grid       make the recorded runs
-    ftlab claims     what the recorded runs say, with verdicts
-    ftlab class      a room's guesses and exercises, from its notebooks
-
 A slip gives one line on stderr and exit code 2, an interrupt one line and 130. Nothing heavy is
 imported before a command needs it, so that help and slips come at once.
 """
@@ -55,11 +45,11 @@ def add_check(parser: argparse.ArgumentParser) -> None:
 
 
 COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None], Command]] = {
-    "check": ("what this machine can do, and which known traps lie on it", add_check, check),
+    "check": ("what this machine can do, and known problems on it", add_check, check),
     "demo": ("forgetting in about a minute: table, answers, picture", run.add_demo, run.demo),
     "data": ("a file of your own before it is trained on", data.add_data, data.data),
     "suite": ("questions from the base's own answers", data.add_suite, data.suite),
-    "run": ("one fine-tuning run, kept as a record", run.add_run, run.run),
+    "run": ("one fine-tuning run, stored as a record", run.add_run, run.run),
     "report": ("ship or don't: gain, losses and a verdict", report.add_report, report.report),
     "grid": ("make the recorded runs that the notebooks show", grid.add_grid, grid.grid),
     "claims": ("what the recorded runs say", claims.add_claims, claims.claims),

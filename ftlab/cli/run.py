@@ -70,7 +70,9 @@ def add_reading(parser: argparse.ArgumentParser) -> None:
         help="use the chat template: auto for chats and instructions, on, off (default: auto)",
     )
     parser.add_argument(
-        "--too-long", choices=TOO_LONG, help="what becomes of items that are (default: refuse)"
+        "--too-long",
+        choices=TOO_LONG,
+        help="what to do with items over --max-tokens (default: refuse)",
     )
     parser.add_argument(
         "--faulty", choices=FAULTY, default="refuse", help="faulty rows (default: refuse)"

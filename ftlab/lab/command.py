@@ -8,11 +8,15 @@ that no row of the table of methods makes, a model in memory, or sizes of one's 
 """
 
 import argparse
+import ast
 import dataclasses
+import inspect
+import re
 import shlex
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from ftlab.plan import Plan
+from ftlab.plan import Plan, rate_text
 
 if TYPE_CHECKING:
     from ftlab.lab.run import Run
@@ -27,19 +31,27 @@ def option(field: str) -> str:
 
 
 def add_plan(parser: argparse.ArgumentParser, **defaults: Any) -> None:
-    """An option for every field of a Plan."""
+    """An option for every field of a Plan, with the sentence that stands below the field."""
+    plan: Any = ast.parse(inspect.getsource(Plan)).body[0]
+    below = {a.target.id: b.value.value for a, b in pairwise(plan.body) if hasattr(a, "target")}
     for field in dataclasses.fields(Plan):
         if field.name in LEFT_OUT:
             continue
         default = defaults.get(field.name, field.default)
+        told = below[field.name].split(". ")[0].rstrip(".")
         if isinstance(default, bool):
-            parser.add_argument(option(field.name), action="store_true", help="(default: off)")
+            told += " (default: off)"
+            parser.add_argument(option(field.name), action="store_true", help=told)
             continue
+        choices = ",".join(re.findall(r"(?<!class )'(\w+)'", str(field.type)))
         may_be_number = default is None and "float" in str(field.type)
         kind = float if may_be_number else str if default is None else type(default)
         note = "none" if default is None else f"{default:g}" if kind is float else default
+        note = rate_text(default) if field.name == "lr" else note
+        told += f" (default: {note})"
+        shown = f"{{{choices}}}" if choices else None
         parser.add_argument(
-            option(field.name), type=kind, default=default, help=f"(default: {note})"
+            option(field.name), type=kind, default=default, metavar=shown, help=told
         )
 
 

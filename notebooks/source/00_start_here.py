@@ -16,6 +16,9 @@
 #
 # You need Python and a little PyTorch. You do not need to know what is inside a transformer. Nothing
 # here needs a network or a GPU.
+#
+# Every notebook comes with its outputs, so that it can be read without being run. Before you guess,
+# clear them: *Edit > Clear Outputs of All Cells* (Colab: *Edit > Clear all outputs*).
 
 # %%
 try:

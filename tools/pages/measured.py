@@ -22,7 +22,8 @@ TOP = """# What was measured
 
 <!-- Written by `python -m tools.pages.readme` from data/records and the stored notebooks. -->
 
-`ftlab claims` prints the same with intervals and verdicts, and more of it.
+`ftlab claims --all` prints the tables of methods, attentions and four bits with their intervals;
+the statements at the end stand in the notebooks.
 """
 
 HEAD = """
@@ -53,8 +54,8 @@ def by_rate() -> str:
 LEVELS = """
 ## Most learned with most retained
 
-Each method at the rate where it learned most while at least 90 % of the skills were left (in
-brackets: 80 %), over the recorded rates and seeds:
+The most that each method learns with at least 90 % of the skills retained (in brackets: 80 %), read
+off between the recorded rates; means over the seeds:
 
 | method | nano-gpt2 | SmolLM2-135M |
 |---|---|---|
@@ -65,8 +66,8 @@ MATCHED = """
 Who learns less forgets less, so methods are compared at *equal learning*: what they have
 forgotten (nats per token on general text, lower is better) and retained when the loss on the new
 task first falls to half of what guessing its rule costs (nano-gpt2 {nano:.3f}, SmolLM2-135M
-{laptop:.3f} nats per token). Each method at its best recorded rate, means of the seeds there are;
-one that never got there is censored.
+{laptop:.3f} nats per token). Each method at its best recorded rate, means of three seeds unless
+fewer are named. *Did not get there*: the lowest loss that it reached.
 
 | method | nano-gpt2 | SmolLM2-135M |
 |---|---|---|
@@ -170,14 +171,20 @@ def _matched(found: compare.Matched) -> str:
     if found.setting is None:
         return f"did not get there (lowest loss {found.lowest:.2f})"
     rose, left = fmean(found.forgotten), fmean(found.retained)
-    return f"{rose:+.3f}, {left:.0%}, rate {rate_text(found.setting.lr)}"
+    count = len(found.forgotten)
+    seeds = "" if count == 3 else ", one seed" if count == 1 else f", {count} seeds"
+    return f"{rose:+.3f}, {left:.0%}, rate {rate_text(found.setting.lr)}{seeds}"
 
 
 ALL = """
 ## What is said, what we measured
 
-*The article* is the advice that goes round on fine-tuning without forgetting, in our words;
-*(ours)* marks what we added. Every row was computed when its notebook was stored.
+A row without a mark says what the article says (Sachchida Nand Singh, "Fine-Tuning Large Language
+Models (LLMs) Without Catastrophic Forgetting", Towards AI), in our words but for what stands in
+quotation marks; *(often said)* is common advice, *(ours)* our own statement, a name its source.
+*Holds in part*: some tests bear it out, others contradict it or leave it open. *Fails in part*: some
+contradict it, the rest is open. *Not decided*: the seeds leave it open. Every row was computed when
+its notebook was stored.
 
 | | what is said | we measured | verdict |
 |---|---|---|---|

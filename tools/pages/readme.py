@@ -119,7 +119,10 @@ def _where(timed: dict[str, dict[str, Timing]]) -> str:
     rest = f" Not measured yet: {' and '.join(missing)}." if missing else ""
     return (
         f"Minutes to run all cells, measured: {'; '.join(told)}.{rest} A dash: not measured. "
-        "`nano` trains nano-gpt2, `laptop` (FTLAB_PROFILE=laptop) SmolLM2-135M-Instruct."
+        "The notebooks train nano-gpt2 (05: nano-t5) under every profile; only the end of 01 and all "
+        "of 11 take the profile's own model: `laptop` (FTLAB_PROFILE=laptop) SmolLM2-135M-Instruct, "
+        "`t4` (the default with an NVIDIA card) gpt2 from the Hub. The columns were timed on "
+        "different days."
     )
 
 
@@ -159,7 +162,7 @@ def best_learners(first: int = 4) -> str:
         told.append(f"{model}: {', '.join(names)}")
     return (
         f"Which of {len(levels)} methods learns most while at least 90 % of the old skills are "
-        f"retained, each at its best rate? {'; '.join(told)}."
+        f"retained (read off between the recorded rates)? {'; '.join(told)}."
     )
 
 

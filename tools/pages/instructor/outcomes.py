@@ -32,7 +32,9 @@ def recorded(asked: Mapping[str, Any]) -> str:
     average = f"on average {setting.text('average_accuracy')} at the end, " if several else ""
     first = f"{'the first task' if several else 'learned'} {setting.mean('target_score'):.0%}"
     near = f"at {asked['at']}: " if "at" in asked else ""
-    return f"{near}{average}retained {setting.text('retention')}, {first}; {len(setting.runs)} seeds"
+    return (
+        f"{near}{average}retained {setting.text('retention')}, {first}; {len(setting.runs)} seeds"
+    )
 
 
 def _facts() -> str:
