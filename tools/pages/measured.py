@@ -182,9 +182,9 @@ ALL = """
 A row without a mark says what the article says (Sachchida Nand Singh, "Fine-Tuning Large Language
 Models (LLMs) Without Catastrophic Forgetting", Towards AI), in our words but for what stands in
 quotation marks; *(often said)* is common advice, *(ours)* our own statement, a name its source.
-*Holds in part*: some tests bear it out, others contradict it or leave it open. *Fails in part*: some
-contradict it, the rest is open. *Not decided*: the seeds leave it open. Every row was computed when
-its notebook was stored.
+*Holds in part*: some tests bear it out, others contradict it or leave it open. *Fails in part*:
+some contradict it, the rest is open. *Not decided*: the seeds leave it open. Every row was computed
+when its notebook was stored.
 
 | | what is said | we measured | verdict |
 |---|---|---|---|

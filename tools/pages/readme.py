@@ -119,10 +119,10 @@ def _where(timed: dict[str, dict[str, Timing]]) -> str:
     rest = f" Not measured yet: {' and '.join(missing)}." if missing else ""
     return (
         f"Minutes to run all cells, measured: {'; '.join(told)}.{rest} A dash: not measured. "
-        "The notebooks train nano-gpt2 (05: nano-t5) under every profile; only the end of 01 and all "
-        "of 11 take the profile's own model: `laptop` (FTLAB_PROFILE=laptop) SmolLM2-135M-Instruct, "
-        "`t4` (the default with an NVIDIA card) gpt2 from the Hub. The columns were timed on "
-        "different days."
+        "The notebooks train nano-gpt2 (05: nano-t5) under every profile; only the end of 01 and "
+        "all of 11 take the profile's own model: `laptop` (FTLAB_PROFILE=laptop) "
+        "SmolLM2-135M-Instruct, `t4` (the default with an NVIDIA card) gpt2 from the Hub. The "
+        "columns were timed on different days."
     )
 
 
