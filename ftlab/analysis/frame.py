@@ -115,7 +115,7 @@ def _row(run: record.Record) -> dict[str, Any]:
         "steps": plan.get("steps"),
         "schedule": plan.get("schedule"),
         "items": run.extra.get("items"),
-        "replay": run.extra.get("replay", 0.0),
+        "replay": run.extra.get("sequence", run.extra).get("replay", 0.0),
         "learned": final["target_score"],
         "retained": final["retention"],
         "forgotten": final["forgotten"],

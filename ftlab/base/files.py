@@ -127,6 +127,16 @@ def check_writable(folder: Path) -> None:
             place.rmdir()
 
 
+HUB_FORM = (
+    "README.md", ".gitattributes", "config.json", "generation_config.json", "model*.safetensors",
+    "model.safetensors.index.json", "adapter_config.json", "adapter_model.safetensors",
+    "tokenizer.json", "tokenizer_config.json", "tokenizer.model", "special_tokens_map.json",
+    "added_tokens.json", "vocab.json", "merges.txt", "spiece.model", "chat_template.jinja",
+    "training.json",
+)  # fmt: skip
+"""What a model's folder holds: one that holds nothing else may be replaced."""
+
+
 def check_own(path: Path, holds: Sequence[str]) -> None:
     """Raises InputError unless `path` may be replaced: all that is there is named in `holds`."""
     if Path.cwd().is_relative_to(path.absolute()):
@@ -135,6 +145,7 @@ def check_own(path: Path, holds: Sequence[str]) -> None:
         raise InputError(f"{path} is a file; name a folder.")
     names = [one.name for one in path.iterdir()] if path.exists() else []
     others = [one for one in names if not any(fnmatch.fnmatch(one, own) for own in holds)]
+    others = names if set(names) == {"README.md"} else others  # a reader's, not a library's
     if others:
         raise InputError(f"{path} holds something else too ({others[0]}); name another folder.")
 

@@ -78,7 +78,8 @@ def suite(asked: argparse.Namespace) -> int:
     if not asked.file.is_file():
         raise InputError(f"There is no file {asked.file}; give a text file, one prompt a line.")
     prompts = [line for line in read_text(asked.file).splitlines() if line.strip()]
-    check_folder(asked.out)
+    if check_folder(asked.out).is_dir() and any(asked.out.iterdir()):
+        raise InputError(f"{asked.out} holds something already; name a new folder.")
     quiet()
     from ftlab.lab.defaults import bundle_of
     from ftlab.lab.own_suite import own_suite

@@ -68,7 +68,9 @@ def grid(asked: argparse.Namespace) -> int:
             part=(int(k), int(n)),
         ):  # fmt: skip
             print(news, flush=True)
-    print(f"{len(points)} runs make the grid '{asked.name}'; they are in {folder}.")
+    have = work.recorded(folder, model)[0]
+    there = sum(point.name in have for point in points)
+    print(f"{there} of the {len(points)} runs of '{asked.name}' are in {folder}.")
     return 0
 
 

@@ -6,6 +6,7 @@ imported before a command needs it, so that help and slips come at once.
 
 import argparse
 import difflib
+import io
 import json
 import os
 import sys
@@ -129,6 +130,9 @@ def single(
 
 def guarded(do: Command, asked: argparse.Namespace) -> int:
     """Do it; a slip is one line and 2, an interrupt one line and 130."""
+    for stream in (sys.stdout, sys.stderr):  # a terminal that lacks a letter shows a ? there
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
         try:
             return do(asked)
@@ -144,9 +148,9 @@ def guarded(do: Command, asked: argparse.Namespace) -> int:
         words = getattr(asked, "stopped", "nothing was written")
         print(f"\nftlab: stopped; {words() if callable(words) else words}.", file=sys.stderr)
         return 130
-    except BrokenPipeError:  # `ftlab check | head`: the reader has gone
+    except BrokenPipeError:  # `ftlab check | head`: the reader has gone; 128 + SIGPIPE
         _drop_output()
-        return 0
+        return 141
     except OSError as error:  # `ftlab claims > /dev/full`
         _drop_output()
         what = error.filename or "the output"

@@ -14,7 +14,7 @@ from typing import Any
 
 import ftlab
 from ftlab.base.errors import InputError
-from ftlab.base.files import check_own
+from ftlab.base.files import HUB_FORM, check_own
 from ftlab.base.progress import watched
 from ftlab.base.quiet import quiet
 from ftlab.base.shares import percent, skill_name
@@ -140,9 +140,9 @@ def run(asked: argparse.Namespace) -> int:
         )
     check_folder(asked.out)
     if asked.save:
-        from ftlab.methods.export import HUB_FORM
-
         check_own(check_folder(asked.save), HUB_FORM)
+        if asked.out.resolve().is_relative_to(asked.save.resolve()):
+            raise InputError(f"--save {asked.save} would hold the record too; name another folder.")
     elif asked.merged:
         raise InputError("--merged says how to save the model; give --save FOLDER with it.")
     asked.stopped = "no record was written"
@@ -150,6 +150,10 @@ def run(asked: argparse.Namespace) -> int:
         ftlab.store_runs(asked.store)
     _, made = _open(asked, plan)
     asked.stopped = lambda: _stopped("no record was written", made)
+    if asked.save:
+        from ftlab.lab.weights import check_save
+
+        check_save(made, asked.save, asked.merged)
     record = _train(made, plan)
     from ftlab import record as records
 

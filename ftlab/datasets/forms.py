@@ -125,7 +125,7 @@ def _chat(messages: Any, where: str, system: Any = None) -> dict[str, Any]:
         for turn in told
         if isinstance(turn, dict)
     ]
-    turns = [(ROLES.get(role, role), text) for role, text in turns]
+    turns = [(ROLES.get(str(role), role), text) for role, text in turns]
     roles = [role for role, _ in turns]
     while turns and turns[-1][0] != "assistant":
         turns.pop()

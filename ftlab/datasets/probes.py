@@ -4,6 +4,7 @@
 of two sentences, `cloze` must itself say every token of the answer.
 """
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,8 @@ def _fault(probe: Probe) -> str:
         return f"has the form '{probe.form}'; the forms are {', '.join(FORMS)}"
     if not probe.skill:
         return "names no skill; name one"
+    if re.search("[\ud800-\udfff]", "".join((probe.query, *probe.choices))):
+        return "holds half a character (a lone surrogate); write the text again as UTF-8"
     if not all(choice.strip() for choice in probe.choices) or len(set(probe.choices)) < n:
         return "has an empty choice or one choice twice; give different ones"
     if probe.form == "pair" and (n != 2 or probe.query):

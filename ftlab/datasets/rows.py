@@ -16,6 +16,7 @@ import json
 import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -100,7 +101,9 @@ def _whole(path: Path, text: str) -> list[Any] | None:
     parts = list(told.values()) if isinstance(told, dict) else []
     if parts and all(isinstance(part, dict) and part.keys() == parts[0].keys() for part in parts):
         return [{name: told[name][key] for name in told} for key in parts[0]]
-    lists = [told[k] for k in told or () if isinstance(told[k], list) and k not in CHATS]
+    if not isinstance(told, dict):
+        return None
+    lists = [told[k] for k in told if isinstance(told[k], list) and k not in CHATS]
     return lists[0] if len(lists) == 1 and all(isinstance(x, dict) for x in lists[0]) else None
 
 
@@ -211,8 +214,10 @@ def read_parquet(path: Path) -> Iterator[Row]:
             f"{path} cannot be read as Parquet ({first_line(error)}); "
             "write it again, or give .jsonl."
         ) from error
-    told = json.loads((table.schema.metadata or {}).get(b"huggingface", b"{}"))
-    features = (told.get("info") or {}).get("features") or {}
+    features: Any = {}
+    with suppress(ValueError, AttributeError, TypeError):  # what else may stand under that name
+        told = json.loads((table.schema.metadata or {}).get(b"huggingface", b"{}"))
+        features = dict(told["info"]["features"]) if "info" in told else {}
     kinds = {key: kind for key, kind in features.items() if isinstance(kind, dict)}
     names = {key: kind["names"] for key, kind in kinds.items() if "names" in kind}
     for number, row in enumerate(rows, start=1):

@@ -84,6 +84,12 @@ def choose(name: str, model: str, only: str | None) -> list[Point]:
     return chosen
 
 
+def recorded(folder: Path, model: str) -> tuple[set[str], list[str]]:
+    """The names of a model's runs in a folder, and the files that are damaged."""
+    found, damaged = records.readable(folder.glob("*.json"))
+    return {run.name for run in found if run.model == Path(model).name}, damaged
+
+
 def run_grid(
     name: str,
     *,
@@ -99,9 +105,8 @@ def run_grid(
     """
     from ftlab.lab.lab import open_lab
 
-    found, damaged = records.readable(folder.glob("*.json"))
+    have, damaged = recorded(folder, model)
     yield from (f"Left out: {line}" for line in damaged)
-    have = {record.name for record in found}
     mine = choose(name, model, only)[part[0] :: part[1]]
     missing = [point for point in mine if point.name not in have][:most]
     labs: dict[tuple[str, object], Lab] = {}

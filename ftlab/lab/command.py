@@ -47,7 +47,7 @@ def add_plan(parser: argparse.ArgumentParser, **defaults: Any) -> None:
         may_be_number = default is None and "float" in str(field.type)
         kind = float if may_be_number else str if default is None else type(default)
         note = "none" if default is None else f"{default:g}" if kind is float else default
-        note = rate_text(default) if field.name == "lr" else note
+        note = rate_text(float(note)) if field.name == "lr" else note
         told += f" (default: {note})"
         shown = f"{{{choices}}}" if choices else None
         parser.add_argument(

@@ -118,7 +118,7 @@ class Report:
             found.append(f"No gain on the task is shown: {self.task.text}.")
         elif self.guessing:
             found.append(
-                f"{percent(self.task.after)} right is not shown to beat always saying "
+                f"{percent(self.task_score)} right is not shown to beat always saying "
                 f"'{self._always}' ({percent((self.commonest or {})['share'])})."
             )
         if not any(skill.judged for skill in self.skills):

@@ -251,6 +251,7 @@ class Run:
 
         In the form of peft and transformers; says which of the two it was. Raises InputError.
         """
+        weights.check_save(self, Path(folder), merged)
         return weights.save(self.model, self.lab.tokenizer, Path(folder), merged)
 
     def samples(self, count: int = 4) -> list[dict[str, str]]:

@@ -8,7 +8,7 @@ from typing import Any
 from ftlab import record as records
 from ftlab.base.errors import InputError
 
-SAME = ("model", "model_checksum", "domain", "suite", "suite_checksum", "trainable")
+SAME = "model model_checksum domain data_checksum suite suite_checksum trainable".split()
 """What runs of one plan have in common, beside the plan and what the method was."""
 
 
@@ -41,6 +41,8 @@ def _records(given: Any) -> list[records.Record]:
         )
     try:
         found = records.load_all(given) if Path(given).is_dir() else [records.load(given)]
+    except InputError:
+        raise
     except (OSError, ValueError) as error:  # text that can be no path
         raise InputError(f"{given!s:.60} cannot be read; give the file of a record.") from error
     if not found:
@@ -64,4 +66,6 @@ def _asked(run: records.Record) -> dict[str, Any]:
     method = run.extra.get("method")
     method = method | {"seed": 0} if isinstance(method, dict) else method
     same = {name: getattr(run, name) for name in SAME}
-    return same | run.plan | run.extra | {"method": method, "seed": 0, "kind": run.method}
+    taken = None if run.plan.get("stop_at") else run.budget["steps"]
+    same |= {"method": method, "seed": 0, "kind": run.method, "steps taken": taken}
+    return run.plan | run.extra | same

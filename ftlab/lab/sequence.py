@@ -37,7 +37,7 @@ from ftlab.base.errors import InputError
 from ftlab.evaluate.target import measure_target
 from ftlab.lab.run import Run
 from ftlab.lab.stages import labs_of
-from ftlab.methods.adapter import Adapter
+from ftlab.lab.weights import has_adapter
 from ftlab.methods.between import partway
 from ftlab.methods.export import merge
 from ftlab.plan import Plan, Step, check_choice, rate_text
@@ -156,7 +156,7 @@ class TaskSequence:
             start = self.models[-1]
         elif i and self.link == "continue":  # a penalty holds to where its task starts
             start = self.runs[-1]
-            whole = self.runs[0].prepared.penalty and not _has_adapters(start.model)
+            whole = self.runs[0].prepared.penalty and not has_adapter(start.model)
             method = method if whole else None
         return lab.run(plan, method=method, start=start, replay=self.replay, fast=True)
 
@@ -175,7 +175,7 @@ class TaskSequence:
 
     def _check_link(self, model: nn.Module) -> None:
         """Can tasks follow one another so?"""
-        adapters = _has_adapters(model)
+        adapters = has_adapter(model)
         if self.link == "switch" and not adapters:
             raise InputError(
                 f"{self.method} trains the base's own weights, so there is nothing to switch; take "
@@ -245,10 +245,6 @@ class TaskSequence:
         if lab.domain.name == self.lab.domain.name:
             return found["target_score"]
         return measure_target(model, lab.tokenizer, lab.evaluator.test_items).score
-
-
-def _has_adapters(model: nn.Module) -> bool:
-    return hasattr(model, "peft_config") or any(isinstance(m, Adapter) for m in model.modules())
 
 
 def _after(before: Step | None, step: Step) -> Step:

@@ -6,6 +6,7 @@ with_adapter(model, folder)        what `save`, peft or `save_adapter` wrote, to
 """
 
 import hashlib
+import os
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from ftlab.base.jsonfile import read_json
 from ftlab.datasets.load import is_there
 from ftlab.methods.adapter import Adapter
 from ftlab.methods.bottleneck import load_bottleneck
-from ftlab.methods.export import save_adapter, save_model
+from ftlab.methods.export import merge, save_adapter, save_model
 from ftlab.models.split import linear_layers
 
 SETTINGS = "adapter_config.json"
@@ -58,18 +59,35 @@ def with_adapter(model: Any, folder: Path) -> nn.Module:
         ) from error
 
 
+def check_save(run: Any, folder: Path, merged: bool) -> None:
+    """Raises InputError for what of a run cannot be saved, or not alone; before its first step."""
+    if Path(run.lab.bundle.model.config.name_or_path or os.devnull).resolve() == folder.resolve():
+        raise InputError(f"{folder} is the folder of the base model; name another one.")
+    if has_adapter(run.model) and merged:
+        merge(run.model)
+    elif has_adapter(run.model) and run.start and run.asked_method is not None:
+        raise InputError(
+            f"The run began from {run.start['name']}, merged into the base, so its own "
+            "adapter fits no base that is saved; save the whole model: merged=True, --merged."
+        )
+
+
 def save(model: Any, tokenizer: Any, folder: Path, merged: bool = False) -> str:
     """Save it with its tokenizer, in the form of peft or transformers: "adapter" or "model".
 
     Raises InputError for a folder that cannot be written or holds something else.
     """
-    adapter = hasattr(model, "peft_config") or any(isinstance(m, Adapter) for m in model.modules())
-    if merged or not adapter:
+    if merged or not has_adapter(model):
         save_model(model, folder, tokenizer)
         return "model"
     save_adapter(model, folder)
     tokenizer.save_pretrained(folder)
     return "adapter"
+
+
+def has_adapter(model: Any) -> bool:
+    """Does it carry adapters that are not merged?"""
+    return hasattr(model, "peft_config") or any(isinstance(m, Adapter) for m in model.modules())
 
 
 def checksum(model: nn.Module) -> str:

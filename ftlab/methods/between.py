@@ -13,7 +13,6 @@ Run the tests: pytest tests/methods/test_between.py
 """
 
 from collections.abc import Callable
-from math import isfinite
 from typing import Any
 
 import torch
@@ -42,7 +41,11 @@ def partway(base: Any, tuned: Any) -> Callable[..., Any]:
 
     def at(a: float, last: float | None = None) -> Any:
         for share in (a, a if last is None else last):
-            if isinstance(share, bool) or not isinstance(share, int | float) or not isfinite(share):
+            if (
+                isinstance(share, bool)
+                or not isinstance(share, int | float)
+                or not -99 < share < 99
+            ):
                 raise InputError(
                     f"a={share!r} is no place between base (0) and trained (1); give a share."
                 )

@@ -24,6 +24,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from ftlab.base.errors import InputError
+from ftlab.base.files import HUB_FORM, whole
 from ftlab.methods.adapter import Adapter, put_behind
 from ftlab.methods.prepared import Prepared, count
 from ftlab.models.layers import layer_map
@@ -82,10 +83,10 @@ def save_bottleneck(model: Any, folder: str | Path) -> Path:
     folder, found = Path(folder), [m for m in model.modules() if isinstance(m, Adapter)]
     if not found:
         raise InputError("This model carries no bottleneck adapters; there is nothing to save.")
-    folder.mkdir(parents=True, exist_ok=True)
-    save_file({n: p.detach() for n, p in _weights(model).items()}, folder / WEIGHTS)
     settings = {"size": found[0].down.out_features}
-    (folder / SETTINGS).write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
+    with whole(folder, holds=HUB_FORM) as part:
+        save_file({n: p.detach() for n, p in _weights(model).items()}, part / WEIGHTS)
+        (part / SETTINGS).write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
     return folder
 
 

@@ -30,21 +30,13 @@ from torch import nn
 from transformers.pytorch_utils import Conv1D
 
 from ftlab.base.errors import InputError
-from ftlab.base.files import whole
+from ftlab.base.files import HUB_FORM, whole
 from ftlab.methods.adapter import Adapter
 from ftlab.methods.bottleneck import save_bottleneck
 from ftlab.models.layers import layer_map
 from ftlab.models.loading import tokenizer_in
 from ftlab.models.quantizing import dequantize, is_quantized
 from ftlab.models.split import PARTS, SplitQKV, fuse_qkv, linear_layers
-
-HUB_FORM = (
-    "README.md", ".gitattributes", "config.json", "generation_config.json", "model*.safetensors",
-    "model.safetensors.index.json", "adapter_config.json", "adapter_model.safetensors",
-    "tokenizer*", "special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt",
-    "spiece.model", "chat_template.jinja", "training.json",
-)  # fmt: skip
-"""What a model's folder holds: one that holds nothing else may be replaced."""
 
 
 def merge(model: Any) -> Any:

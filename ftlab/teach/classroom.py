@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
+from math import isfinite
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -120,10 +121,12 @@ def _read(path: Path, room: Room) -> None:
     import nbformat
 
     try:
-        cells = nbformat.read(path, as_version=4).cells
-    except Exception as error:  # nbformat raises whatever a broken file makes it
+        _take_down(nbformat.read(path, as_version=4).cells, path, room)
+    except Exception as error:  # whatever a broken file raises
         room.unread.append(f"{path.name} ({first_line(error):.100})")
-        return
+
+
+def _take_down(cells: Any, path: Path, room: Room) -> None:
     prose = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
     found = re.search(r"^# (.+)$", prose, re.M)
     title = found[1].strip() if found else path.stem
@@ -146,12 +149,14 @@ def _guessed(source: str, said: str, title: str, room: Room, named: dict[str, Qu
     for name, (text, answer) in zip(ASKED.findall(source), asked, strict=False):
         named[name] = room.questions.setdefault((title, text), Question(title, text))
         if answer["guess"]:
-            named[name].guesses.append(float(answer["guess"]))
-            named[name].unit = answer.string.rpartition(answer["guess"])[2].strip(" .")
-    for name, question in named.items():
-        if re.search(rf"\b{name}\.compare\(", source) and (found := MEASURED.search(said)):
-            question.measured.append(float(found[1]))
-            question.unit = found[2] or question.unit
+            guess = answer["guess"].rstrip(".")
+            named[name].guesses.append(float(guess))
+            named[name].unit = answer.string.rpartition(guess)[2].strip(" .")
+    compared = re.findall(r"\b(\w+)\.compare\(", source)
+    for name, (value, unit) in zip(compared, MEASURED.findall(said), strict=False):
+        if name in named and isfinite(float(value)):
+            named[name].measured.append(float(value))
+            named[name].unit = unit or named[name].unit
 
 
 def _strip(question: Question) -> str:

@@ -50,6 +50,10 @@ class Prediction:
 
         A run that diverged has measured nan or inf: that is said too.
         """
+        try:
+            measured = float(measured)
+        except (TypeError, ValueError, OverflowError):
+            raise InputError(f"compare({measured!r:.40}) is not possible; give a number.") from None
         found = f"Measured: {_number(measured, self.unit)}."
         if self.value is None:
             return f"{found} You made no guess."
@@ -97,8 +101,8 @@ def _usable(value: object, low: float, high: float) -> tuple[float | None, str]:
         return None, ""
     if isinstance(value, bool) or not isinstance(value, Real):
         return None, f"{value!r} is not a number"
-    if not low <= float(value) <= high:
-        return None, f"{float(value):g} is outside the range"
+    if not low <= value <= high:  # type: ignore[operator]  # a Real is compared as it is
+        return None, f"{value!s:.20} is outside the range"
     return float(value), ""
 
 

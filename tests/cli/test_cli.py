@@ -3,6 +3,7 @@
 pytest tests/cli/test_cli.py
 """
 
+import argparse
 import json
 import os
 import subprocess
@@ -269,6 +270,20 @@ def test_a_folder_of_ones_home_is_there(fake_lab, monkeypatch, tmp_path) -> None
     monkeypatch.setenv("USERPROFILE", str(tmp_path / "me"))
     assert main.main(["run", "--steps", "3", "--out=~/runs"]) == 0
     assert len(records.load_all(tmp_path / "me" / "runs")) == 1
+
+
+@pytest.mark.parametrize("out", ["here", "here/records"])
+def test_a_model_is_not_saved_over_its_record(fake_lab, capsys, out: str) -> None:
+    told = slip(capsys, "run", "--out", out, "--save", "here")
+    assert "would hold the record too" in told and "plan" not in fake_lab
+
+
+def test_a_reader_that_has_gone_is_no_success(monkeypatch) -> None:
+    def gone(asked: Any) -> int:
+        raise BrokenPipeError
+
+    monkeypatch.setattr(main, "_drop_output", lambda: None)
+    assert main.guarded(gone, argparse.Namespace()) == 141
 
 
 @pytest.mark.parametrize("command", ["demo", "run"])

@@ -4,6 +4,7 @@ pytest tests/lab/test_adapters.py
 """
 
 import copy
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ import torch
 from ftlab.base.errors import InputError
 from ftlab.evaluate.evaluator import Sizes
 from ftlab.lab.lab import Lab
+from ftlab.lab.weights import check_save
 from ftlab.methods import OSF, Bottleneck, LoRA, adapter_off
 from ftlab.methods.table import METHODS
 from ftlab.plan import Plan
@@ -65,6 +67,37 @@ def test_the_seed_decides_how_it_starts(lab: Lab) -> None:
     )
     assert torch.equal(one.embedding.weight, two.embedding.weight)
     assert not torch.equal(one.embedding.weight, other.embedding.weight)
+
+
+def test_what_cannot_be_saved_is_known_before_the_first_step(lab: Lab, tmp_path: Path) -> None:
+    short = Plan(steps=1, batch_size=4, measure_every=0)
+    for name, why in (("prompt", "adds tokens"), ("bottleneck", "bends")):
+        with pytest.raises(InputError, match=why):
+            check_save(lab.run(short, method=name), tmp_path / "a", merged=True)
+    first = lab.run(short, method="lora_all").finish()
+    second = lab.run(short, method="lora_all", start=first)
+    with pytest.raises(InputError, match=r"merged into the base.*--merged"):
+        second.save(tmp_path / "b")
+    assert not list(tmp_path.iterdir())
+    assert second.finish().save(tmp_path / "b", merged=True) == "model"
+    assert first.save(tmp_path / "c") == "adapter"
+
+
+def test_the_base_and_a_readers_notes_are_not_replaced(lab: Lab, tmp_path: Path) -> None:
+    run = lab.run(Plan(steps=1, batch_size=4, measure_every=0), method="bottleneck").finish()
+    base, notes = tmp_path / "base", tmp_path / "notes"
+    lab.bundle.model.save_pretrained(base)
+    known, lab.bundle.model.config.name_or_path = lab.bundle.model.config.name_or_path, str(base)
+    try:
+        with pytest.raises(InputError, match="the folder of the base model"):
+            run.save(base)
+    finally:
+        lab.bundle.model.config.name_or_path = known
+    notes.mkdir()
+    (notes / "README.md").write_text("mine")
+    with pytest.raises(InputError, match="holds something else too"):
+        run.save(notes)
+    assert (base / "model.safetensors").exists() and (notes / "README.md").read_text() == "mine"
 
 
 @pytest.mark.parametrize("method", [Bottleneck(), OSF()], ids=lambda m: m.name)

@@ -112,6 +112,7 @@ def test_where_no_answer_is_ever_right_the_loss_decides(gentle: list[records.Rec
     final = run.final | {"target_score": 0.0}
     run = replace(run, final=final, evidence=run.evidence | {"learned": [0.5, 0.7]})
     assert ftlab.report(run).ship and "nats a token" in str(ftlab.report(run))
+    assert "0 % right is not shown to beat" in str(ftlab.report(labels(run, 0.3)))
     worse = replace(run, evidence=run.evidence | {"learned": [-0.1, 0.7]})
     assert not ftlab.report(worse).ship
 
@@ -134,6 +135,9 @@ def test_the_advice_follows_from_the_run(gentle: list[records.Record]) -> None:
     for row in curve[-1:]:
         row["measured"] = row["measured"] | {"target_score": 0.9, "retention": 0.5}
     assert ftlab.report(replace(bad, curve=curve)).advice.startswith("stop earlier: after")
+    warm = f"ftlab run --lr 3e-4 --warmup 50 --steps {bad.plan['steps']}"
+    late = replace(bad, curve=curve, plan=bad.plan | {"warmup": 50}, command=warm)
+    assert "--warmup 0" in ftlab.report(late).advice
     final = usual[0].final | {"target_score": 0.0}
     nothing = ftlab.report(replace(usual[0], final=final)).advice
     assert nothing.startswith(("more steps", "a higher rate"))
@@ -157,6 +161,18 @@ def test_runs_of_two_plans_are_refused(gentle: list[records.Record]) -> None:
         ftlab.report([gentle[0], other])
     with pytest.raises(InputError, match=r"differ in replay"):
         ftlab.report([gentle[0], replace(gentle[1], extra=gentle[1].extra | {"replay": 0.1})])
+    with pytest.raises(InputError, match=r"differ in data checksum"):
+        ftlab.report([gentle[0], replace(gentle[1], data_checksum="other")])
+    shorter = replace(gentle[1], budget=gentle[1].budget | {"steps": 7})
+    with pytest.raises(InputError, match=r"differ in steps taken \(100 and 7\)"):
+        ftlab.report([gentle[0], shorter])
+
+
+def test_what_is_wrong_with_a_file_is_said(gentle: list[records.Record], tmp_path: Path) -> None:
+    path = records.save(gentle[0], tmp_path)
+    path.write_text(re.sub('"schema": *[0-9]+', '"schema": 99', path.read_text()))
+    with pytest.raises(InputError, match="newer"):
+        ftlab.report(path)
 
 
 # --- the command --------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ pytest tests/teach/test_classroom.py
 import io
 from contextlib import redirect_stdout
 from pathlib import Path
+from typing import Any
 
 import nbformat.v4 as v4
 import pytest
@@ -62,6 +63,32 @@ def test_what_was_guessed_is_what_is_read(tmp_path_factory, given_):
     assert sorted(question.guesses) == sorted(g for g in given_ if g is not None)
     assert question.measured == [16.0] * len(given_)
     assert f"{len(question.guesses)} guessed" in str(room) and "measured 16 %" in str(room)
+
+
+def test_what_cannot_be_counted_is_left_out_and_the_rest_is_read(tmp_path: Path):
+    notebook(tmp_path / "01_good.ipynb", 40, 16.0, lambda x: 2 * x)
+    notebook(tmp_path / "01_diverged.ipynb", 50, float("nan"), lambda x: 2 * x)
+    damaged = v4.writes(v4.new_notebook(cells=[v4.new_code_cell("x = 1")]))
+    (tmp_path / "01_damaged.ipynb").write_text(damaged.replace('"outputs": []', '"outputs": 3'))
+    room = read_class(tmp_path)
+    (question,) = room.questions.values()
+    assert sorted(question.guesses) == [40, 50] and question.measured == [16.0]
+    assert "01_damaged" in str(room)
+
+
+def test_two_results_of_one_cell_go_to_their_own_questions(tmp_path: Path):
+    def cell(source: str) -> Any:
+        with redirect_stdout(out := io.StringIO()):
+            exec(source, names)
+        told = [v4.new_output("stream", name="stdout", text=out.getvalue())]
+        return v4.new_code_cell(source, outputs=told)
+
+    names: dict[str, Any] = {"ftlab": ftlab}
+    asks = [f'{name} = ftlab.predict("{name}?", 0.5)' for name in ("one", "two")]
+    cells = [*map(cell, asks), cell("print(one.compare(3)); print(two.compare(50))")]
+    (tmp_path / "02_x.ipynb").write_text(v4.writes(v4.new_notebook(cells=cells)))
+    one, two = read_class(tmp_path).questions.values()
+    assert (one.guesses, one.measured, two.measured) == ([0.5], [3.0], [50.0])
 
 
 def test_exercises_are_counted_by_how_they_stand(tmp_path: Path):

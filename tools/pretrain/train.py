@@ -27,10 +27,9 @@ from torch import nn
 
 from ftlab.base.checksums import sha256
 from ftlab.base.errors import InputError
-from ftlab.base.files import settled, whole
+from ftlab.base.files import HUB_FORM, settled, whole
 from ftlab.base.jsonfile import plain, read_as
 from ftlab.form import table
-from ftlab.methods.export import HUB_FORM
 from tools.pretrain import nano_gpt2, nano_t5
 from tools.pretrain.recipes import RECIPES, Recipe, learning_rate
 
