@@ -68,6 +68,8 @@ def _guarded(function: Callable[..., Any], name: str) -> Callable[..., Any]:
             )  # fmt: skip
             if not several:
                 bound.arguments[key] = take(value, hint, key)
+            elif isinstance(value, tuple):
+                bound.arguments[key] = tuple(take(one, hint, key) for one in value)
             elif isinstance(value, dict) and typing.is_typeddict(of := _unpacked(hint)):
                 fields = typing.get_type_hints(of)
                 _known(name, [*signature.parameters, *fields], value.keys() - fields.keys())

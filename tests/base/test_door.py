@@ -140,4 +140,6 @@ def test_every_public_function_is_behind_the_door() -> None:
         ftlab.open_lab(3)  # pyright: ignore[reportArgumentType]
     with pytest.raises(InputError, match="question=3"):
         ftlab.predict(3, None)  # pyright: ignore[reportArgumentType]
+    with pytest.raises(InputError, match="give a Verdict"):
+        ftlab.verdict_table([ftlab.says("so", decided={"a": "holds"})])  # pyright: ignore
     assert ftlab.open_lab is ftlab.open_lab and ftlab.open_lab.__doc__
