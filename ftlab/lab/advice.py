@@ -142,7 +142,7 @@ def _ask_more(skills: "list[Change]") -> str:
 
 def _again(run: records.Record, **changed: Any) -> str:
     """The run's command with options changed, or the options alone where no command makes it."""
-    if changed.get("steps", math.inf) < run.plan["warmup"]:
+    if changed.get("steps", math.inf) < run.plan.get("warmup", 0):
         changed["warmup"] = 0
     options = {f"--{name}": str(value) for name, value in changed.items()}
     if not run.command.startswith("ftlab run"):

@@ -1,4 +1,4 @@
-"""The real thing, end to end: `ftlab demo` on the model and the data that ship.
+"""`ftlab demo` on the model and the data that ship; its run is tests/tools/test_readme.py's.
 
 pytest tests/cli/test_demo.py
 """
@@ -13,22 +13,6 @@ from ftlab.cli import main
 def test_the_model_ships() -> None:
     folder = data_dir() / "models" / "nano-gpt2"
     assert (folder / "model.safetensors").is_file(), f"nano-gpt2 is not in {folder}"
-
-
-def test_demo_shows_forgetting(tmp_path: Path, monkeypatch, capsys) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert (
-        main.main(
-            ["demo", "--model", "nano-gpt2", "--steps", "10", "--lr", "1e-3", "--out", "x.png"]
-        )
-        == 0
-    )
-    out = capsys.readouterr().out
-    table = {line[:28].strip(): line[28:].replace(" %", "").split() for line in out.splitlines()}
-    assert float(table["skill: facts (fill in)"][0]) > 80, out  # it knew its facts
-    assert float(table["retained, the mean"][-1]) < 90, out  # and has forgotten some
-    assert [path.name for path in Path().iterdir()] == ["x.png"]  # nothing but what was asked for
-    assert Path("x.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_a_text_that_is_too_long_is_one_line(tmp_path: Path, monkeypatch, capsys) -> None:

@@ -129,6 +129,8 @@ def test_the_advice_follows_from_the_run(gentle: list[records.Record]) -> None:
     assert "part of the way back" in ftlab.report(with_replay).advice
     assert "more questions about recall" in ftlab.report(planted(gentle[0], 12)).advice
     assert "part of the way back" in ftlab.report(replace(bad, plan={})).advice
+    measured = replace(planted(gentle[0], 0), plan={}, command="none")  # as lab.measure gives
+    assert "none is needed" in ftlab.report(measured).advice
     curve = copy.deepcopy(bad.curve)
     early = next(row for row in curve[1:] if row["measured"])["measured"]
     early["target_score"], early["retention"] = 0.9, 1.0

@@ -43,11 +43,12 @@ def environment() -> dict[str, str]:
     return kept | {"PYTHONPATH": str(ROOT)}
 
 
-def run(command: list[str], folder: Path) -> None:
+def run(command: list[str], folder: Path) -> str:
     done = subprocess.run(
         command, cwd=folder, env=environment(), capture_output=True, text=True, timeout=LIMIT_S
     )
     assert done.returncode == 0, f"{shlex.join(command)}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
 
 
 def test_the_readme_has_its_commands():
@@ -63,7 +64,12 @@ def test_make_commands_are_known(line: str):
 @pytest.mark.slow
 @pytest.mark.parametrize("line", [c for c in commands() if c.startswith("ftlab ")])
 def test_ftlab_commands_run(line: str, tmp_path: Path):
-    run([*ftlab(), *shlex.split(line)[1:]], tmp_path)
+    out = run([*ftlab(), *shlex.split(line)[1:]], tmp_path)
+    if line == "ftlab demo":
+        table = {row[:28].strip(): row[28:].replace(" %", "").split() for row in out.splitlines()}
+        assert float(table["skill: facts (fill in)"][0]) > 80, out  # it knew its facts
+        assert float(table["retained, the mean"][-1]) < 90, out  # and has forgotten some
+        assert not list(tmp_path.iterdir())  # nothing is written but what is asked for
 
 
 def test_links_and_pictures_are_there():
