@@ -87,7 +87,7 @@ def choose(name: str, model: str, only: str | None) -> list[Point]:
 def recorded(folder: Path, model: str) -> tuple[set[str], list[str]]:
     """The names of a model's runs in a folder, and the files that are damaged."""
     found, damaged = records.readable(folder.glob("*.json"))
-    return {run.name for run in found if run.model == Path(model).name}, damaged
+    return {run.name for run in found if run.model == model}, damaged
 
 
 def run_grid(

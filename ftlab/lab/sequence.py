@@ -37,9 +37,9 @@ from ftlab.base.errors import InputError
 from ftlab.evaluate.target import measure_target
 from ftlab.lab.run import Run
 from ftlab.lab.stages import labs_of
-from ftlab.lab.weights import has_adapter
+from ftlab.methods.adapter import has_adapter
 from ftlab.methods.between import partway
-from ftlab.methods.export import merge
+from ftlab.methods.export import check_merge
 from ftlab.plan import Plan, Step, check_choice, rate_text
 
 if TYPE_CHECKING:
@@ -187,7 +187,7 @@ class TaskSequence:
                 "continue; take link='merge'."
             )
         if self.link == "merge" or self.walk < 1:
-            merge(model)  # refuses what cannot be
+            check_merge(model)
 
     @cached_property
     def record(self) -> records.Record:

@@ -6,7 +6,6 @@ with_adapter(model, folder)        what `save`, peft or `save_adapter` wrote, to
 """
 
 import hashlib
-import os
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -18,9 +17,9 @@ from ftlab.base.errors import InputError, first_line
 from ftlab.base.files import settled
 from ftlab.base.jsonfile import read_json
 from ftlab.datasets.load import is_there
-from ftlab.methods.adapter import Adapter
+from ftlab.methods.adapter import has_adapter
 from ftlab.methods.bottleneck import load_bottleneck
-from ftlab.methods.export import merge, save_adapter, save_model
+from ftlab.methods.export import check_merge, save_adapter, save_model
 from ftlab.models.split import linear_layers
 
 SETTINGS = "adapter_config.json"
@@ -61,10 +60,11 @@ def with_adapter(model: Any, folder: Path) -> nn.Module:
 
 def check_save(run: Any, folder: Path, merged: bool) -> None:
     """Raises InputError for what of a run cannot be saved, or not alone; before its first step."""
-    if Path(run.lab.bundle.model.config.name_or_path or os.devnull).resolve() == folder.resolve():
+    origin = run.lab.bundle.model.config.name_or_path
+    if origin and folder.is_dir() and folder.resolve() == Path(origin).resolve():
         raise InputError(f"{folder} is the folder of the base model; name another one.")
-    if has_adapter(run.model) and merged:
-        merge(run.model)
+    if merged:
+        check_merge(run.model)
     elif has_adapter(run.model) and run.start and run.asked_method is not None:
         raise InputError(
             f"The run began from {run.start['name']}, merged into the base, so its own "
@@ -83,11 +83,6 @@ def save(model: Any, tokenizer: Any, folder: Path, merged: bool = False) -> str:
     save_adapter(model, folder)
     tokenizer.save_pretrained(folder)
     return "adapter"
-
-
-def has_adapter(model: Any) -> bool:
-    """Does it carry adapters that are not merged?"""
-    return hasattr(model, "peft_config") or any(isinstance(m, Adapter) for m in model.modules())
 
 
 def checksum(model: nn.Module) -> str:

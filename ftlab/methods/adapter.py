@@ -17,6 +17,11 @@ from torch.nn import functional as F
 from ftlab.base.door import checked
 
 
+def has_adapter(model: nn.Module) -> bool:
+    """Does it carry adapters that are not merged, of peft or of ours?"""
+    return hasattr(model, "peft_config") or any(isinstance(m, Adapter) for m in model.modules())
+
+
 @checked
 class Adapter(nn.Module):
     """s + up(GELU(down(s))): (B, T, d) -> (B, T, d). `up` starts at zero: at first it is s."""

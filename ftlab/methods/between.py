@@ -41,11 +41,8 @@ def partway(base: Any, tuned: Any) -> Callable[..., Any]:
 
     def at(a: float, last: float | None = None) -> Any:
         for share in (a, a if last is None else last):
-            if (
-                isinstance(share, bool)
-                or not isinstance(share, int | float)
-                or not -99 < share < 99
-            ):
+            number = isinstance(share, int | float) and not isinstance(share, bool)
+            if not (number and -99 < share < 99):
                 raise InputError(
                     f"a={share!r} is no place between base (0) and trained (1); give a share."
                 )

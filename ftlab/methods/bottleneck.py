@@ -25,7 +25,7 @@ from torch import nn
 
 from ftlab.base.errors import InputError
 from ftlab.base.files import HUB_FORM, whole
-from ftlab.methods.adapter import Adapter, put_behind
+from ftlab.methods.adapter import Adapter, has_adapter, put_behind
 from ftlab.methods.prepared import Prepared, count
 from ftlab.models.layers import layer_map
 from ftlab.plan import check_whole
@@ -62,7 +62,7 @@ class Bottleneck:
 
 def _sublayers(model: Any) -> dict[str, nn.Module]:
     """The attentions and feed-forwards of every block, by path; InputError where one has none."""
-    if hasattr(model, "peft_config") or any(isinstance(m, Adapter) for m in model.modules()):
+    if has_adapter(model):
         raise InputError("This model carries adapters already; take a fresh one, or merge them.")
     found = layer_map(model)
     paths = {

@@ -45,16 +45,22 @@ def merge(model: Any) -> Any:
     A model without adapters is copied and fused. Raises InputError for adapters that cannot be
     added to weights (prompts, prefixes, bottlenecks), and for what is no model.
     """
+    check_merge(model)
+    made: Any = copy.deepcopy(model)
+    if hasattr(made, "peft_config"):
+        made = (_on_plain_base(made) if is_quantized(made) else made).merge_and_unload()
+    return fuse_qkv(dequantize(made) if is_quantized(made) else made).eval()
+
+
+def check_merge(model: Any) -> None:
+    """Raises InputError for what `merge` refuses; nothing is copied."""
     if not isinstance(model, nn.Module):
         raise InputError(f"A {type(model).__name__} is no model; of a run or a bundle give .model.")
     if any(isinstance(module, Adapter) for module in model.modules()):
         raise InputError("A bottleneck adapter bends (GELU), so it cannot be merged into a weight.")
-    made: Any = copy.deepcopy(model)
-    if hasattr(made, "peft_config"):
-        if not hasattr(made, "merge_and_unload") or made.active_peft_config.is_prompt_learning:
-            raise InputError("A prompt or a prefix adds tokens, not weights: it cannot be merged.")
-        made = (_on_plain_base(made) if is_quantized(made) else made).merge_and_unload()
-    return fuse_qkv(dequantize(made) if is_quantized(made) else made).eval()
+    config: Any = getattr(model, "active_peft_config", None)
+    if config and (config.is_prompt_learning or not hasattr(model, "merge_and_unload")):
+        raise InputError("A prompt or a prefix adds tokens, not weights: it cannot be merged.")
 
 
 def _on_plain_base(model: Any) -> Any:

@@ -21,6 +21,7 @@ from ftlab import record as records
 from ftlab.base.errors import InputError
 from ftlab.base.paths import data_dir
 from ftlab.cli import main
+from ftlab.experiments.make import recorded
 from ftlab.plan import Plan
 from ftlab.show import changes_plot, report_page
 
@@ -233,3 +234,11 @@ def test_a_run_on_labels_is_reported_whole(
     (record,) = records.load_all("runs")
     assert str(ftlab.report(record)) in out
     assert record.evidence["samples"] and Plan(**record.plan).steps == 2
+
+
+def test_a_grid_counts_the_runs_of_its_own_model(
+    gentle: list[records.Record], tmp_path: Path
+) -> None:
+    records.save(replace(gentle[0], model="org/small"), tmp_path)
+    assert recorded(tmp_path, "org/small") == ({gentle[0].name}, [])
+    assert recorded(tmp_path, "small") == recorded(tmp_path, "nano-gpt2") == (set(), [])
