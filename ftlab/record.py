@@ -191,6 +191,8 @@ def _contradictions(record: Record) -> Iterator[str]:
             measured |= counted
         elif not counted.items() <= measured.items():
             yield f"{place}: retention does not follow from kept"
+    if record.baseline["skills"].keys() != record.final["skills"].keys():
+        yield "baseline and final name different skills"
     if record.budget != budget(record.curve):
         yield "the budget is not that of the curve"
     if record.seed != record.plan.get("seed", record.seed):

@@ -199,6 +199,7 @@ CHANGES = [
     ("final.retention", 0.9, "final: retention does not follow from kept"),
     ("final.kept", {"facts": -1}, "final.kept.facts"),
     ("final", {"target_score": 1.0}, "final.held_score"),
+    ("final.skills", {"grammar": 0.5}, "baseline and final name different skills"),
     ("baseline", None, "baseline"),
     ("seed", "x", "seed"),
     ("seed", True, "seed"),

@@ -54,15 +54,17 @@ def data(asked: argparse.Namespace) -> int:
         check_file(asked.html, (".html",), "the page so, as in data.html")
     quiet()
     said = io.StringIO()
-    with redirect_stdout(said):
-        sheet = _look(asked, most)
-    lines = said.getvalue().splitlines()
+    try:
+        with redirect_stdout(said):
+            sheet = _look(asked, most)
+    finally:
+        print(said.getvalue(), end="")
     if asked.html:
         with whole(asked.html) as part:
-            part.write_text(page(sheet, lines), encoding="utf-8")
+            part.write_text(page(sheet, said.getvalue().splitlines()), encoding="utf-8")
         print(f"The page is in {asked.html}.")
-        return 0
-    print(text(sheet, lines))
+    else:
+        print(text(sheet))
     return 0
 
 
@@ -102,8 +104,8 @@ def _look(asked: argparse.Namespace, most: int) -> Any:
     return look(base, domain, most=most, too_long=how.get("too_long"), chat=asked.chat)
 
 
-def text(sheet: Any, said: list[str]) -> str:
-    """The sheet for a terminal, under what was said while it was read."""
+def text(sheet: Any) -> str:
+    """The sheet for a terminal."""
     gap = " " * NAME
     rows = [
         textwrap.fill(words, WIDTH, initial_indent=f"{name:<{NAME}}", subsequent_indent=gap)
@@ -113,7 +115,7 @@ def text(sheet: Any, said: list[str]) -> str:
     bars = [f"{gap}{name:>13}  {_bar(n, most):<{BAR}} {n:,}" for name, n in sheet.bars]
     marked = [f"[[{_short(part)}]]" if learned else _short(part) for part, learned in sheet.item]
     item = ["", "One item, as the model reads it; [[ ]] is what is learned:", "".join(marked)]
-    return "\n".join([*said, "", sheet.title, *rows[:2], *bars, *rows[2:], *item])
+    return "\n".join(["", sheet.title, *rows[:2], *bars, *rows[2:], *item])
 
 
 def _short(part: str) -> str:

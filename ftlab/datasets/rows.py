@@ -188,6 +188,7 @@ def read_csv(path: Path) -> Iterator[Row]:
     skipped = mark.startswith("sep=") and len(mark) == 5
     if skipped:
         text, separator = rest, mark[-1]
+    csv.field_size_limit(max(csv.field_size_limit(), len(text)))  # for everybody: never lower
     reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     try:
         reader.fieldnames = [str(name).strip() for name in reader.fieldnames or ()]

@@ -26,8 +26,7 @@ def check_fit(model: nn.Module, tokenizer: Any, domain: Domain, suite: Suite) ->
         room = max(len(segment.continuation) for segment in found) + SPARE_TOKENS - 1
         sizes = [len(segment.context) + room for segment in found]
         what = f"{split} items, with room for the longest answer ({room}),"
-        fits = max(2, limit - room)
-        cure = f"leave items out (open_lab(..., longest={fits}), --longest {fits})"
+        cure = "leave some out (open_lab(..., too_long='skip'), --too-long skip)"
         _check([str(row.get("id")) for row in rows], sizes, limit, what, cure)
     check_suite(model, tokenizer, suite)
 

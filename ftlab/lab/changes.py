@@ -10,6 +10,7 @@ Run the tests: pytest tests/lab/test_report.py
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from statistics import fmean
 from typing import Any
 
@@ -61,11 +62,12 @@ def task(runs: Sequence[records.Record]) -> Change:
     n = runs[0].final.get("n", {}).get("target", 0)
     right = any(part["target_score"] for parts in both(runs) for part in parts)
     bounds = [run.evidence.get("learned") for run in runs]
-    if right or not all(bounds):
-        return _shares(TASK, runs, "target_score", n)
     falls = [run.final["learned"] for run in runs]
+    losses = [[part["target_loss"] for part in parts] for parts in both(runs)]
+    if right or None in (*falls, *chain(*losses)) or not all(bounds):  # None: NaN
+        return _shares(TASK, runs, "target_score", n)
     low, high = (fmean(ends[k] for ends in bounds if ends) for k in (0, 1))
-    before, after = (fmean(part["target_loss"] for part in parts) for parts in both(runs))
+    before, after = map(fmean, losses)
     return Change(LOSS, before, after, over_seeds(Interval(fmean(falls), low, high), falls), n)
 
 
@@ -89,11 +91,12 @@ def _shares(
         raise InputError(
             f"{runs[0].name} does not say how many items were asked; run it again with this ftlab."
         )
+    told = key == "target_score"
     before, after = (
-        [part[key] if key == "target_score" else part["skills"][key] for part in parts]
-        for parts in both(runs)
+        [part[key] if told else part["skills"][key] for part in parts] for parts in both(runs)
     )
-    turned = [_turned(run.evidence, key) for run in runs]
+    seen = [{"target": {}, "skills": {}} | run.evidence for run in runs]  # an older one tells none
+    turned = [one["target"] if told else one["skills"].get(key, {}) for one in seen]
     if all(turned):
         lost, won = (round(fmean(counts[way] for counts in turned)) for way in ("lost", "won"))
         items = paired_shares(lost, won, n)
@@ -102,13 +105,6 @@ def _shares(
         items = unpaired_shares(was, now)
     moved = [b - a for a, b in zip(before, after, strict=True)]
     return Change(name, fmean(before), fmean(after), _bounded(over_seeds(items, moved)), n, judged)
-
-
-def _turned(evidence: dict[str, Any], key: str) -> dict[str, int]:
-    """{"lost", "won"}; empty of an older record."""
-    if key == "target_score":
-        return evidence.get("target", {})
-    return evidence.get("skills", {}).get(key, {})
 
 
 def over_seeds(items: Interval, values: Sequence[float]) -> Interval:

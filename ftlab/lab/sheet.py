@@ -104,7 +104,7 @@ def _too_long(
     raising = f"--max-tokens {longest}, " if longest <= reads else ""
     what = {
         "skip": "they are left out",
-        "cut": "they lose the front of their prompts (text alone: its end)",
+        "cut": "cut at the front of the prompt (text alone: its end), or left out where that fails",
     }.get(too_long or "", f"a run refuses them; give {raising}--too-long skip or --too-long cut")
     return f"{len(long)} of {len(rows)} items ({names}): {what}."
 

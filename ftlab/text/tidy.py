@@ -99,7 +99,7 @@ def _fitting(rows: list[Item], limits: Limits, too_long: TooLong, what: str) -> 
     made = (next(cut) if more else row for row, more in zip(rows, over, strict=True))
     kept = [row for row in made if row]
     if not kept:
-        raise InputError(f"{count} are longer than longest={most} tokens; give more.")
+        raise InputError(f"{told}: none is left; shorten them, or let a model read more.")
     gone, done = len(rows) - len(kept), len(long) - (len(rows) - len(kept))
     words = ["left out"] if not done else ["cut, at the front of the prompt"]
     words += [f"{gone} of them left out, whose answers alone are too long"] if done and gone else []

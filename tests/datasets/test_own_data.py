@@ -140,6 +140,13 @@ WORDS = {
 }
 
 
+def test_a_cell_of_a_csv_may_be_long(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", table(",") + f'"{"long " * 40_000}",yes\n')
+    domain = load_domain(path)
+    prompts = [row["prompt"] for s in ("train", "validation", "test") for row in getattr(domain, s)]
+    assert len(max(prompts, key=len)) >= 199_999
+
+
 @pytest.mark.parametrize("encoding", WORDS)
 @pytest.mark.parametrize("name", ["a.csv", "a.jsonl", "a.jsonl.gz"])
 def test_an_encoding_is_guessed_and_said(tmp_path: Path, capsys, encoding: str, name: str) -> None:

@@ -12,6 +12,7 @@ from datasets import Dataset
 from ftlab.base.errors import InputError
 from ftlab.datasets.load import Domain, Probe, Suite
 from ftlab.evaluate.evaluator import Evaluator
+from ftlab.text.tidy import tidy
 
 PROBE = Probe("p-1", "facts", "choice", "The capital of France is", (" Paris", " Rome"), 0)
 LONG = "word " * 130
@@ -42,8 +43,18 @@ def test_items_are_counted_and_named(split: str, tiny_gpt2, tiny_tokenizer) -> N
     long: Any = {split: rows("a", LONG, LONG * 2)}
     with pytest.raises(InputError, match=rf"2 of 3 {split} items.*'i-1' has.*longest, 'i-2',"):
         evaluator(tiny_gpt2, tiny_tokenizer, **long)
-    with pytest.raises(InputError, match=r"room for the longest answer \(\d+\).*--longest"):
+    with pytest.raises(InputError, match=r"room for the longest answer \(\d+\).*--too-long skip"):
         evaluator(tiny_gpt2, tiny_tokenizer, **cast(Any, {split: rows("a", "b", answer=LONG)}))
+
+
+def test_what_the_refusal_advises_is_possible(tiny_gpt2, tiny_tokenizer) -> None:
+    odd = Dataset.from_list([*rows("a" * 90, "b" * 90, "c" * 90), *rows("d", answer=" yes" * 30)])
+    mine = Domain("mine", rows("a", "b"), odd, odd)  # shorter than 90 is only what is too long
+    with pytest.raises(InputError, match=r"leave some out .*too_long='skip'"):
+        evaluator(tiny_gpt2, tiny_tokenizer, test=odd)
+    done = tidy(mine, tiny_tokenizer, too_long="skip", reads=128)
+    assert len(done.test) == 3
+    evaluator(tiny_gpt2, tiny_tokenizer, test=done.test, validation=done.validation)
 
 
 def test_probes_and_whole_documents_too(tiny_gpt2, tiny_bart, tiny_tokenizer) -> None:

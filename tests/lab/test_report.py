@@ -5,6 +5,7 @@ pytest tests/lab/test_report.py
 
 import copy
 import json
+import math
 import re
 from dataclasses import replace
 from functools import cache
@@ -116,6 +117,9 @@ def test_where_no_answer_is_ever_right_the_loss_decides(gentle: list[records.Rec
     assert "0 % right is not shown to beat" in str(ftlab.report(labels(run, 0.3)))
     worse = replace(run, evidence=run.evidence | {"learned": [-0.1, 0.7]})
     assert not ftlab.report(worse).ship
+    gone = final | {"target_loss": math.nan, "learned": math.nan}
+    diverged = replace(run, final=gone, evidence=run.evidence | {"target": {}})
+    assert "no gain on the task is shown" in str(ftlab.report(diverged)).lower()
 
 
 def test_the_advice_follows_from_the_run(gentle: list[records.Record]) -> None:

@@ -76,6 +76,16 @@ def test_the_command_prints_it_and_writes_a_page(mine: Path, tmp_path: Path, cap
     assert main.main(["data", str(mine), "--html", str(tmp_path / "a.txt")]) == 2
 
 
+def test_what_was_said_before_an_error_is_not_lost(mine: Path, tmp_path: Path, capsys) -> None:
+    rows = mine.read_text().splitlines()[:30]
+    odd = tmp_path / "odd.jsonl"
+    odd.write_text("\n".join(["{}", *rows]))
+    asked = ["data", str(odd), "--faulty", "skip", "--model", "nano-gpt9"]
+    assert main.main(asked) == 2
+    told = capsys.readouterr()
+    assert "1 faulty rows are left out" in told.out and "nano-gpt9" in told.err
+
+
 def test_rates_come_from_the_records() -> None:
     frame = ftlab.records("nano")
     full, lora = best_rate(frame, "full"), best_rate(frame, "lora_all")

@@ -72,7 +72,7 @@ def test_items_that_are_too_long_can_be_left_out(tiny_tokenizer, capsys) -> None
         "1 of 2 test items of mine are longer than 20 tokens: left out." in capsys.readouterr().out
     )
     assert len(tidy(mine, tiny_tokenizer, None, 500).train) == 2
-    with pytest.raises(InputError, match="2 of 2 train items of mine are longer than longest=3"):
+    with pytest.raises(InputError, match=r"2 of 2 train items of mine are longer than 3 .*none"):
         tidy(mine, tiny_tokenizer, None, 3)
 
 
