@@ -5,10 +5,10 @@ ftlab suite prompts.txt --model smollm2-135m --out my_skills      answers, for `
 """
 
 import argparse
-import html
 import io
 import textwrap
 from contextlib import redirect_stdout
+from html import escape as e
 from typing import Any
 
 from ftlab.base.errors import InputError
@@ -86,8 +86,7 @@ def suite(asked: argparse.Namespace) -> int:
     from ftlab.lab.defaults import bundle_of
     from ftlab.lab.own_suite import own_suite
 
-    base = bundle_of(asked.model, None, False)
-    count = own_suite(base, prompts, asked.file.stem, asked.out)
+    count = own_suite(bundle_of(asked.model, None, False), prompts, asked.file.stem, asked.out)
     print(f"{count} of {len(prompts)} prompts became probes of '{asked.file.stem}'.")
     print(f"Read them, then: ftlab run --suite {asked.out} ...")
     return 0
@@ -112,7 +111,10 @@ def text(sheet: Any) -> str:
         for name, words in sheet.rows
     ]
     most = max(count for _, count in sheet.bars)
-    bars = [f"{gap}{name:>13}  {_bar(n, most):<{BAR}} {n:,}" for name, n in sheet.bars]
+    bars = [
+        f"{gap}{name:>13}  {'#' * max(round(BAR * n / most), bool(n)):<{BAR}} {n:,}"
+        for name, n in sheet.bars
+    ]
     marked = [f"[[{_short(part)}]]" if learned else _short(part) for part, learned in sheet.item]
     item = ["", "One item, as the model reads it; [[ ]] is what is learned:", "".join(marked)]
     return "\n".join(["", sheet.title, *rows[:2], *bars, *rows[2:], *item])
@@ -122,13 +124,8 @@ def _short(part: str) -> str:
     return part if len(part) <= ITEM_LETTERS else f"{part[:ITEM_LETTERS]} ... "
 
 
-def _bar(count: int, most: int) -> str:
-    return "#" * max(round(BAR * count / most), bool(count))
-
-
 def page(sheet: Any, said: list[str]) -> str:
     """The sheet as one page of HTML that opens anywhere."""
-    e = html.escape
     rows = [*sheet.rows, *(("said", line) for line in said)]
     most = max(count for _, count in sheet.bars)
     bars = [

@@ -80,6 +80,9 @@ def _version() -> str:
 def parse(argv: Sequence[str]) -> argparse.Namespace:
     """The arguments as asked. Raises InputError, with the nearest known word, for a slip."""
     top, made = parser()
+    for word in argv:
+        if word != (shown := word.encode(errors="replace").decode()):
+            raise InputError(f"'{shown}' is not UTF-8; give the file a name that is.")
     first = next((word for word in argv if not word.startswith("-")), None)
     if first is not None and first not in made:
         raise InputError(

@@ -156,6 +156,7 @@ def _with_root() -> dict[str, str]:
         (["demo", "--out", "/proc/a.png"], ["/proc cannot be written"]),
         (["demo", "--out", "x" * 300 + ".png"], ["File name too long"]),
         (["run", "--out", ""], ["--out", "it is empty"]),
+        (["data", "\udcff.jsonl"], ["'?.jsonl' is not UTF-8"]),
         (["run", "--store", " "], ["--store", "it is empty"]),
         (["grid", "decoder", "--out", ""], ["--out", "it is empty"]),
         (["run", "--replay", "-0.1"], ["replay=-0.1", "from 0 to below 1"]),
