@@ -19,18 +19,25 @@ Kept = Annotated[float, Field(ge=0, allow_inf_nan=False)] | None
 """What was retained: more than 1 where there is more of it now, None where it cannot be said."""
 
 
-def table(**fields: Any) -> Any:
-    """Annotates a dict that has these fields, each of its kind, and may have more."""
+def table(*may: str, **fields: Any) -> Any:
+    """Annotates a dict that has these fields (those of `may`: perhaps), and may have more."""
 
     def schema(_: Any, handler: Any) -> Any:
         kinds = {name: handler.generate_schema(kind) for name, kind in fields.items()}
-        rows = {name: core_schema.typed_dict_field(kind) for name, kind in kinds.items()}
+        field = core_schema.typed_dict_field
+        rows = {name: field(kind, required=name not in may) for name, kind in kinds.items()}
         return core_schema.typed_dict_schema(rows, extra_behavior="allow")
 
     return GetPydanticSchema(schema)
 
 
+def part(*may: str, **fields: Any) -> Any:
+    """A dict within one, as `table`."""
+    return Annotated[dict[str, Any], table(*may, **fields)]
+
+
 Measurement = Annotated[dict[str, Any], table(
+    "n", n=part("target", "skills", target=Count, skills=dict[str, Count]),
     target_score=Share, held_score=MaybeShare, target_loss=Real, general_loss=Real,
     skills=dict[str, Share], kept=dict[str, Kept], retention=Kept, learned=Real, forgotten=Real,
 )]  # fmt: skip
@@ -40,6 +47,12 @@ Row = Annotated[dict[str, Any], table(
     seconds=FiniteFloat, measured=Measurement | None,
 )]  # fmt: skip
 """A Step."""
+Gone = part("now", asked=str, was=str, now=str)
+Evidence = Annotated[dict[str, Any], table(
+    "target", "skills", "learned", target=part(lost=Count, won=Count), learned=list[Real],
+    skills=dict[str, part(lost=Count, won=Count, gone=list[Gone])],
+)]  # fmt: skip
+"""What `ftlab.evaluate.evidence` says."""
 
 
 def _plan(fields: dict[str, Any]) -> dict[str, Any]:

@@ -31,7 +31,7 @@ from pydantic import BeforeValidator, ConfigDict, Field
 
 from ftlab.base.errors import InputError
 from ftlab.base.jsonfile import AGAIN, plain, read_as, write_json
-from ftlab.form import Count, Measurement, PlanFields, Row
+from ftlab.form import Count, Evidence, Measurement, PlanFields, Row
 
 TOKENS_APART = 0.05
 """Runs of equally many examples may differ by this share in tokens: other seeds, other texts."""
@@ -102,7 +102,7 @@ class Record:
     """All that the method was (`extra["method"]`), and what else was asked for."""
     suite_checksum: str = ""
     """Of every question that was asked, on the way and at the end."""
-    evidence: dict[str, Any] = field(default_factory=dict)
+    evidence: Evidence = field(default_factory=dict)
     """Which items turned between baseline and final, and some as text (`evaluate.evidence`)."""
     schema: Annotated[int, Field(ge=1)] = SCHEMA
     """Which fields there are (`SCHEMA`)."""

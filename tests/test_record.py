@@ -63,7 +63,7 @@ VALUES = st.recursive(
     max_leaves=12,
 )
 SHARES = st.floats(0, 1)
-MORE = st.dictionaries(st.sampled_from(["fields", "n", "intervals"]), VALUES, max_size=2)
+MORE = st.dictionaries(st.sampled_from(["fields", "notes", "intervals"]), VALUES, max_size=2)
 MEASURED = st.builds(lambda a, b, more: measured(a, b) | more, SHARES, SHARES, MORE)
 LOSSES = st.floats(0, 99) | st.none()
 CURVES = st.builds(
@@ -199,6 +199,10 @@ CHANGES = [
     ("final.retention", 0.9, "final: retention does not follow from kept"),
     ("final.kept", {"facts": -1}, "final.kept.facts"),
     ("final", {"target_score": 1.0}, "final.held_score"),
+    ("evidence", {"learned": ["x", 1]}, "evidence.learned.0"),
+    ("evidence", {"target": {"lost": 1}}, "evidence.target.won"),
+    ("evidence", {"skills": {"facts": {"lost": 1, "won": -1}}}, "evidence.skills.facts.won"),
+    ("final.n", {"skills": None}, "final.n.skills"),
     ("final.skills", {"grammar": 0.5}, "baseline and final name different skills"),
     ("baseline", None, "baseline"),
     ("seed", "x", "seed"),
