@@ -211,8 +211,9 @@ retained = ftlab.exercise(
 )
 
 # %% [markdown]
-# The second measure, **retained**, is the mean of this share over all skills. In the mean a share
-# counts as 1 at most, so that a skill that improved does not hide one that was lost.
+# The second measure, **retained**, is the mean of this share over the skills; the two ways of asking
+# for facts are averaged first and count as one skill. In the mean a share counts as 1 at most, so that
+# a skill that improved does not hide one that was lost.
 #
 # <details><summary>What is the interval?</summary>These questions are a sample of all that could be
 # asked. If we drew such samples again and again, 95 in 100 of the intervals would contain the score

@@ -120,8 +120,9 @@ show(
 # ## Guess, then train
 #
 # The same peak as the first run of notebook 01, the same notes, the same order, 100 steps. The cell
-# prints what recorded runs retained with that rate all the way. How much will be retained with the
-# schedule?
+# prints what recorded runs retained with that rate all the way. (Brackets after a share: the lowest
+# and the highest seed. Brackets after a difference, later on: its 95 % interval; if that contains 0, the
+# difference is *not decided*.) How much will be retained with the schedule?
 
 # %%
 from ftlab import analysis
@@ -425,7 +426,8 @@ ftlab.verdict_table(
 #
 # - **Choose the peak first**, low enough; then add the schedule.
 # - **Use a short warmup all the same**: it removes the blind first steps and takes away hardly any area.
-# - **When somebody shows you a remedy, ask what else changed.** Here it was the area.
+# - **When somebody shows you a remedy, ask what else changed.** Here the schedule had also lowered the
+#   mean rate (its area); at equal area the constant rate did better.
 #
 # <details><summary>Further reading</summary>
 #

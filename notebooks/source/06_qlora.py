@@ -587,7 +587,8 @@ print(out_of_memory_message("llama-3b", MemoryPlan("lora", base="fp16", **BIG), 
 # %% [markdown]
 # ## Paged optimisers
 #
-# The peak is short, and during it the optimiser's states only wait. *Paging* lets them wait elsewhere:
+# The peak is short (at the loss, or in the backward pass if few tokens are learned), and during it the
+# optimiser's states only wait. *Paging* lets them wait elsewhere:
 # CUDA moves them to the computer's memory, page by page, and back when the update needs them. (A
 # drawing; heights are not to scale.)
 

@@ -4,7 +4,7 @@
 # <!-- for: those who choose between kinds of adapters -->
 # <!-- seen: eight ways to leave every weight alone, a switch, and what is forgotten while it is on -->
 #
-# **The question:** if no weight of the base is changed and only something new is trained beside it,
+# **The question:** if the base stays as it is and only something new is trained beside it,
 # which of the many ways should you take, and what is forgotten?
 #
 # You will
@@ -43,9 +43,9 @@ ftlab.hello()
 #   and of the feed-forward's inner states; they multiply what is there.
 # - **OFT**, orthogonal fine-tuning (Qiu and others, 2023): the input of a layer is multiplied by a
 #   trained rotation, so its length stays the same.
-# - **OSF**, orthogonal subspace fine-tuning (Nayak and others, 2025): a singular value decomposition
-#   splits each matrix; the strongest directions stay, the rest is trained. It was made against
-#   forgetting.
+# - **OSF**, orthogonal subspace fine-tuning (Nayak and others, 2025): each matrix is written as a sum
+#   of *directions*, sorted by strength (its singular value decomposition). In a copy the strongest
+#   stay, the rest is trained. It was made against forgetting.
 #
 # How much does each train?
 
@@ -72,8 +72,8 @@ show(
 
 # %% [markdown]
 # The first four and OFT have about the same size, on purpose. IA3's size is fixed by the model, and a
-# prompt of that size would be longer than the 256 tokens that nano-gpt2 reads. OSF is shown as it comes
-# by default: half of the directions are protected, so most weights train.
+# prompt as large as the prefix would be longer than the 256 tokens that nano-gpt2 reads. OSF is shown
+# as it comes by default: half of the directions are protected, so most weights train.
 #
 # ## Exercise 1: the bottleneck adapter
 #
@@ -567,10 +567,12 @@ show(Table(head, rows, "nano-t5, means of 3 seeds (lowest to highest)"))
 # ## At the same learning
 #
 # Often a method that learns less also forgets less. So, as in the other notebooks, compare at the same
-# learning. We watch the loss on the new task until it first falls to a fixed level, and read off what
-# was forgotten by then. The right-hand level is half the loss of a model that knows the form of an
-# answer and only guesses how urgent the note is; the left-hand one is 1.3 times that, so it is
-# easier. In so few steps many methods never get there, so this table compares only the others.
+# learning. (Only runs as long as those above count here. Notebooks 03 and 04 also used longer ones, so
+# more methods got there, and some forgot less.) We watch the loss on the new task until it first falls
+# to a fixed level, and read off what was forgotten by then. The right-hand level is half the loss of a
+# model that knows the form of an answer and only guesses how urgent the note is; the left-hand one is
+# 1.3 times that, so it is easier. In so few steps many methods never get there, so this table compares
+# only the others.
 
 # %% tags=["nbval-check-output"]
 from ftlab.show import matched_table
@@ -622,14 +624,14 @@ def against(model, first, second, key):
 
 
 # %% [markdown]
-# **Do adapters make forgetting harmless?** The README of peft says that with many data sets, each
-# with its adapter, you can "not have to worry about catastrophic forgetting or overfitting the
-# backbone or base model" ([huggingface/peft,
+# **Do adapters make forgetting harmless?** The README of peft says that with many data sets, each with
+# its adapter, you can "not have to worry about catastrophic forgetting or overfitting the backbone or
+# base model" ([huggingface/peft,
 # README](https://github.com/huggingface/peft#save-compute-and-storage)). Off, that is true. But the
 # adapter is on when you use it, and peft's own [method
 # comparison](https://github.com/huggingface/peft/tree/main/method_comparison/MetaMathQA) has a column
-# *forgetting*, measured with the adapter on. It is not zero there either, and largest for a prefix
-# with a random start.
+# `forgetting` (what we call *forgotten*), measured with the adapter on. It is not zero there either,
+# and largest for a prefix with a random start.
 
 
 # %%
@@ -821,7 +823,7 @@ print(f"in the best merge, the weaker of the two tasks reaches {both_tasks:.0%}"
 #   and look at the table at the same learning first.
 # - **OFT** only after a trial on your model. On SmolLM2 it retains much at a gentle rate; pushed
 #   to learn as much as the others, it forgot most (see *at the same learning*). On nano-gpt2 LoRA of
-#   rank 2 beats it on both measures.
+#   rank 2 is ahead on both measures; a rate below those that we ran may suit OFT better.
 # - **Bottleneck adapters** where you want something nonlinear. They cannot be merged, so their extra
 #   layers cost time in every forward pass (see the table at *Every one of them has this switch*).
 # - **Prefix or prompt** only with many steps or a very large model, and started from words.

@@ -108,7 +108,8 @@ show(Table(header, rows, "pruned by magnitude, nothing trained"))
 # Now with training: equally many steps in all, three orders.
 #
 # - **last**: all steps, then pruned;
-# - **first**: pruned, then all steps, while the zeros are held at zero;
+# - **first**: pruned, then all steps, while the zeros are held at zero (the list of these weights is
+#   called the *mask*);
 # - **halfway**: half of the steps, pruned, then the same half again with the zeros held. AdamW starts
 #   afresh. (On SmolLM2 this reads 240 of the 400 notes, each twice; the other orders read all of
 #   them.)
@@ -394,9 +395,9 @@ survives = judge(
 #
 # ## Leave out whole blocks, and heal
 #
-# *Structured* pruning takes out a part as a whole. How much does each block turn the hidden state?
-# One minus the cosine between the state before and after it (*block influence*, Men et al., 2024);
-# the blocks with the least influence go first.
+# *Structured* pruning takes out a part as a whole. How much does each block turn the hidden state (the
+# vectors that the blocks hand on)? One minus the cosine between the state before and after it (*block
+# influence*, Men et al., 2024); the blocks with the least influence go first.
 
 # %%
 from ftlab.show import lines
@@ -656,7 +657,7 @@ except ValueError as refused:
 #
 # Write `hold_zeros(layer)` for a linear layer: from now on, the gradient of each weight that is
 # zero *now* is zero, whatever is computed. Return the layer. (AdamW then leaves such a weight where
-# it is: its moments stay zero, and weight decay shrinks zero to zero.)
+# it is: its running averages stay zero, and weight decay shrinks zero to zero.)
 #
 # <details><summary>Hint 1</summary>tensor.register_hook(function) calls the function with each new
 # gradient, and what the function returns takes its place.</details>
@@ -762,11 +763,12 @@ show(
 )
 
 # %% [markdown]
-# Read both lines from the left: *learned* rises before *retained* falls. The largest twentieth alone
-# is not enough, the largest tenth carries most of the task; the next ones do most of the damage, and
-# the smallest add little to either. Now the records, every question asked. Beside the largest changes
-# there is a second score, *FAPM* (the forgetting-aware pruning metric of Huang et al., 2025), which
-# counts a change of a small weight for less, and a control, a fifth drawn at random.
+# (The right end is the run above, asked another sample than on its way; Exercise 4 asks the whole test
+# split.) Read both lines from the left: *learned* rises before *retained* falls. The largest twentieth
+# alone is not enough, the largest tenth carries most of the task; the next ones do most of the damage,
+# and the smallest add little to either. Now the records, every question asked. Beside the largest
+# changes there is a second score, *FAPM* (the forgetting-aware pruning metric of Huang et al., 2025),
+# which counts a change of a small weight for less, and a control, a fifth drawn at random.
 
 # %%
 from ftlab.show import Point, plane

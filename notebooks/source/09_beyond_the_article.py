@@ -325,7 +325,7 @@ tables(DOSES, {3e-4})
 #
 # *Goal: F for a small model, by hand. 15 minutes, medium.*
 #
-# Write `fisher(model, texts)`. `model(text)` gives the log-likelihood of one text, a scalar with
+# Write `fisher(model, texts)`. `model(text)` gives the logarithm of one text's probability, a scalar with
 # gradients; `model.weight` is its weight. Return a tensor of the weight's shape: the mean over the
 # texts of the squared gradient.
 #
@@ -425,9 +425,10 @@ anchored = judge(
 
 # %% [markdown]
 # An anchor on the new answers tells the model to go on saying what it said *there*. But there it was
-# wrong: that is why we train. An anchor on general text, or on the weights that general text needs,
-# leaves the new task much freer. Not wholly: EWC slows the task too, on nano-gpt2 at a strength of
-# 1000, on SmolLM2 at 100, the only one that was run there.
+# wrong: that is why we train. On nano-gpt2 an anchor on general text, or on the weights that general
+# text needs, leaves the new task much freer. Not wholly: EWC slows the task too, on nano-gpt2 at a
+# strength of 1000. On SmolLM2 at 100, the only one that was run there, EWC learns no more than KL on the
+# new answers does, but retains far more.
 #
 # EWC has a poor name in papers on language models. Before you believe one, check three things: was
 # the strength swept over powers of ten, was F computed text by text, and from the model's own texts?
@@ -700,8 +701,8 @@ ftlab.verdict_table(
 #
 # - **Before:** take the gentlest rate that learns the task.
 # - **On the way:** mix in 1 to 5 % of old text. You have none? Let the base write it.
-# - **You write your own loop?** Try an anchor on general text, or EWC: on nano-gpt2 nothing holds
-#   better. Sweep its strength over powers of ten.
+# - **You write your own loop?** Try an anchor on general text, or EWC: on nano-gpt2 both come close to
+#   the recipe. Sweep its strength over powers of ten.
 # - **After:** walk back a little. Choose `a` on validation items.
 # - **Watch** KL to the base on your new inputs while you train by one method: when it runs away, so
 #   do the skills. Between methods it tells you little.
