@@ -47,9 +47,10 @@ Row = Annotated[dict[str, Any], table(
     seconds=FiniteFloat, measured=Measurement | None,
 )]  # fmt: skip
 """A Step."""
+Bounds = Annotated[list[Real], Field(min_length=2, max_length=2)]
 Gone = part("now", asked=str, was=str, now=str)
 Evidence = Annotated[dict[str, Any], table(
-    "target", "skills", "learned", target=part(lost=Count, won=Count), learned=list[Real],
+    "target", "skills", "learned", target=part(lost=Count, won=Count), learned=Bounds,
     skills=dict[str, part(lost=Count, won=Count, gone=list[Gone])],
 )]  # fmt: skip
 """What `ftlab.evaluate.evidence` says."""

@@ -200,6 +200,7 @@ CHANGES = [
     ("final.kept", {"facts": -1}, "final.kept.facts"),
     ("final", {"target_score": 1.0}, "final.held_score"),
     ("evidence", {"learned": ["x", 1]}, "evidence.learned.0"),
+    ("evidence", {"learned": [0.5]}, "evidence.learned"),
     ("evidence", {"target": {"lost": 1}}, "evidence.target.won"),
     ("evidence", {"skills": {"facts": {"lost": 1, "won": -1}}}, "evidence.skills.facts.won"),
     ("final.n", {"skills": None}, "final.n.skills"),

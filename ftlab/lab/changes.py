@@ -61,12 +61,12 @@ def task(runs: Sequence[records.Record]) -> Change:
     """The gain in right answers; in their loss where no answer is ever right."""
     n = runs[0].final.get("n", {}).get("target", 0)
     right = any(part["target_score"] for parts in both(runs) for part in parts)
-    bounds = [run.evidence.get("learned") for run in runs]
+    bounds = [run.evidence.get("learned") or [None] for run in runs]  # None: older, or NaN
     falls = [run.final["learned"] for run in runs]
     losses = [[part["target_loss"] for part in parts] for parts in both(runs)]
-    if right or None in (*falls, *chain(*losses)) or not all(bounds):  # None: NaN
+    if right or None in (*falls, *chain(*losses, *bounds)):
         return _shares(TASK, runs, "target_score", n)
-    low, high = (fmean(ends[k] for ends in bounds if ends) for k in (0, 1))
+    low, high = (fmean(ends[k] for ends in bounds) for k in (0, 1))
     before, after = map(fmean, losses)
     return Change(LOSS, before, after, over_seeds(Interval(fmean(falls), low, high), falls), n)
 
