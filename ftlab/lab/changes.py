@@ -61,7 +61,7 @@ def task(runs: Sequence[records.Record]) -> Change:
     """The gain in right answers; in their loss where no answer is ever right."""
     n = runs[0].final.get("n", {}).get("target", 0)
     right = any(part["target_score"] for parts in both(runs) for part in parts)
-    bounds = [run.evidence.get("learned") or [None] for run in runs]  # None: older, or NaN
+    bounds: list[Any] = [run.evidence.get("learned") or [None] for run in runs]  # None: NaN, older
     falls = [run.final["learned"] for run in runs]
     losses = [[part["target_loss"] for part in parts] for parts in both(runs)]
     if right or None in (*falls, *chain(*losses, *bounds)):

@@ -50,9 +50,9 @@ with ftlab.Live(total=plan.steps, prediction=guess, title=run.name) as live:
 
 # %% [markdown]
 # Left: the new task is learned. The dashed line shows *new cases*, notes about complaints that are in
-# no training note. Right: every thin line is an old skill, the thick line is their mean. On the way
-# only a sample of the questions is asked, so the lines jump. The stars stand for the test after the
-# run, which asks everything: these two numbers count.
+# no training note; compare both in the test, printed below. Right: every thin line is an old skill, the
+# thick line is their mean. On the way only a sample of the questions is asked, so the lines jump. The
+# stars stand for the test after the run, which asks everything: these two numbers count.
 #
 # Nothing in the notes contradicts what the model knew. It is lost all the same.
 
@@ -60,6 +60,7 @@ with ftlab.Live(total=plan.steps, prediction=guess, title=run.name) as live:
 record = run.record
 final = record.final
 print(guess.compare(100 * final["retention"]))
+print(f"new cases {final['held_score']:.0%}, the other new notes {final['seen_score']:.0%} right")
 both = ftlab.claim(
     "The run learns the task and loses old skills in the same steps",
     final["target_score"] > record.baseline["target_score"] + 0.3 and final["retention"] < 0.8,
@@ -343,8 +344,8 @@ for settings in by_rate.values():
 # Choose a rate, if possible one that is not among the five. The cell trains 100 steps with it and asks
 # everything.
 #
-# <details><summary>Hint 1</summary>Look at the plane: between which two points does the line leave the
-# good corner?</details>
+# <details><summary>Hint 1</summary>90 % is above the lower edge of the good corner. Between which two
+# points of the plane does the line fall below 90 % retained?</details>
 #
 # <details><summary>Hint 2</summary>At 3e-4 too little is retained. Go down from there.</details>
 
@@ -447,11 +448,11 @@ print(f"A small data set forgets more: {fewer[told]} ({told})")
 # gradients are small, and the weights hardly move. Here a small data set hurts what is *learned*.
 
 # %% [markdown]
-# ## Cause 4: which weights were overwritten?
+# ## Cause 4: how far did the weights move?
 #
-# The last two on the article's list: "all layers" are trained, and "important layers overwritten".
-# Which layers matter, and whether training all of them does harm, is the subject of notebook 03. Here
-# we ask whether it is the distance the weights move that decides. You need a measure first.
+# Two causes on the article's list remain: "all layers" are trained, and "important layers overwritten".
+# Notebook 03 tests them. Here we ask first whether it is the distance the weights move that decides. You
+# need a measure.
 #
 # ## Exercise 3: how far did a weight move?
 #

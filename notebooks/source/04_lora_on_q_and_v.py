@@ -591,7 +591,8 @@ for setting in (rank_2, rank_64):
 
 # %% [markdown]
 # The higher rank retains less here, but it also learns more: one rate, one place, one model, and no
-# equal learning. So this does not show that rank itself forgets.
+# equal learning. So this does not show that rank itself forgets. Elsewhere it may turn: watch what rank
+# does on other layers in the explorer.
 #
 # ## The rank explorer
 #
@@ -670,7 +671,7 @@ ftlab.verdict_table(
     ),
     ftlab.says("(often said) LoRA wants about ten times the rate", decided=ten_times),
     ftlab.says("(often said) LoRA forgets less than full fine-tuning", decided=less),
-    ftlab.says("(often said) A higher rank forgets more, at one rate", decided=rank_matters),
+    ftlab.says("(often said) A higher rank forgets more (Q and V, one rate)", decided=rank_matters),
     ftlab.says(
         "(often said) An adapter can be removed, merged and shared", supported_by=[round_trip]
     ),

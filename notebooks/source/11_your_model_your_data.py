@@ -29,7 +29,8 @@ ftlab.hello()
 # ## Your file
 #
 # Put the path of your own file here: `.csv`, `.jsonl`, `.parquet`, a folder, a name on the Hub.
-# `COLUMNS` says which of its columns is the prompt and which the answer. Until then a file of ours
+# `COLUMNS` says which of its columns is the prompt and which the answer (`""` if they are called
+# *prompt* and *answer*). Until then a file of ours
 # stands in: 400 tickets to a help desk, and whether somebody should be called at night. The model is
 # the profile's: nano-gpt2, or SmolLM2-135M under `FTLAB_PROFILE=laptop`. The code is the same.
 #
@@ -111,7 +112,8 @@ from collections import Counter
 
 from ftlab.evaluate import score_texts
 
-WORDS = {"yes": "high", "maybe": "medium", "no": "low"}  # for a file of your own: {}
+# For a file of your own: a word to try in place of each label; {} if answers are no labels.
+WORDS = {"yes": "high", "maybe": "medium", "no": "low"}
 
 
 def surprise(word):
@@ -196,8 +198,8 @@ print(guess.compare(100 * right.estimate))
 # ## Step 3: measure the base
 #
 # Both measures, before the first step. What the base cannot do cannot be forgotten. If your users need
-# a skill that is not in this list, write fifty probes or more for it (`docs/own-data.md`; with ten, the
-# interval is too wide to allow shipping even if nothing is lost) and open the lab with
+# a skill that is not in this list, write fifty questions or more for it (`docs/own-data.md`; with ten,
+# the interval is too wide to allow shipping even if nothing is lost) and open the lab with
 # `suite="my_folder"`.
 
 # %%
@@ -214,8 +216,8 @@ show(Table(("skill", "right", "by guessing", "questions"), rows, caption))
 # %% [markdown]
 # ## Steps 4 and 5: a method, and the lowest rate that learns
 #
-# LoRA on all linear layers (notebooks 04 and 07): it can be switched off. There it learned a little
-# less than full fine-tuning and, while on, retained less; so replay comes with it. It wants ten times
+# LoRA on all linear layers (notebooks 04 and 07): it can be switched off. There it learned less than
+# full fine-tuning and, while on, retained less; so replay comes with it. It wants ten times
 # full fine-tuning's rate, or more. The rate decides most (notebook 01). Three short runs, a factor of
 # three apart. We read them on *validation* items: the test items choose no rate
 # and no method.
@@ -441,7 +443,8 @@ print("by your rule:", "ship" if may_ship(gain, changes, report.tolerance) else 
 # *Goal: a run of your own that may ship, on your own file if you have one. 20 minutes, open.*
 #
 # Follow the report's own advice. It asks for no change? Then try another way: full fine-tuning at a
-# tenth of the rate, more replay, `EWC`. Part of the way back is a model too: `my_run =
+# tenth of the rate, more replay, or EWC (`from ftlab.methods import EWC`, `method=EWC(100.0)`). Part of
+# the way back is a model too: `my_run =
 # lab.measure(partway(base, mine.model)(0.5), name="0.5")`. Choose on validation items, and report once:
 # each further report on the same test items flatters you a little. Then write down in one sentence what
 # you would tell the person who asked for the model.
