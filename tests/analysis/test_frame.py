@@ -50,7 +50,8 @@ def test_a_run_of_ones_own_is_a_row(tmp_path):
 def test_stored_runs_are_found_and_other_skills_are_missing(tmp_path):
     """As `ftlab.keep` stores them: a folder a run."""
     for name, skills in (("a", {"facts": 1.0}), ("b", {"order": 0.5})):
-        record.save(replace(RUN, final=RUN.final | {"skills": skills}), tmp_path / name)
+        before, after = ({**part, "skills": skills} for part in (RUN.baseline, RUN.final))
+        record.save(replace(RUN, baseline=before, final=after), tmp_path / name)
         (path,) = (tmp_path / name).glob("*.json")
         path.rename(path.with_name("record.json"))
         (tmp_path / name / "run.json").write_text("{}")
