@@ -7,7 +7,7 @@ import copy
 from typing import Any, cast
 
 import pytest
-from datasets import Dataset
+from datasets import Dataset, concatenate_datasets
 
 from ftlab.base.errors import InputError
 from ftlab.datasets.load import Domain, Probe, Suite
@@ -48,7 +48,8 @@ def test_items_are_counted_and_named(split: str, tiny_gpt2, tiny_tokenizer) -> N
 
 
 def test_what_the_refusal_advises_is_possible(tiny_gpt2, tiny_tokenizer) -> None:
-    odd = Dataset.from_list([*rows("a" * 90, "b" * 90, "c" * 90), *rows("d", answer=" yes" * 30)])
+    three, wordy = rows("a" * 90, "b" * 90, "c" * 90), rows("d", answer=" yes" * 30)
+    odd = concatenate_datasets([three, wordy])
     mine = Domain("mine", rows("a", "b"), odd, odd)  # shorter than 90 is only what is too long
     with pytest.raises(InputError, match=r"leave some out .*too_long='skip'"):
         evaluator(tiny_gpt2, tiny_tokenizer, test=odd)
