@@ -86,6 +86,9 @@ def test_the_way_back_the_prefix_and_the_razor_follow_the_numbers():
         run.final |= {"kl_target": n / 10, "forgotten": (n / 10) ** 2}
     verdicts = [row.verdict for row in orderings(compare.settings(runs))]
     assert verdicts[4] == verdicts[5] == verdicts[8] == "holds"
+    one = [run for run in runs if "80%" not in run.name or run.seed == 0]
+    nearer = [*one, *made("walk 60%", 0.9, lr=1e-3, right=0.8)]
+    assert "walk 60%" in orderings(compare.settings(nearer))[4].evidence
     for run in runs:
         run.final["forgotten"] = run.seed
         run.final["retention"] = 0.9 - run.final["retention"]
