@@ -375,8 +375,7 @@ for model in helped:
 # less of both. The number behind EWC is its strength; at 1000 the model is held so firmly that it
 # hardly learns the third task (choose it on the buttons below). A lower rate alone moves a sequence up,
 # and keeps hardly any more of the tasks: compare the two rows of plain *full*. On SmolLM2 only replay
-# was recorded, with merged LoRAs: it moves far up and to the right, too, in both runs. What do the
-# records decide?
+# was recorded, with merged LoRAs: it moves far up and to the right, too. What do the records decide?
 
 # %%
 replayed = judge("replay: accuracy is higher at the end", "full + replay", "full")
