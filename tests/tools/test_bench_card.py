@@ -96,7 +96,7 @@ def test_speed_on_a_small_model(monkeypatch: pytest.MonkeyPatch) -> None:
     from ftlab.lab.lab import open_lab
 
     lab = open_lab("clinic", model="nano-gpt2")
-    rows = list(speed.speeds(lab, speed.Plan(steps=4, measure_every=0)))
+    rows = list(speed.speeds(lab, speed.Plan(steps=2, batch_size=2, measure_every=0)))
     assert [row[1] for row in rows] == list(speed.METHODS)
     assert all(ours and theirs for _, _, ours, theirs in rows)
     assert "tokens/s, Trainer" in speed.told(rows[0])
