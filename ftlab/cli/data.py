@@ -8,7 +8,7 @@ import argparse
 import io
 import textwrap
 from contextlib import redirect_stdout
-from html import escape as e
+from html import escape
 from typing import Any
 
 from ftlab.base.errors import InputError
@@ -34,6 +34,9 @@ mark {{ background: #ffd966 }} td.wide {{ width: 30rem }}
 <h2>One item, as the model reads it</h2><p>What is learned is <mark>marked</mark>.</p>
 <pre>{item}</pre></body></html>
 """
+ROW = '<tr><th scope="row">{}</th><td>{}</td></tr>'
+BAR_ROW = """<tr><th scope="row">{}</th><td class="wide"><div class="bar" style="width:{:.1f}%">
+</div></td><td>{:,}</td></tr>"""
 
 
 def add_data(parser: argparse.ArgumentParser) -> None:
@@ -111,33 +114,24 @@ def text(sheet: Any) -> str:
         for name, words in sheet.rows
     ]
     most = max(count for _, count in sheet.bars)
-    bars = [
-        f"{gap}{name:>13}  {'#' * max(round(BAR * n / most), bool(n)):<{BAR}} {n:,}"
-        for name, n in sheet.bars
-    ]
-    marked = [f"[[{_short(part)}]]" if learned else _short(part) for part, learned in sheet.item]
-    item = ["", "One item, as the model reads it; [[ ]] is what is learned:", "".join(marked)]
+    bars = []
+    for name, n in sheet.bars:
+        bar = "#" * max(round(BAR * n / most), bool(n))
+        bars.append(f"{gap}{name:>13}  {bar:<{BAR}} {n:,}")
+    marked = ""
+    for part, learned in sheet.item:
+        shown = part if len(part) <= ITEM_LETTERS else f"{part[:ITEM_LETTERS]} ... "
+        marked += f"[[{shown}]]" if learned else shown
+    item = ["", "One item, as the model reads it; [[ ]] is what is learned:", marked]
     return "\n".join(["", sheet.title, *rows[:2], *bars, *rows[2:], *item])
-
-
-def _short(part: str) -> str:
-    return part if len(part) <= ITEM_LETTERS else f"{part[:ITEM_LETTERS]} ... "
 
 
 def page(sheet: Any, said: list[str]) -> str:
     """The sheet as one page of HTML that opens anywhere."""
-    rows = [*sheet.rows, *(("said", line) for line in said)]
+    told = [*sheet.rows, *(("said", line) for line in said)]
+    rows = "".join(ROW.format(escape(name), escape(words)) for name, words in told)
     most = max(count for _, count in sheet.bars)
-    bars = [
-        f'<tr><th scope="row">{e(name)}</th><td class="wide"><div class="bar" '
-        f'style="width:{100 * n / most:.1f}%"></div></td><td>{n:,}</td></tr>'
-        for name, n in sheet.bars
-    ]
-    return PAGE.format(
-        title=e(sheet.title),
-        rows="".join(
-            f'<tr><th scope="row">{e(n)}</th><td>{e(words)}</td></tr>' for n, words in rows
-        ),
-        bars="".join(bars),
-        item="".join(f"<mark>{e(t)}</mark>" if learned else e(t) for t, learned in sheet.item),
-    )
+    bars = "".join(BAR_ROW.format(escape(name), 100 * n / most, n) for name, n in sheet.bars)
+    parts = [(escape(part), learned) for part, learned in sheet.item]
+    item = "".join(f"<mark>{part}</mark>" if learned else part for part, learned in parts)
+    return PAGE.format(title=escape(sheet.title), rows=rows, bars=bars, item=item)
