@@ -76,9 +76,10 @@ class Setting:
         return fmean(self.values(key))
 
     def text(self, key: str) -> str:
-        """The mean, with the lowest and the highest seed, as shares."""
+        """The mean, with the lowest and the highest seed if there are two, as shares."""
         values = self.values(key)
-        return f"{fmean(values):.0%} ({min(values):.0%} to {max(values):.0%})"
+        seeds = f" ({min(values):.0%} to {max(values):.0%})" if len(values) > 1 else ""
+        return f"{fmean(values):.0%}{seeds}"
 
 
 def shipped(size: str) -> list[records.Record]:

@@ -108,10 +108,8 @@ class TaskSequence:
     def _answered(self, scores: list[list[float]], base: list[float]) -> list[list[float]]:
         if self.link != "switch":
             return [list(row) for row in scores]
-        return [
-            [scores[j][j] if j <= i else base[j] for j in range(len(base))]
-            for i in range(len(scores))
-        ]
+        ended = range(len(scores))
+        return [[scores[j][j] if j <= i else b for j, b in enumerate(base)] for i in ended]
 
     def __iter__(self) -> Iterator[Step]:
         if self.steps:
@@ -189,6 +187,14 @@ class TaskSequence:
         if self.link == "merge" or self.walk < 1:
             check_merge(model)
 
+    def check_ended(self) -> None:
+        """Raises InputError where it was stopped before its last task was ended."""
+        if len(self.models) < len(self.tasks):
+            raise InputError(
+                f"The sequence {self.name} ended {len(self.models)} of {len(self.tasks)} tasks; "
+                "make it anew, and iterate over it to the end."
+            )
+
     @cached_property
     def record(self) -> records.Record:
         """The record: `final` of the model at the end, `extra["sequence"]` of every task's.
@@ -196,11 +202,7 @@ class TaskSequence:
         With link="switch" the final model is that of the lab's own domain, if it is among the
         tasks. Raises InputError before the end.
         """
-        if len(self.models) < len(self.tasks):
-            raise InputError(
-                f"The sequence {self.name} ended {len(self.models)} of {len(self.tasks)} tasks; "
-                "iterate over it to the end first."
-            )
+        self.check_ended()
         own, measured = self.lab.domain.name, [step for step in self.steps if step.measured]
         last = self.tasks.index(own) if self.link == "switch" and own in self.tasks else -1
         made = self.lab.measure(self.models[last], name=self.name, method=self.method)

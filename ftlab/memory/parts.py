@@ -75,7 +75,8 @@ class Memory:
 
     def __str__(self) -> str:
         lines = [f"{self.name}, {self.plan}"]
-        lines += [f"  {name:24} {whole:>10} {peak:>12}" for name, whole, peak in self.rows()]
+        rows = [("part", "largest", "at the peak"), *self.rows()]
+        lines += [f"  {name:24} {whole:>10} {peak:>12}" for name, whole, peak in rows]
         return "\n".join(
             [*lines, f"  {f'together, fullest {self.moment}':35} {size(self.total):>12}"]
         )

@@ -7,7 +7,7 @@
 # **The question:** how do we see what a language model forgets?
 #
 # A language model that learns something new can lose what it knew. This is called *catastrophic
-# forgetting*. In this course you see it happen, measure it, and take it away, at little cost.
+# forgetting*. In this course you see it happen, measure it, and take most of it away, at little cost.
 #
 # We use two measures throughout:
 #
@@ -17,8 +17,9 @@
 # You need Python and a little PyTorch. You do not need to know what is inside a transformer. Nothing
 # here needs a network or a GPU.
 #
-# Every notebook comes with its outputs, so that it can be read without being run. Before you guess,
-# clear them: *Edit > Clear Outputs of All Cells* (Colab: *Edit > Clear all outputs*).
+# Every notebook comes with its outputs, so you can read it without running it. But it also asks you to
+# guess results. For that, clear them first: *Edit > Clear Outputs of All Cells* (Colab: *Edit > Clear
+# all outputs*).
 
 # %%
 try:
@@ -30,6 +31,8 @@ ftlab.hello()
 
 # %% [markdown]
 # ## Where we are going
+#
+# *Goal: read a plot of learned against retained, and know which corner is best.*
 #
 # Every point below is a way to teach a small model the same task. To the right: it learned more.
 # Upward: it retained more. Before any training the model has learned 0 % and retained 100 %. The upper
@@ -66,6 +69,8 @@ show(plane(points, crop=True, model="nano-gpt2"))
 # remedies help, which are a lower learning rate in disguise, and what each one costs.
 #
 # ## The course
+#
+# *Goal: find the notebooks for your work, and how long each takes to run.*
 
 # %%
 from ftlab.teach import course
@@ -80,8 +85,10 @@ course()
 #
 # ## Is this machine ready?
 #
+# *Goal: check that everything is installed, and what this machine can do.*
+#
 # Versions, memory, the precision it computes in, and how long each notebook took to run when it was
-# built (your own time is not counted):
+# built (reading and exercises not counted):
 
 # %%
 print(ftlab.preflight())
@@ -89,11 +96,13 @@ print(ftlab.preflight())
 # %% [markdown]
 # ## The model
 #
+# *Goal: know the parts of the model that you train, and let it write.*
+#
 # You will train `nano-gpt2`, built like GPT-2. A text is split into *tokens* (often whole words). Every
 # token becomes a vector, its *embedding*. *Blocks* rework these vectors one after another, and the
-# *head* turns the last vectors into a score for every possible next token. To the right one block is
-# opened: *attention* fetches what is needed from earlier tokens (q, k, v and o are its four weight
-# matrices; notebook 04 comes back to them), then *feed-forward* works on each token by itself.
+# *head* turns the last vectors into a score for every possible next token. The right side of the drawing
+# opens one block: *attention* fetches what is needed from earlier tokens (q, k, v and o are its four
+# weight matrices; notebook 04 comes back to them), then *feed-forward* works on each token by itself.
 
 # %%
 from ftlab.show import transformer
@@ -102,7 +111,7 @@ show(transformer(12))
 
 # %% [markdown]
 # The values that it computes with are its *weights*; training changes them. The smallest real GPT-2
-# has 12 blocks as well, but vectors of 768 values; here they have 128. So a training run takes
+# has 12 blocks as well, but its vectors have 768 values; here they have 128. So a training run takes
 # seconds.
 #
 # The model grew up in a small world of its own: a few hundred facts, some grammar, sums of single
@@ -139,7 +148,9 @@ ask_panel(lab).show()
 # %% [markdown]
 # ## What it knows, in numbers
 #
-# A few samples are an impression, not a measurement. The suite asks about 1,100 questions:
+# *Goal: measure what the model knows before anything is trained.*
+#
+# The suite asks about 1,100 questions:
 #
 # | skill | a question | correct if |
 # |---|---|---|
@@ -169,6 +180,11 @@ for skill, accuracy in baseline["skills"].items():
     print(f"{name} {share} (95 % interval {low:.1%} to {high:.1%})")
 
 # %% [markdown]
+# <details><summary>What is the interval?</summary>These questions are a sample of all that could be
+# asked. If we drew such samples again and again, 95 in 100 of the intervals would contain the score
+# over all questions. If the intervals of two scores overlap widely, do not read anything into the
+# difference.</details>
+#
 # ## Exercise 1: how much is retained?
 #
 # *Goal: write the measure that every plot shows. 5 minutes, easy.*
@@ -215,16 +231,13 @@ retained = ftlab.exercise(
 # for facts are averaged first and count as one skill. In the mean a share counts as 1 at most, so that
 # a skill that improved does not hide one that was lost.
 #
-# <details><summary>What is the interval?</summary>These questions are a sample of all that could be
-# asked. If we drew such samples again and again, 95 in 100 of the intervals would contain the score
-# over all questions. If the intervals of two scores overlap widely, do not read anything into the
-# difference.</details>
-#
 # ## What it does not know yet
+#
+# *Goal: meet the new task, and tell new items from new cases.*
 #
 # The new task is `clinic`: read a triage note (who comes with what, and how bad it is) and answer with
 # the urgency and the department. (The notes are invented. This is not medical advice.) The model knows
-# every word in them. But it has never seen notes of this *form*.
+# every word in them, but it has never seen notes of this *form*.
 
 # %%
 rows = [dict(row) for row in lab.domain.test][:2]
@@ -241,13 +254,15 @@ print(f"test notes about a complaint that is in no training note: {held}")
 # %% [markdown]
 # That gives two scores. *New items* are all test notes; none of them is trained on. *New cases* are the
 # half whose complaint is in no training note. To answer those, a model must learn the form *and* still
-# know the general fact. There forgetting hurts the new task itself.
+# know an old fact: which department treats the complaint. There forgetting hurts the new task itself.
 #
 # ## Open the box: the loss
 #
+# *Goal: say what the loss measures, and when it is low.*
+#
 # A language model gives every possible next token a probability. The *loss* says how surprised it was
-# by the token that really came: minus the logarithm of that probability, averaged over the tokens, in
-# *nats*. 0 means never surprised.
+# by the token that really came: minus the natural logarithm of that probability, averaged over the
+# tokens, in *nats*. 0 means never surprised.
 #
 # ## Exercise 2: the loss by hand
 #
@@ -326,13 +341,15 @@ slip_shows = ftlab.claim(
 # %% [markdown]
 # ## How to read the plots
 #
+# *Goal: read both panels of a run: learned left, retained right.*
+#
 # A recorded run: 100 training *steps* on `clinic`. In each step the model reads 16 notes, and every
-# weight is moved a little, so that the right answers would surprise it less. The *learning rate* says
-# how far. Here it is much too high.
+# weight is moved a little, so that the right answers would surprise the model less. The *learning rate*
+# says how far. Here it is much too high.
 #
 # Left: what was learned, all new items (thick) and the new cases (dashed). Right: what was retained, a
-# thin line for every skill and their mean (thick). The stars are the test after the run, which asks
-# everything; on the way only a sample is asked, so the lines jump.
+# thin line for every skill and their mean (thick). During the run only a sample of the questions is
+# asked, so the lines jump. The stars are the test after the run, which asks everything.
 
 # %%
 from ftlab.show import two_numbers
@@ -362,9 +379,9 @@ print(rate_guess.compare(100 * tickets[-1].mean("retention")))
 #
 # *Goal: read a run skill by skill. 5 minutes, easy.*
 #
-# Of which skill did a gentle run, at a rate of 1e-4, retain least? `before` and `after` are dicts
-# from the name of a skill to its accuracy, `chances` from the name to what guessing gives. Use your
-# `retained`.
+# Of which skill did a gentle run on `clinic`, at a rate of 1e-4, retain least? `before` and `after` are
+# dicts from the name of a skill to its accuracy, `chances` from the name to what guessing gives. Use
+# your `retained`.
 #
 # <details><summary>Hint 1</summary>Make a dict: for every skill in `before`, its share
 # `retained`.</details>
@@ -442,6 +459,8 @@ else:
 # %% [markdown]
 # ## If your machine may vanish: store your runs
 #
+# *Goal: choose a folder from which an interrupted run can go on.*
+#
 # A borrowed machine, such as Colab's, can be taken away in the middle of a run. Name a folder that
 # stays, and every run from then on is stored there: run a cell again, and it continues where it
 # stopped. Do this below the first code cell of every notebook in which you train.
@@ -465,10 +484,12 @@ ftlab.store_runs(store_in)
 # %% [markdown]
 # ## What the article says
 #
-# It names four causes: "learning rates too high", training "all layers", a "small data set" and
-# "important layers overwritten". Its remedies: warmup and cosine decay, freezing,
-# LoRA on Q and V with ranks by layer, QLoRA, adapters, and pruning last. Notebooks 01 to 08 test one
-# after the other. What is not in the article is marked *(often said)*, or with the name of who says it.
+# *Goal: know the causes and the remedies that the article names.*
+#
+# Its four causes: "learning rates too high", training "all layers", a "small data set" and "important
+# layers overwritten". Its remedies: warmup and cosine decay, freezing, LoRA on Q and V with ranks by
+# layer, QLoRA, adapters, and pruning last. Notebooks 01 to 08 test them one after the other. What is
+# not in the article is marked *(often said)*, *(ours)*, or with the name of who says it.
 #
 # ## From now on
 #

@@ -28,6 +28,8 @@ ftlab.hello()
 # %% [markdown]
 # ## Guess, then train
 #
+# *Goal: check your own guess of what one plain run forgets.*
+#
 # The model reads 1,600 triage notes: 100 steps of 16. (There are 400 different ones, so it reads each
 # four times.) The learning rate is 1e-3, the default of torch's AdamW.
 #
@@ -50,11 +52,12 @@ with ftlab.Live(total=plan.steps, prediction=guess, title=run.name) as live:
 
 # %% [markdown]
 # Left: the new task is learned. The dashed line shows *new cases*, notes about complaints that are in
-# no training note; compare both in the test, printed below. Right: every thin line is an old skill, the
-# thick line is their mean. On the way only a sample of the questions is asked, so the lines jump. The
-# stars stand for the test after the run, which asks everything: these two numbers count.
+# no training note. Right: every thin line is an old skill, the thick line is their mean. During the run
+# only a sample of the questions is asked, so the lines jump. The stars stand for the test after the run,
+# which asks everything: these two numbers count.
 #
-# Nothing in the notes contradicts what the model knew. It is lost all the same.
+# Nothing in the notes contradicts what the model knew. It is lost all the same. The numbers of the
+# test:
 
 # %%
 record = run.record
@@ -73,12 +76,12 @@ both = ftlab.claim(
 #
 # *Goal: the five lines that every fine-tuning comes down to. 15 minutes, medium.*
 #
-# You watched the package do it. Now you. For each batch:
+# You watched the package do it. Now write it yourself. For each batch:
 #
 # 1. the **loss**: cross-entropy of the logits against the labels. The logits at position t predict
 #    the token at t + 1. Labels of -100 (prompt and padding) do not count;
 # 2. a **gradient** for every weight: which way, and how steeply, the loss changes with it;
-# 3. **clip** the gradients: their length together is at most `clip`;
+# 3. **clip** the gradients: scale them all down, so that their joint length is at most `clip`;
 # 4. let the **optimiser** move the weights;
 # 5. **clear** the gradients for the next batch.
 #
@@ -170,7 +173,7 @@ def train_on(model, optimizer, batches, clip):
 train_on = ftlab.exercise(train_on, reference=wanted, checks=loop_checks)
 
 # %% [markdown]
-# Does it do what the package did? The same model, the same notes, three steps:
+# Does your loop do what the package did? The same model, the same notes, three steps:
 
 # %%
 import dataclasses
@@ -198,7 +201,9 @@ assert torch.allclose(torch.tensor(by_hand), torch.tensor(by_package), atol=1e-4
 #
 # ## What does it say now?
 #
-# First the task, before and after. Then sentences that have nothing to do with clinics.
+# *Goal: compare what the model writes before and after the training.*
+#
+# First the task, then sentences that have nothing to do with clinics.
 
 # %%
 from ftlab.show import Table, ask_panel, samples, show
@@ -223,6 +228,8 @@ ask_panel(run).show()
 
 # %% [markdown]
 # ## Skill by skill
+#
+# *Goal: see which skills were lost, and whether lost facts are quite gone.*
 
 # %%
 from ftlab.show import skills_bars
@@ -232,13 +239,15 @@ kept = final["kept"]
 print(f"facts: retained {kept['facts']:.0%} in writing, {kept['facts_choice']:.0%} in choosing")
 
 # %% [markdown]
-# Both rows of facts ask for the same facts, once to be written, once to be chosen among four. Some
-# that the model can no longer write it still recognises. So not all of it is gone. Part of the loss
-# is that the model now answers everything as if it were a note. For a user that is no comfort: the
-# answer is still wrong.
+# Both rows of facts ask for the same facts: once the model writes the answer, once it chooses among
+# four. It still recognises some facts that it can no longer write, so they are not quite gone. Part of
+# the loss is that the model now answers everything as if it were a note. For a user that is no comfort:
+# the answer is still wrong.
 
 # %% [markdown]
 # ## A real language model
+#
+# *Goal: read what a real language model answers after the same task.*
 #
 # Our small model was made for this workbook. SmolLM2-135M-Instruct was not (*SmolLM2-135M* for short):
 # it has 135 million weights, and others trained it on real text and then on instructions (Allal and
@@ -251,16 +260,18 @@ from ftlab.show import said_table
 show(said_table("full, 1e-3", "full, 1e-4"))
 
 # %% [markdown]
-# At the high rate nearly every answer looks like one to a triage note, or is empty. At the gentle one
-# it knows the task and still speaks English. (It is not unharmed: look at the hydrogen.) The only
+# At the high rate nearly every answer looks like one to a triage note, or is empty. At the gentle rate
+# the model knows the task and still speaks English. (It is not unharmed: look at the water.) The only
 # difference is the learning rate.
 #
 # <details><summary>How was this made?</summary><code>python -m tools.said</code> in a clone trains each
-# run again, on a CPU in some ten minutes, and stores what it says. One seed, the most probable
-# words.</details>
+# run again, on a CPU in some ten minutes, and stores what it says. One seed; always the most probable
+# word.</details>
 
 # %% [markdown]
 # ## Cause 1: the learning rate
+#
+# *Goal: find out what the learning rate does to learned and retained.*
 #
 # The article begins its list of causes with "learning rates too high". So: the same notes, the same
 # steps, a tenth of the rate. How much will be retained?
@@ -280,8 +291,9 @@ with ftlab.Live(total=gentle_plan.steps, prediction=gentle_guess, title=gentle.n
 print(gentle_guess.compare(100 * gentle.record.final["retention"]))
 
 # %% [markdown]
-# One run can be luck. Here are five rates, three seeds or more each, recorded. (The seed decides the
-# order in which the notes are read.) Move the slider from the gentle end; your guess is drawn in.
+# One run can be luck. Here are recorded runs at five rates, with three seeds or more each. (The *seed*
+# decides the order in which the notes are read.) Start the slider at the gentle end; your guess is
+# drawn in.
 
 # %%
 from itertools import pairwise
@@ -317,8 +329,8 @@ rises = ftlab.claim(
 )
 
 # %% [markdown]
-# And the same rates on the plane, for the small model and for the real one. The upper right corner is
-# where we want to be.
+# And the same rates on the *plane*, learned to the right and retained upward, for the small model and
+# for the real one. The upper right corner is where we want to be.
 
 # %%
 from ftlab.show import scoreboard
@@ -329,7 +341,7 @@ for settings in by_rate.values():
 # %% [markdown]
 # Look at the shape: from the gentlest rate on, the line runs to the right; then it falls and turns
 # back. The rates that learn most are *not* those that forget most. Compare 3e-4 with 1e-3, on both
-# models: it learns more, and retains most of what 1e-3 destroys.
+# models: 3e-4 learns more, and retains most of what 1e-3 destroys.
 #
 # <details><summary>All numbers, with seeds, and the new cases</summary>Run
 # <code>show(settings_table(by_rate["nano-gpt2"]))</code> (from ftlab.show). At the highest rates the
@@ -341,11 +353,11 @@ for settings in by_rate.values():
 #
 # *Goal: learn at least as much as the first run, and retain at least 90 %. 5 minutes, easy.*
 #
-# Choose a rate, if possible one that is not among the five. The cell trains 100 steps with it and asks
-# everything.
+# Choose a rate, if possible one that is not among the five. The cell trains 100 steps with it, then asks
+# every question.
 #
-# <details><summary>Hint 1</summary>90 % is above the lower edge of the good corner. Between which two
-# points of the plane does the line fall below 90 % retained?</details>
+# <details><summary>Hint 1</summary>The good corner begins lower, at 80 % retained. Between which two
+# points of the plane does the line fall below 90 %?</details>
 #
 # <details><summary>Hint 2</summary>At 3e-4 too little is retained. Go down from there.</details>
 
@@ -369,8 +381,10 @@ else:
 # %% [markdown]
 # ## Cause 2: too many steps
 #
-# Often said: training for too long makes it forget. The records hold runs of 400 steps at a moderate
-# rate. Where would *you* have stopped?
+# *Goal: see in which part of a long run the skills are lost.*
+#
+# Often said: training for too long makes a model forget. Here are recorded runs of 400 steps at a
+# moderate rate. Where would *you* have stopped?
 
 # %%
 from statistics import fmean
@@ -398,28 +412,31 @@ longer = ftlab.claim(
     ),
 )
 while_learning = ftlab.claim(
-    "Most of it is lost in the first 150 steps, while the task is being learned",
-    fmean(early) - fmean(middle) > 2 * (fmean(middle) - fmean(late)),
-    f"from step 50 to 150 {100 * (fmean(middle) - fmean(early)):+.0f} points, "
-    f"from there to 400 {100 * (fmean(late) - fmean(middle)):+.0f}",
+    "Most of what is lost is lost in the first 150 steps, while the task is being learned",
+    1 - fmean(middle) > 2 * (fmean(middle) - fmean(late)),
+    f"retained, up to step 150: {100 * (fmean(middle) - 1):+.0f} points, "
+    f"from there to 400: {100 * (fmean(late) - fmean(middle)):+.0f}",
 )
 
 # %% [markdown]
-# So the steps that cost are those in which the task is learned. After that hardly anything more is lost
-# here. But stopping at step 50 is no way out: look at what is learned by then. (The run reads
-# the same 400 notes again and again. Once they are known by heart, the gradients are small. With new
-# notes all the time, more may be lost.)
+# So most is lost in the steps in which the task is learned. After that hardly anything more is lost
+# here. But stopping at step 50 is no way out: look at what is learned by then. (The run reads the same
+# 400 notes again and again. Once the model knows them by heart, the gradients are small. With new notes
+# all the time, more may be lost.)
 
 # %% [markdown]
 # ## Cause 3: a small data set
 #
-# The article names "small data set" as a cause. To test it fairly, every run takes as many steps and
-# reads as many notes, at the same rate. With fewer different notes, it reads each of them more often.
+# *Goal: test fairly what the size of the data set does, and read the verdict.*
 #
-# Here is how this course decides between two settings. *-14 points (-38 to +9)* is the difference of
-# their means over the seeds, with its 95 % interval. If the interval leaves out 0, the statement
-# *holds* or *does not hold*. If it contains 0, the statement is *not decided*. *In part* means: decided
-# in some tests, and open or the other way round in others.
+# The article names "small data set" as a cause. To test it fairly, every run takes the same number of
+# steps and reads the same number of notes, at the same rate. With fewer different notes, it reads each
+# of them more often.
+#
+# Here is how this course decides between two settings. *+5 points (+2 to +8)*, for example, is the
+# difference of their means over the seeds, with its 95 % interval. If the interval leaves out 0, the
+# statement *holds* or *does not hold*. If it contains 0, the statement is *not decided*. *In part*
+# means: decided in some tests, and open or the other way round in others.
 
 # %%
 from ftlab.show import sweep
@@ -450,13 +467,14 @@ print(f"A small data set forgets more: {fewer[told]} ({told})")
 # %% [markdown]
 # ## Cause 4: how far did the weights move?
 #
+# *Goal: turn "important layers overwritten" into something that you can measure.*
+#
 # Two causes on the article's list remain: "all layers" are trained, and "important layers overwritten".
-# Notebook 03 tests them. Here we ask first whether it is the distance the weights move that decides. You
-# need a measure.
+# Notebook 03 tests them. First we ask: does the distance that the weights move decide how much is lost?
 #
 # ## Exercise 3: how far did a weight move?
 #
-# *Goal: one line. 5 minutes, easy.*
+# *Goal: measure the move of a weight, in one line. 5 minutes, easy.*
 #
 # Write `relative_change(before, after)` for two tensors: the length of the difference, divided by the
 # length of `before`.
@@ -495,6 +513,8 @@ relative_change = ftlab.exercise(
 # %% [markdown]
 # ## Far, or in the wrong direction?
 #
+# *Goal: find out whether the distance or the direction of the move does harm.*
+#
 # Now for every block, at both rates. (*emb* stands for the embeddings, the vectors that tokens start
 # as; *norm* for the last normalisation.)
 
@@ -511,7 +531,7 @@ show(layer_updates(norms))
 
 # %% [markdown]
 # All blocks moved: compare the bars of both rates. But is it the *distance* that does harm? Take the
-# untouched base, and move every tensor exactly as far as the run did, but in a random direction.
+# untouched base, and move every tensor exactly as far as the run at 1e-3 did, but in a random direction.
 
 
 # %%
@@ -569,7 +589,9 @@ else:
 # %% [markdown]
 # ## With a GPU
 #
-# With a GPU, the next cell trains GPT-2 from the Hub. Without one it can train SmolLM2, in some
+# *Goal: repeat the first run with a larger model, if your machine can.*
+#
+# With a GPU, the next cell trains GPT-2 from the Hub. Without one it can train SmolLM2, in a few
 # minutes: start Jupyter with `FTLAB_PROFILE=laptop`. Otherwise it trains nothing.
 
 # %%
@@ -614,16 +636,16 @@ ftlab.verdict_table(
 # ## From now on
 #
 # - **Lower the learning rate first.** Before any clever method, try a third and a tenth of your rate.
-# - **Measure both numbers on the way.** Stopping before the task is learned saves old skills, but at the
-#   price of the task.
+# - **Measure learned and retained during the run.** Stopping before the task is learned saves old
+#   skills, but at the price of the task.
 # - **Ask your model about something else** before you ship it.
 #
 # <details><summary>Further reading</summary>
 #
 # - Biderman and others (2024), *LoRA Learns Less and Forgets Less*: Llama-2-7B, trained on code. From
 #   1 epoch to 16, full fine-tuning falls from .594 to .414 on general questions (base .671).
-# - Kalajdzievski (2024), *Scaling Laws for Forgetting*: forgetting cannot be avoided by early stopping,
-#   or by training fewer parameters.
+# - Kalajdzievski (2024), *Scaling Laws for Forgetting*: neither early stopping nor training fewer
+#   parameters avoids forgetting.
 # - Lin and others (2026), *SFT Doesn't Always Hurt*: a small learning rate alone gives most of the
 #   retention, at nearly the same target score.
 # - Marek (2026), small transformers: stopped at equal target loss, the loss on old text is 3.82 at a

@@ -14,8 +14,9 @@
 #   learning rates (the area under its curve),
 # - look at what the very first steps do to the weights.
 #
-# You need notebook 01, or this result: at a learning rate of 1e-3, a hundred steps of plain
-# fine-tuning teach the small model its new task and cost it most of what it knew.
+# You need notebook 01, or this: *learned* is the share of correct answers on the new task, *retained*
+# the share of the base model's skills that is still there. At a learning rate of 1e-3, a hundred steps
+# of plain fine-tuning teach the small model its new task and cost it most of what it knew.
 
 # %%
 try:
@@ -28,8 +29,11 @@ ftlab.hello()
 # %% [markdown]
 # ## The schedule, by hand
 #
-# A schedule gives a factor between 0 and 1 for every step. The learning rate is the peak times this
-# factor. Two lines of mathematics: with $t$ steps done, $w$ steps of warmup and $T$ steps in all,
+# *Goal: read the formula of warmup and cosine decay.*
+#
+# A schedule gives a factor between 0 and 1 for every step. The learning rate is its highest value, the
+# *peak*, times this factor. With $t$ steps done, $w$ steps of warmup, $T$ steps in all, and $p$ the
+# share of the way down that is done:
 #
 # $$\text{warmup: } \frac{t}{w} \qquad \text{then: } \frac{1 + \cos(\pi p)}{2}, \quad
 # p = \frac{t - w}{T - w}$$
@@ -39,7 +43,7 @@ ftlab.hello()
 # *Goal: write the schedule that thousands of training scripts use. 10 minutes, medium.*
 #
 # Write `warmup_cosine(step, steps, warmup)`. Steps are counted from 1, so before step 1 none is done:
-# $t$ is `step - 1`. With a warmup of 0 there is no division.
+# $t$ is `step - 1`. A warmup of 0 must not divide by zero.
 #
 # <details><summary>Hint 1</summary>First an if: are fewer than `warmup` steps done? Then the factor is
 # done / warmup.</details>
@@ -86,7 +90,9 @@ warmup_cosine = ftlab.exercise(
 # %% [markdown]
 # ## Yours and the library's
 #
-# The same from `transformers`, and from `ftlab`:
+# *Goal: check that your schedule equals the one in the transformers library.*
+#
+# The same from `transformers` and from `ftlab`, beside a constant rate:
 
 # %%
 import torch
@@ -119,10 +125,13 @@ show(
 # %% [markdown]
 # ## Guess, then train
 #
-# The same peak as the first run of notebook 01, the same notes, the same order, 100 steps. The cell
-# prints what recorded runs retained with that rate all the way. (Brackets after a share: the lowest
-# and the highest seed. Brackets after a difference, later on: its 95 % interval; if that contains 0, the
-# difference is *not decided*.) How much will be retained with the schedule?
+# *Goal: see at which steps a run with this schedule does its damage.*
+#
+# The peak is the rate of the first run of notebook 01; notes, order and number of steps are the same,
+# too. The cell prints what recorded runs learned and retained with that rate held constant. (In brackets
+# after a share: the lowest and the highest of the seeds. After a difference, later on: its 95 %
+# interval; if that contains 0, the difference is *not decided*.) How much will be retained with the
+# schedule?
 
 # %%
 from ftlab import analysis
@@ -149,16 +158,19 @@ with ftlab.Live(total=plan.steps, prediction=guess, title=run.name) as live:
 print(guess.compare(100 * run.record.final["retention"]))
 
 # %% [markdown]
-# Look at the right panel. Nearly all the damage is done early, close to the peak. Then some of it comes
-# back, and a part of that is lost again, while the rate is still high. Once the rate is low, the lines
-# are flat. The left panel shows a price: this run learned less than the one in notebook 01. (One seed.)
-# So is it the *shape* that helps, or did the model simply move less far?
+# Look at the right panel. Nearly all the damage is done early, close to the peak. Then some of the
+# skills come back, and a part is lost again, while the rate is still high. Once the rate is low, the
+# lines are flat. The left panel shows a price: this run learned less than the one in notebook 01. (One
+# seed.) So is it the *shape* that helps, or did the weights simply move less far?
 
 # %% [markdown]
-# ## Equal peak: more is retained
+# ## Equal peak: is more retained?
 #
-# Recorded, at least three seeds each: constant rate and schedule at a gentle peak and at a high one.
-# Pairs of equal peak are joined.
+# *Goal: compare schedule and constant rate at the same peak, on two models.*
+#
+# Recorded runs, at least three seeds each, with a constant rate and with the schedule, at a gentle peak
+# and at a high one. Pairs of equal peak are joined. (SmolLM2-135M is the real language model of
+# notebook 01.)
 
 # %%
 from ftlab.show import Point, plane, rate_text
@@ -207,11 +219,11 @@ same_peak = judge("At the same peak of 1e-3 the schedule retains more", "schedul
 # %% [markdown]
 # ## Exercise 2: a rate with the same area
 #
+# *Goal: make a comparison fair. 5 minutes, easy.*
+#
 # The schedule also *lowers* the rate: the area under the curve, the sum of all learning rates, is only
 # half as large. With half as much rate to spend, a run may well forget less even if the shape does
 # nothing.
-#
-# *Goal: make a comparison fair. 5 minutes, easy.*
 #
 # A colleague shows you a run with a *linear* decay (no warmup) from 2e-3 to 0. It retained more than
 # your run at a constant 2e-3. Which constant rate is the fair one to compare it with?
@@ -244,7 +256,9 @@ fair_rate = ftlab.exercise(
 # %% [markdown]
 # ## Equal area: the fair comparison
 #
-# So give the constant rate the area of our schedule. How high must it be?
+# *Goal: compare both again, with the same sum of learning rates.*
+#
+# Give the constant rate the area of our schedule. How high must it be?
 
 # %%
 area = sum(by_hand) / len(by_hand)
@@ -262,7 +276,7 @@ with ftlab.Live(total=half_plan.steps, title=half.name) as live:
     live.end(half.final)
 
 # %% [markdown]
-# Recorded, pairs of equal area joined:
+# Recorded runs; pairs of equal area are joined:
 
 # %%
 for model, flats in AREA.items():
@@ -294,16 +308,18 @@ equal_area = ftlab.claim(
 # <details><summary>What this does not say</summary>These are runs of a hundred steps, on SmolLM2 of
 # sixty. Decay is mostly praised for long runs, where it lets a model settle at the end. On SmolLM2 the
 # schedule learned more on average at the high peak and at equal area (three seeds do not decide it).
-# And at its gentle peak, schedule and constant rate lie side by side: there is little to protect
-# from. At a peak of 3e-4 the seeds decide nothing on either model.</details>
+# And at the gentle peak of SmolLM2, schedule and constant rate lie side by side: there is little to
+# protect from. At a peak of 3e-4 the seeds decide nothing on either model.</details>
 
 # %% [markdown]
 # ## Open the box: the first steps
 #
-# Why use warmup at all? AdamW divides every gradient by its recent size. In the first step there is no
-# history, so *every* weight moves by about the full learning rate, however small its gradient. That is
-# a large step, and a blind one: the model has seen only sixteen notes. Here is how far the weights move
-# from one step to the next.
+# *Goal: know why the first steps are risky, and what warmup does to them.*
+#
+# AdamW divides every gradient by its recent size. In the first step there is no history, so *every*
+# weight moves by about the full learning rate, however small its gradient. That is a large step, and a
+# blind one: the model has seen only sixteen notes. Here is how far the weights move from one step to the
+# next.
 
 
 # %%
@@ -363,10 +379,12 @@ print(f"A short warmup retains more than none: {warmup_helps[told]} ({told})")
 
 # %% [markdown]
 # Ten steps of warmup change little. Compare fifty with warmup + cosine above: with more area they
-# retain about as much, and learn more on average. So area is not everything: a slow start may help. We
-# did not test that at equal area.
+# retain about as much, and learn more on average. So area is not everything: a slow start may help, but
+# we did not test it at equal area.
 #
 # ## Design a schedule
+#
+# *Goal: see in a panel what peak, warmup and shape do to a run.*
 #
 # Choose a peak, a warmup and a shape. Left: the learning rate and its area. Right: what was recorded
 # for this curve, or for the two nearest ones if it was never run.
@@ -381,13 +399,13 @@ schedule_panel(nano).show()
 #
 # *Goal: at least 85 % learned and 95 % retained, and a peak of at least 2e-4. 15 minutes, open.*
 #
-# Use the panel to look for a curve, then train it. Every question is asked.
+# Find a curve in the panel, then train with it. Every question is asked.
 #
 # <details><summary>Hint 1</summary>At equal area a higher peak forgets more. How low may it be, so that
 # there is still enough area to learn?</details>
 #
-# <details><summary>Hint 2</summary>Make it longer instead of higher: steps=150 gives half as much area
-# again at the same peak.</details>
+# <details><summary>Hint 2</summary>Make it longer instead of higher: steps=150 gives one and a half
+# times the area at the same peak.</details>
 
 # %%
 # <solution>
@@ -409,7 +427,7 @@ else:
 # %% [markdown]
 # ## The article says, we measured
 #
-# The first row is the article's; the others are often said.
+# The first row is the article's; those marked *(often said)* are common advice.
 
 # %%
 ftlab.verdict_table(
@@ -424,8 +442,8 @@ ftlab.verdict_table(
 # %% [markdown]
 # ## From now on
 #
-# - **Choose the peak first**, low enough; then add the schedule.
-# - **Use a short warmup all the same**: it removes the blind first steps and takes away hardly any area.
+# - **First choose a peak that is low enough**, then add the schedule.
+# - **Still use a short warmup**: it removes the blind first steps and takes away hardly any area.
 # - **When somebody shows you a remedy, ask what else changed.** Here the schedule had also lowered the
 #   mean rate (its area); at equal area the constant rate did better.
 #
@@ -434,7 +452,7 @@ ftlab.verdict_table(
 # - Gupta and others (2023), Pythia-410M: the length of the warmup hardly matters; a larger maximal rate
 #   adapts more and forgets more.
 # - Ibrahim and others (2024), continued pre-training: raising the rate again is itself a cause of
-#   forgetting; 1 to 5 % replay pays for it, about 25 % for another language.
+#   forgetting; 1 to 5 % of old text in the training makes up for it, about 25 % for another language.
 # - Schulman and others (2025, Thinking Machines), *LoRA Without Regret*: the best rate for LoRA is about
 #   ten times that of full fine-tuning, nearly whatever the rank.
 #

@@ -6,13 +6,13 @@
 #
 # **The question:** does it help to hold some layers still, and which ones?
 #
-# The article's plan for a model of 12 blocks: the embeddings and blocks 1-6 *frozen*, 7-9 trained
-# *lightly*, 10-12 *fully*. The reason given: low layers hold the language, high layers hold the task.
-# You will
+# The article's plan for a model of 12 blocks: the embeddings and blocks 1-6 *frozen* (not trained), 7-9
+# trained *lightly*, 10-12 *fully*. The reason given: low layers hold the language, high layers hold the
+# task. You will
 #
 # - freeze layers yourself, and check that frozen means frozen,
 # - look into every layer and see what can be read there,
-# - compare the plan with what a sceptic would try: freeze the *upper* half, or a random half.
+# - compare the plan with what a sceptic would try: freeze the *upper* half, or six random blocks.
 #
 # You need notebook 01, or these two lines: *learned* is the share of correct answers on the new
 # task, *retained* is the share of the base model's skills that is still there.
@@ -27,6 +27,8 @@ ftlab.hello()
 
 # %% [markdown]
 # ## Three plans
+#
+# *Goal: know which blocks each of three plans trains and which it freezes.*
 
 # %%
 from ftlab.show import bands, show
@@ -43,6 +45,8 @@ show(bands(PLANS))
 # (the two are *tied*), so it is frozen with them.
 #
 # ## Frozen means frozen
+#
+# *Goal: see that a frozen weight stays, and that a zero gradient is not enough.*
 #
 # To freeze a weight, tell PyTorch not to compute its gradient: `requires_grad = False`. The optimiser
 # then leaves it alone. Setting its gradient to *zero* is not the same: AdamW's weight decay shrinks
@@ -104,9 +108,9 @@ trainable_share = ftlab.exercise(
 #
 # *Goal: do what the plan does, without the package. 10 minutes, medium.*
 #
-# Write `freeze_lower(model, n)`: no gradient for the embeddings (`model.transformer.wte` and `.wpe`)
-# and for the first `n` blocks (`model.transformer.h`), gradients for everything else, whatever was set
-# before. Return `trainable_share(model)`.
+# Write `freeze_lower(model, n)`: no gradient for the embeddings of tokens and positions
+# (`model.transformer.wte` and `.wpe`) and for the first `n` blocks (`model.transformer.h`), gradients
+# for everything else, whatever was set before. Return `trainable_share(model)`.
 #
 # <details><summary>Hint 1</summary>Every module has .requires_grad_(False), for all its weights at
 # once. Start from a model in which everything is trained.</details>
@@ -160,12 +164,14 @@ print(f"with the first 9 blocks frozen, {freeze_lower(lab.fresh(), 9):.0%} is tr
 # %% [markdown]
 # ## What does each layer hold?
 #
-# The plan rests on a picture: language below, task above. We can look. Stop after any block, take the
-# vector of the last token, and ask what can be read from it:
+# *Goal: find out in which layers words, grammar and facts can be read.*
+#
+# The plan rests on a picture: language below, task above. To look, stop after any block, take the vector
+# of the last token, and ask what can be read from it:
 #
 # - a **linear probe**: a small classifier, fitted on some texts and tested on others. We ask for the last
-#   word, and whether the *subject* three words back is plural (*The doors near the mirror*). Every word
-#   here is one token, singular or plural, so the position gives nothing away;
+#   word, and for the *number* of the subject three words back: singular or plural? (*The doors near the
+#   mirror*: plural.) Every word here is one token in both, so the position gives nothing away;
 # - the **logit lens**: send the vector straight to the head, as if the later blocks did not exist. Does
 #   the right fact already come out?
 
@@ -229,16 +235,17 @@ low_high = ftlab.claim(
 )
 
 # %% [markdown]
-# Word and number can be read from low layers up to the top; facts reach the head only in the last
-# blocks. That fits half of the story. The other half, where a new *task* would lie, is not tested here.
-# And the logit lens sees only what the head can already use; a fitted probe might find the facts lower
-# down. Above all, a picture of where things can be *read* does not say where an update does *harm*:
-# facts that come out in the upper half could just as well be a reason to protect the upper half! For
-# that we must train.
+# Word and number can be read from low layers up to the top; facts come out only in the last blocks. That
+# fits half of the story. The other half, where a new *task* would lie, is not tested here. And the logit
+# lens sees only what the head can already use; a fitted probe might find the facts lower down. Above
+# all, a picture of where things can be *read* does not say where an update does *harm*: facts that come
+# out in the upper half could just as well be a reason to protect the upper half! To know, we must train.
 #
 # ## The plan
 #
-# The article's plan, read back from the live model. *Lightly* is a tenth of the learning rate.
+# *Goal: train by the article's plan, and check that frozen weights stood still.*
+#
+# The article's plan, read back from the prepared model. *Lightly* is a tenth of the learning rate.
 
 # %%
 from ftlab.show import Table
@@ -268,7 +275,7 @@ print(guess.compare(100 * run.record.final["retention"]))
 
 # %% [markdown]
 # At this rate full fine-tuning loses most skills, as you will see below. Did the frozen weights really
-# stay the same?
+# stay as they were?
 
 # %%
 from ftlab.evaluate import update_norms
@@ -283,10 +290,13 @@ print("not one bit of a frozen weight has changed")
 # %% [markdown]
 # ## The controls
 #
+# *Goal: find out whether it matters which half is frozen.*
+#
 # If it is the *lower* layers that must be protected, freezing the upper half instead should be worse,
-# and six random blocks should lie between. In all three the embeddings are frozen and equally many
-# weights are trained. Everything at 1e-3, recorded, three seeds or more; full fine-tuning at a gentle
-# rate stands beside it, joined with the same at 1e-3.
+# and freezing six random blocks should lie between. In all three the embeddings are frozen and equally
+# many weights are trained. These are recorded runs at 1e-3, three seeds or more, on our small model and
+# on SmolLM2-135M, a real language model. Full fine-tuning is drawn at 1e-3 and at a gentle rate, joined
+# by a line.
 
 # %%
 from ftlab import analysis
@@ -330,13 +340,12 @@ lower = judge(
     "At 1e-3 the lower half frozen retains more than the upper", "freeze_low", "freeze_top"
 )
 price = judge(
-    "At 1e-4 the lower half frozen learns as much as full", "freeze_low", FULL,
+    "At 1e-4 full learns more than the lower half frozen", FULL, "freeze_low",
     key="target_score", rate=1e-4,
 )  # fmt: skip
 
 # %% [markdown]
-# And in words? SmolLM2-135M again, all weights trained and with its lower half frozen, at the high
-# rate:
+# And in words? SmolLM2-135M, with all weights trained and with its lower half frozen, both at 1e-3:
 
 # %%
 from ftlab.show import said_table, skill_name
@@ -348,29 +357,29 @@ told = ", ".join(f"{skill_name(skill)} {share:.0%}" for skill, share in kept.ite
 print(f"lower half frozen, 1e-3, retained: {told}")
 
 # %% [markdown]
-# On average the random half lies between the lower and the upper one on the small model. But its bar
-# reaches from below the mark of the upper half nearly to that of the lower half: each seed froze six
-# other blocks, and which ones seems to matter. So this is not decided. On SmolLM2 the upper half frozen
-# retains no more than full fine-tuning; the random half was not run there.
+# First the plane. On the small model the random half lies, on average, between the lower and the upper
+# one. But its bar reaches from below the mark of the upper half nearly to that of the lower half: each
+# seed froze six different blocks, and which ones seems to matter. So this is not decided. On SmolLM2 the
+# upper half frozen retains no more than full fine-tuning; the random half was not run there.
 #
-# And a surprise: by its score the frozen SmolLM2 has most of its skills left, but when it writes freely
-# it still answers like a triage note. In its suite only *facts (fill in)* must be written, and of these
-# it has lost most; of the same facts, to be chosen, most are retained (the last line). Freezing
-# preserved knowledge here, but not the way of answering.
-# In notebook 01 a gentle rate preserved both. So look at sentences, too, and not only at scores. (The
-# sentences are of one seed.)
+# Then a surprise: by its score the frozen SmolLM2 has most of its skills left, but when it writes freely
+# it still answers as if it had read a triage note. In its suite only *facts (fill in)* must be written,
+# and it has lost most of these; where it may choose, it retains most of the same facts (the last line).
+# Freezing preserved knowledge here, but not the way of answering. In notebook 01 a gentle rate preserved
+# both. So look at sentences, too, and not only at scores. (The sentences are of one seed.)
 
 # %% [markdown]
 # ## Is it a better bargain, or only a slower one?
 #
-# A run that learns less forgets less. So compare at *equal learning*: how much was forgotten at the
-# moment when the loss on the new task had fallen to a given level? Every method may choose its rate,
-# and may take its time. *Forgotten* is the rise of the loss on general text. (*Layers frozen* is the
-# article's plan.)
+# *Goal: compare freezing and full fine-tuning where both have learned the same amount.*
 #
-# <details><summary>Which level?</summary>Half of what guessing the urgency costs. The model now answers
-# better than a guess, so it has begun to learn the rule. It is computed for each model. A method that
-# never gets there is ranked last.</details>
+# Who learns less tends to forget less. So compare at *equal learning*: how much was forgotten when the
+# loss on the new task had fallen to a given level? Every method may choose its rate and take its
+# time. *Forgotten* is the rise of the loss on general text. (*Layers frozen* is the article's plan.)
+#
+# <details><summary>Which level?</summary>Half the loss of a model that guesses the urgency and knows the
+# rest of the answer. Below that it is better than a guess, so it has begun to learn the rule. The level
+# is computed for each model. A method that never gets there is ranked last.</details>
 
 # %% tags=["nbval-check-output"]
 from ftlab.show import best_of, matched_table
@@ -422,24 +431,26 @@ for s in analysis.settings(analysis.shipped("laptop")):  # all, also those of on
         print(f"SmolLM2, {length}: {name}: learned {learned}, retained {retained}")
 
 # %% [markdown]
-# On the small model all but the random half had runs of up to 400 steps at gentle rates, and then they
-# forget little. The lower half frozen forgets least. Its lead over full fine-tuning is decided, but
-# tiny: look at *retained*. The upper half frozen forgets most. And with 90 % retained, full fine-tuning
-# learns more on average, on both models (the seeds do not decide it).
+# On the small model all methods but the random half also had runs of up to 400 steps at gentle rates,
+# and then they forget little. The lower half frozen forgets least. Its lead over full fine-tuning is
+# decided, but tiny: look at *retained*. The upper half frozen forgets most. And with 90 % retained, full
+# fine-tuning learns more on average, on both models (the seeds do not decide it).
 #
 # On SmolLM2 the runs in the table end after 60 steps. At gentle rates the frozen models had not learned
-# enough by then, so the table shows them at harsher ones. Longer gentle runs learn nearly all and
-# retain nearly all (the last lines), but have too few seeds to decide anything. Look at the article's
-# plan (*layers frozen*) there: it retains as much as full fine-tuning, but the loss on general text
-# rose far more. The questions hardly notice, ordinary text does. It is the same surprise as in the
+# enough by then, so the table shows them at higher ones. Longer gentle runs learn nearly all and retain
+# nearly all (the last lines), but have too few seeds to decide anything. In the table, look at the
+# article's plan (*layers frozen*): it retains as much as full fine-tuning, but the loss on general text
+# rose far more. The questions hardly show it, ordinary text does. It is the same surprise as in the
 # answers above.
 #
 # What freezing gives you is *room*: a rate that is too high does less damage.
 #
 # ## What it saves
 #
-# Gradients need not be computed below the lowest block that is trained, and AdamW stores two values for
-# every trained weight, none for the others. Measured now:
+# *Goal: measure the time and the memory that freezing saves.*
+#
+# Below the lowest trained block no gradients need to be computed. And only a trained weight needs stored
+# values: its gradient and two for AdamW. Measured now, as shares of full fine-tuning:
 
 # %%
 import math
@@ -475,9 +486,11 @@ cheaper = ftlab.claim(
 # %% [markdown]
 # ## Design a freezing
 #
-# Switch blocks on and off. Left: what is trained, and how far down gradients are needed. Right: what
-# was recorded for this freezing, or for the two nearest ones. Try every other block, then as many from
-# below.
+# *Goal: see what other choices of frozen blocks learn and retain.*
+#
+# Choose which blocks are trained. Left: how many weights that is, and how far down gradients are needed.
+# Right: what was recorded for this freezing, or for the two nearest ones. Train every other block, then
+# the six lowest.
 
 # %%
 from ftlab.show import freeze_panel
@@ -487,8 +500,8 @@ freeze_panel(FOUND["nano-gpt2"], lab.bundle.model).show()
 # %% [markdown]
 # ## Exercise 3: a plan of your own
 #
-# *Goal: at a rate of at least 1e-3, more learned than the article's plan in your first run above, and
-# at least 90 % retained. 15 minutes, open.*
+# *Goal: at a rate of at least 1e-3, more learned than the article's plan in your run above, and at
+# least 90 % retained. 15 minutes, open.*
 #
 # Bands are written in twelfths of the depth, here blocks. Name every block once: 0 is frozen, 1 is
 # trained at the full rate, and a value between is trained lightly. Every question is asked.
@@ -523,7 +536,7 @@ else:
 # %% [markdown]
 # ## The article says, we measured
 #
-# Rows marked *(often said)* are common advice, not in the article.
+# Rows marked *(often said)* are common advice, *(ours)* is a statement of this workbook.
 
 # %%
 ftlab.verdict_table(
@@ -537,7 +550,7 @@ ftlab.verdict_table(
     ),
     ftlab.says("It is the lower layers that must be protected", decided=lower | place),
     ftlab.says(
-        "(often said) Freezing costs nothing in what is learned (at one gentle rate, 1e-4)",
+        "(ours) Freezing the lower half costs some of what is learned (at one gentle rate, 1e-4)",
         decided=price,
     ),
     ftlab.says(
@@ -550,19 +563,19 @@ ftlab.verdict_table(
 # ## From now on
 #
 # - **If you freeze, freeze the lower half.** It saves time and memory, and a rate that is too high does
-#   less damage. It wants a higher rate, here about three times that of full fine-tuning (see the
-#   rates printed above). Ten times is too much: look at SmolLM2 at 1e-3 on the plane.
+#   less damage. It needs a higher rate, here about three times that of full fine-tuning (see the rates
+#   printed above). Ten times is too much: look at SmolLM2 at 1e-3 on the plane.
 # - **Before you compare a remedy with plain fine-tuning, give plain fine-tuning a lower rate.**
-# - **Check on the live model what is trained.** A frozen weight has no gradient at all.
+# - **Check on the model itself what is trained.** A frozen weight has no gradient at all.
 #
 # <details><summary>Further reading</summary>
 #
-# - Zheng and others (2025), *Spurious Forgetting*: in a row of tasks, freezing the 7 bottom layers with
-#   early stopping lifts the score from 11 % to 44 %; other methods reach at most 31 %.
+# - Zheng and others (2025), *Spurious Forgetting*: over several tasks in a row, freezing the 7 bottom
+#   layers with early stopping lifts the score from 11 % to 44 %; other methods reach at most 31 %.
 # - Lee and others (2023), *Surgical Fine-Tuning*: which block to train depends on the shift. For
 #   corrupted inputs it is the *first* one.
 # - Wang and others (2025), *LiNeS*: lightly below and fully above, applied *after* training (notebook
-#   09). Reported for CLIP: 99.8 % of the target and 97.9 % of the old accuracy are kept.
+#   09). Reported for CLIP: 99.8 % of the target and 97.9 % of the old accuracy are retained.
 # - Pandey (2026), BERT: forgetting drops only once more than about 95 % of the weights are frozen.
 #
 # </details>

@@ -11,11 +11,12 @@
 #
 # - write a LoRA layer, put it into the model and train it,
 # - find out that a snippet which is often copied does something else,
-# - try the article's recipe, ranks by layer band,
+# - try the article's recipe: a rank for each *layer band*, a group of neighbouring blocks,
 # - find the place where adapters learn most and forget least.
 #
 # You need notebook 01, or these lines: *learned* is the share of correct answers on the new task,
-# *retained* is the share of the base model's skills that is still there.
+# *retained* is the share of the base model's skills that is still there. *Forgotten* is the rise of the
+# loss on general text, in *nats* per token, the unit of the loss.
 
 # %%
 try:
@@ -27,6 +28,8 @@ ftlab.hello()
 
 # %% [markdown]
 # ## LoRA in one picture
+#
+# *Goal: see what LoRA adds to a linear layer, and what stays frozen.*
 #
 # A linear layer computes $y = W x$. Full fine-tuning changes all of $W$. LoRA leaves $W$ as it is and
 # adds a second path from $x$ to $y$, a narrow one:
@@ -116,8 +119,8 @@ lora_forward = ftlab.exercise(
 )
 
 # %% [markdown]
-# Is it what the `peft` library does? We copy peft's matrices into your layer. ($B$ must not be zero
-# here: at $B = 0$ a missing $\alpha / r$ would go unnoticed.)
+# Is it what `peft`, the usual library for LoRA, does? We copy its matrices into your layer. ($B$ must not
+# be zero here: at $B = 0$ a missing $\alpha / r$ would go unnoticed.)
 
 # %%
 from peft import LoraConfig, get_peft_model
@@ -143,9 +146,9 @@ assert furthest < 1e-5
 #
 # Write `inject(model, names, r, alpha)`: freeze the model, replace each layer in `names` by a
 # `LoRALinear` around it, and return the model. A name is a path, such as `h.3.mlp.c_fc`:
-# `model.get_submodule(path)` gets what lies there, and `setattr(parent, last, new)` replaces it.
+# `model.get_submodule(path)` returns the module there, and `setattr(parent, last, new)` replaces it.
 #
-# <details><summary>Hint 1</summary>Freeze first: what is made afterwards trains. Then split each name
+# <details><summary>Hint 1</summary>Freeze first: what you add afterwards is trained. Then split each name
 # at its last dot: parent, _, last = name.rpartition(".").</details>
 #
 # <details><summary>Hint 2</summary>model.requires_grad_(False); in the loop
@@ -196,10 +199,12 @@ inject = ftlab.exercise(
 # %% [markdown]
 # ## Guess, then train
 #
-# Your LoRA goes to the query and value layers, Q and V, as the article and the LoRA paper have it. It
-# goes into all twelve blocks, as in the paper; the article leaves out the lower six (more below).
-# (Attention compares the *query* of a word with the *keys* of the words before
-# it, and adds up their *values* accordingly.) Every weight of the base stays as it is.
+# *Goal: find out what a frozen base retains while your LoRA is on.*
+#
+# Your LoRA goes to the query and value layers, Q and V, as in the article and in the LoRA paper.
+# (Attention compares the *query* of a word with the *keys* of the words up to it, and adds up their
+# *values* accordingly.) It goes into all twelve blocks, as in the paper; the article leaves out the
+# lower six (more below). Every weight of the base stays as it is.
 
 # %%
 from ftlab.methods import count
@@ -239,12 +244,14 @@ for run in (mine, elsewhere):
     print(f"{run.method}, {size:,} parameters: {both}")
 
 # %% [markdown]
-# (The plot asks a sample of the questions; these lines ask all.) A frozen base is no protection: while
-# the adapter is on, it overrides what the weights know. The last line is the same code at the same
+# (The plot asks a sample of the questions; the lines below it ask all.) A frozen base is no protection:
+# while the adapter is on, it overrides what the weights know. The last line is the same code at the same
 # rate, with about as many parameters (so the rank is 7 instead of 18). What differs is the place: the
 # two *feed-forward* layers that follow the attention in each block. Keep that in mind.
 #
 # ## The snippet that is often copied
+#
+# *Goal: find out which matrices a common LoRA snippet for GPT-2 moves.*
 #
 # For GPT-2, "LoRA on Q and V" is mostly written like this. It is also what `peft` chooses for a GPT-2
 # if you name no layer:
@@ -302,14 +309,16 @@ print(f"parameters: {copied.prepared.trainable:,} and {ours.prepared.trainable:,
 #
 # ## The article's recipe: ranks by layer band
 #
+# *Goal: read from the live model which parts the article's recipe trains.*
+#
 # | blocks | rank | alpha |
 # |---|---|---|
 # | 1 to 6 | no adapter | |
 # | 7 to 9 | 4 to 8 | 16 |
 # | 10 to 12 | 8 to 16 | 32 |
 #
-# All on Q and V. The *head*, which turns the last block's output into scores for the next token, is
-# trained as a whole. Here it is with the higher ranks, read back from the live model:
+# All on Q and V. The embeddings are frozen. The *head*, which turns the last block's output into scores
+# for the next token, is trained as a whole. Here is the recipe with the higher ranks:
 
 # %%
 recipe = LoRA.article(head=True)
@@ -327,8 +336,8 @@ print(f"learned {final['target_score']:.0%}, retained {final['retention']:.0%}")
 #
 # - **Alpha / rank.** At a fixed alpha, half the rank means *twice* the factor in front of the adapter.
 #   When you compare ranks, keep alpha / rank fixed.
-# - **The head.** In GPT-2 it is the embedding table under a second name. "Embeddings frozen, head
-#   trained" needs a copy, and that copy is most of what this recipe trains (see the table).
+# - **The head.** In GPT-2 it is the embedding table under a second name. To freeze the one and train the
+#   other you need a copy, and that copy is most of what this recipe trains (see *head* above).
 #
 # ## Exercise 3: merge by hand
 #
@@ -382,8 +391,10 @@ merged_weight = ftlab.exercise(
 # %% [markdown]
 # ## On, off, merged, saved
 #
-# The same on the model that you have just trained, by the library. (*Logits* are the model's scores
-# for each possible next token.)
+# *Goal: check that an adapter can be switched off, merged and reloaded.*
+#
+# Now the libraries do it, on the recipe's model that you have just trained. (*Logits* are the model's
+# scores for each possible next token.)
 
 # %%
 import tempfile
@@ -414,14 +425,15 @@ round_trip = ftlab.claim(
 
 # %% [markdown]
 # That the base comes back when you switch the adapter off does *not* mean that nothing was forgotten:
-# with the adapter on,
-# the model has lost what you measured above.
+# with the adapter on, the model has lost what you measured above.
 #
 # ## Where do adapters belong?
 #
-# Recorded, on the small model and on a real one: full fine-tuning, and LoRA in three places with
-# about equally many parameters. Each line joins one method at two rates (LoRA at 1e-3 and 3e-3, full
-# fine-tuning at 1e-4 and 3e-4).
+# *Goal: compare what LoRA learns and retains in different layers.*
+#
+# Recorded, on the small model and on a real one (SmolLM2-135M): full fine-tuning, and LoRA in three
+# places with about equally many parameters. Each line joins one method at two rates (LoRA at 1e-3 and
+# 3e-3, full fine-tuning at 1e-4 and 3e-4).
 
 # %%
 from ftlab import analysis
@@ -460,7 +472,7 @@ place = ftlab.claim(
 # the lowest to the highest. In brackets: the 95 % interval of the difference, paired by
 # seed.</details>
 #
-# And in words? SmolLM2 at this one rate of 1e-3, all weights trained and LoRA on all linear layers:
+# And in words? SmolLM2 at 1e-3, once with all weights trained, once with LoRA on all linear layers:
 
 # %% tags=["nbval-check-output"]
 from ftlab.show import said_table
@@ -468,10 +480,9 @@ from ftlab.show import said_table
 show(said_table("full, 1e-3", "LoRA on all linear layers, 1e-3"))
 
 # %% [markdown]
-# The same two notes are answered alike. But one model answers everything with scraps of triage notes,
-# or not at all. The other still writes English, though no longer always the right answer: look at
-# *hot*. (One seed. And 1e-3 is LoRA's rate, not that of full fine-tuning, which writes English, too, at
-# 1e-4: notebook 01.)
+# Both answer the two notes alike. But one model answers everything with scraps of triage notes, or not
+# at all. The other still writes English, though no longer always the right answer: look at *hot*. (One
+# seed. And 1e-3 suits LoRA, not full fine-tuning, which still writes English at 1e-4: notebook 01.)
 #
 # One rate may suit one place better. So now each method may choose its own: how much does it learn, if
 # at least 90 % must be retained?
@@ -516,6 +527,8 @@ for evidence, verdict in by_band.items():
 # %% [markdown]
 # ## Which rate?
 #
+# *Goal: know at which learning rate to start with LoRA.*
+#
 # Full fine-tuning moves each weight by about the learning rate in a step. LoRA moves two small
 # matrices whose *product* is the change. So its rate must be found anew. At which rate does each
 # learn most while it retains 90 %?
@@ -539,15 +552,17 @@ for model in found:
         print(f"about ten times: {ten_times[evidence]} ({evidence})")
 
 # %% [markdown]
-# The rates were tried in steps of about three, so these factors are coarse. LoRA wants a higher rate
-# each time, three to thirty times as high. Begin at ten times, and try the neighbours.
+# The rates that were tried lie a factor of about three apart, so these ratios are coarse. LoRA wants a
+# higher rate each time, three to thirty times as high. Begin at ten times, and try the neighbours.
 #
 # ## Does LoRA forget less than full fine-tuning?
 #
-# What learns less often forgets less, too, so compare at *equal learning*: when the loss on the new
-# task has fallen to half of what guessing the urgency costs. The model now answers better than a
-# guess, so it has begun to learn the rule. Each method may take its own best rate, and up to 400 steps
-# on the small model.
+# *Goal: compare what LoRA and full fine-tuning forget at equal learning.*
+#
+# A method that learns less usually also forgets less. So we compare at *equal learning*: when the loss
+# on the new task has fallen to half of that of a model that only guesses the urgency. By then the model
+# has begun to learn the rule. Each method may take its own best rate, and up to 400 steps on the small
+# model.
 
 # %%
 less = {}
@@ -573,11 +588,11 @@ for s in analysis.settings(analysis.shipped("laptop")):  # all, also those of on
         print(f"SmolLM2, {length}: {name}: learned {learned}, retained {retained}")
 
 # %% [markdown]
-# On the small model both lose next to nothing, and LoRA a little more (see the nats). On SmolLM2,
-# LoRA on all linear layers was trained for long enough on one seed only, on feed-forward layers on
-# none, so we do not decide it. What that
-# seed learned and retained with more steps stands above. What is certain is something else: few
-# parameters to train and store, and a base that comes back when you switch the adapter off.
+# On the small model both forget next to nothing, and LoRA a little more. On SmolLM2, LoRA on all linear
+# layers was trained for long enough on one seed only, on feed-forward layers on none, so we do not
+# decide it. (What that one seed learned and retained stands in the last lines above.) Two advantages of
+# LoRA are certain: it has few parameters to train and store, and the base comes back when you switch it
+# off.
 #
 # And the rank? At the same rate and the same alpha / rank:
 
@@ -591,13 +606,15 @@ for setting in (rank_2, rank_64):
 
 # %% [markdown]
 # The higher rank retains less here, but it also learns more: one rate, one place, one model, and no
-# equal learning. So this does not show that rank itself forgets. Elsewhere it may turn: watch what rank
-# does on other layers in the explorer.
+# equal learning. So this does not show that rank itself forgets. On other layers it may be the other way
+# round: try it in the explorer.
 #
 # ## The rank explorer
 #
-# All of it in one panel. A filled mark was recorded for exactly these settings; a hollow one is an
-# *estimate*, with bars as wide as such estimates are typically off. Guess before each:
+# *Goal: see how rank, place and rate change what LoRA learns and retains.*
+#
+# A filled mark was recorded for exactly these settings; a hollow one is an *estimate*, with bars that
+# show how far off such estimates usually are. Guess before you try each:
 #
 # - Choose the article's table. How much does it learn? Then move the same ranks to another place.
 # - Press *sweep* beside a slider: it trains every stop of that slider, here and now. Does a higher rank

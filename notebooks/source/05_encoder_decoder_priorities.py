@@ -10,7 +10,7 @@
 # answer. So they have three kinds of attention where GPT has one, and "LoRA on Q and V" does not say
 # which one. You will
 #
-# - see two module names, `q` and `v`, adapt all three attentions,
+# - see how two module names, `q` and `v`, adapt all three attentions,
 # - write a plan that says which attention gets which rank, and train it,
 # - test the article's order (decoder first, then cross, then encoder) on two tasks that are new on
 #   different sides,
@@ -31,8 +31,10 @@ ftlab.hello()
 # %% [markdown]
 # ## A model that turns text into text
 #
+# *Goal: know nano-t5 and the four skills that it can lose.*
+#
 # `nano-t5` is a T5 of four encoder and four decoder blocks. This project trained it on the same small
-# world as nano-gpt2, but on pairs: a text in, a text out. It has four skills:
+# world as nano-gpt2, but on pairs: a text in, a text out. Its skills:
 
 # %%
 from ftlab.evaluate import generate
@@ -50,6 +52,8 @@ show(Table(("skill", "in", "out", "correct, of all questions (higher is better)"
 
 # %% [markdown]
 # ## Three attentions
+#
+# *Goal: tell T5's three attentions apart by what each looks at.*
 
 # %%
 show(three_attentions(title="nano-t5"))
@@ -73,8 +77,8 @@ show(three_attentions(title="nano-t5"))
 # | decoder's own | `decoder.block.0.layer.0.SelfAttention.q` | `decoder.layers.0.self_attn.q_proj` |
 # | cross | `decoder.block.0.layer.1.EncDecAttention.q` | `decoder.layers.0.encoder_attn.q_proj` |
 #
-# <details><summary>Hint 1</summary>Ask for cross first: its names hold "decoder" as well. And note
-# that "encoder_attn" is in the decoder.</details>
+# <details><summary>Hint 1</summary>Ask for cross first: its names contain "decoder" as well. And
+# "encoder_attn" is in the decoder.</details>
 #
 # <details><summary>Hint 2</summary>"EncDecAttention" or "encoder_attn" is cross; of the others, those
 # with "encoder." are the encoder's.</details>
@@ -115,8 +119,10 @@ attention_of = ftlab.exercise(
 # %% [markdown]
 # ## Two words, three attentions
 #
-# Here LoRA gets two module names, `q` and `v`. `peft` chooses the same for a T5 if you name none. Your
-# function tells where the adapters went:
+# *Goal: find out where `peft` puts adapters if you name only `q` and `v`.*
+#
+# `peft`, the usual library for LoRA, chooses the same two names for a T5 if you give none. Your function
+# tells where the adapters went:
 
 # %%
 from collections import Counter
@@ -142,8 +148,8 @@ snippet = ftlab.claim(
 )
 
 # %% [markdown]
-# That is not wrong, but nothing was chosen. And patterns that try to choose leak: `SelfAttention.q`
-# looks like the decoder's, and is in the encoder too.
+# That is not wrong, but nothing was chosen. And a pattern that tries to choose can match too much:
+# `SelfAttention.q` is in the decoder, and in the encoder too.
 #
 # ## Exercise 2: the article's plan
 #
@@ -152,9 +158,9 @@ snippet = ftlab.claim(
 # The article's order for encoder-decoder models: the decoder's own attention first (rank 8 to 16), then
 # cross-attention (8 to 16), and the encoder's own as an option (4 to 8).
 #
-# Write `plan_of(names, ranks)`. `names` are all module names of a T5, `ranks` is such as
-# `{"decoder": 16, "cross": 16, "encoder": 8}`. Return a dictionary: the name of each `q` and `v` whose
-# attention is in `ranks`, and its rank.
+# Write `plan_of(names, ranks)`. `names` are all module names of a T5, `ranks` is a dictionary such as
+# `{"decoder": 16, "cross": 16, "encoder": 8}`. Return a dictionary: for the name of each `q` and `v`
+# whose attention is in `ranks`, its rank.
 #
 # <details><summary>Hint 1</summary>Keep names that end in ".q" or ".v", then ask attention_of.</details>
 #
@@ -228,10 +234,11 @@ show(three_attentions(ARTICLE, title="The article's plan"))
 # %% [markdown]
 # ## What is new, the reading or the writing?
 #
-# The article has one order for all. Should it not depend on *what is new* in the new task? So here are
-# two tasks about facts that the model knows: in **new format** the questions are old, but the answer
-# must first say what was asked for; in **new words** the answers are old, but the question is asked in
-# invented words.
+# *Goal: see two tasks: one new to read, the other new to write.*
+#
+# The article has one order for all tasks. Should it not depend on *what is new*? So here are two tasks
+# about facts that the model knows: in **new format** the questions are old, but the answer must first say
+# what was asked for; in **new words** the answers are old, but the question is asked in invented words.
 
 # %%
 formats = ftlab.open_lab("new_format", model="nano-t5")
@@ -243,10 +250,10 @@ rows = [
 show(Table(("task", "in", "out"), rows))
 
 # %% [markdown]
-# <details><summary>How new are the words?</summary>The subject of a question (Vietnam) is called as
-# before, and most subjects are in one kind of fact only. So a model that understands that word alone
-# has a good guess at what is asked. That is why it already answers some questions before any
-# training. Some facts are in no training item. The test asks about these, too.</details>
+# <details><summary>How new are the words?</summary>The subject of a question (Vietnam) keeps its name,
+# and most subjects are in one kind of fact only. So a model that understands that word alone can guess
+# what is asked. That is why it already answers some questions before any training. Some facts are in no
+# training item; the test asks about these, too.</details>
 #
 # Which attention would you adapt for which task? First all three, rank 8 each, on the new words:
 
@@ -270,14 +277,16 @@ print(guess.compare(100 * final["retention"]))
 print(f"Learned {final['target_score']:.0%}, retained {final['retention']:.0%}.")
 
 # %% [markdown]
-# (The plot asks a sample of the questions; the last line asks all.) The base is frozen, and skills are
-# lost all the same: while an adapter is on, it changes every answer.
+# (The plot asks a sample of the questions; the lines below it ask all.) The base is frozen, and skills
+# are lost all the same: while an adapter is on, it can change every answer.
 #
 # ## Each alone, in pairs, all together
 #
+# *Goal: compare what seven plans of equal size learn on both tasks.*
+#
 # Recorded, three seeds: LoRA on each attention alone (rank 24), on each pair (12 each) and on all three
 # (8 each), so that all seven train the same number of parameters. Beside them the article's plan, which
-# has more, and full fine-tuning. Each stands at the rate at which it learned most. These rates differ,
+# has more, and full fine-tuning. Each is shown at the rate at which it learned most. These rates differ,
 # so compare only what is learned; what is retained follows below, at equal learning.
 
 # %% tags=["nbval-check-output"]
@@ -341,6 +350,8 @@ least = ftlab.claim(
 #
 # ## And what is retained?
 #
+# *Goal: compare what each attention retains, also at equal learning.*
+#
 # Each attention alone at 3e-4 and 3e-3, and full fine-tuning at 1e-4 and 3e-4. Upper right is better.
 
 # %%
@@ -352,8 +363,8 @@ for task, settings in found.items():
     show(scoreboard(full + alone, title=task, crop=True))
 
 # %% [markdown]
-# A plan that learns less often forgets less, too. So compare at *equal learning*: when the loss on the
-# new task has fallen to a level that all of them reach, each at its best rate.
+# A plan that learns less usually also forgets less. So we compare at *equal learning*: when the loss on
+# the new task has fallen to a level that all of them reach, each at its best rate.
 
 # %%
 matched, cost = {}, {}
@@ -383,12 +394,15 @@ quiet_encoder = ftlab.claim(
 
 # %% [markdown]
 # Full fine-tuning at its gentle rate is hard to beat here, too. To be fair to the article: on the new
-# format its plan retains most of these four, but the interval is wide, and it has more parameters.
+# format its plan retains most of these four LoRA plans, but the interval is wide, and it has more
+# parameters.
 #
 # ## Freeze the encoder, or the decoder?
 #
-# A simple relative of the same question: train one stack fully and freeze the other. (The embeddings,
-# which both share, are frozen in both.)
+# *Goal: find out when it helps to freeze a whole stack.*
+#
+# A simpler form of the same question: train one stack fully and freeze the other. (The embeddings, which
+# both stacks share, are frozen each time.)
 
 # %%
 FROZEN = ("freeze_encoder", "freeze_decoder")
@@ -422,6 +436,8 @@ frozen_worse = ftlab.claim(
 # higher, but look at what it has learned there.
 #
 # ## Choose the attentions
+#
+# *Goal: see what a task loses when one attention has no adapter.*
 #
 # Left: which attention gets which rank, and what came out. Right: its place among everything recorded
 # on that task. Try: on the new format, which of the three can you switch off without learning less?
@@ -545,8 +561,9 @@ ftlab.verdict_table(
 #   format, encoder): measure it.
 # - Compare plans with equally many parameters, each at its own rate.
 #
-# All of it was measured on nano-t5: real encoder-decoder models have to be downloaded from the Hub. The
-# same plans fit any T5 or BART, such as `ftlab.open_lab("clinic", model="t5-small")`.
+# All of it was measured on nano-t5 alone: real encoder-decoder models have to be downloaded from the
+# Hugging Face Hub. `ftlab.methods.AttentionLoRA` takes the same plans for any T5 or BART, such as
+# `ftlab.open_lab("clinic", model="t5-small")`.
 #
 # <details><summary>Further reading</summary>
 #

@@ -10,10 +10,10 @@
 # trains LoRA on top. It made it possible to fine-tune a model of many billion weights on one graphics
 # card. It has four parts:
 #
-# 1. **NF4**: sixteen values that suit weights,
+# 1. **NF4**: sixteen values that suit weights; a 4-bit *code* says which of them a weight takes,
 # 2. **double quantization**: the scale that each small group of weights needs is rounded, too,
 # 3. **LoRA** in full precision, trained through the frozen codes,
-# 4. **paged optimisers**: their states leave the card when it is full.
+# 4. **paged optimisers**: what they store leaves the card when it is full.
 #
 # You will write the first, measure what the rounding *alone* costs, train on it, merge correctly, and
 # add up what fits on a card of 15 GB.
@@ -33,12 +33,15 @@ ftlab.hello()
 # %% [markdown]
 # ## Sixteen values
 #
+# *Goal: know how NF4 chooses its sixteen values, and check them against the library.*
+#
 # With 4 bits there are 16 codes, so 16 values. Which ones? A layer's weights are nearly *normally
 # distributed*: many near zero, few large ones. Values at equal *distances* are used unevenly: those
-# in the middle often, the outer ones rarely. NF4, "normal float with 4 bits", uses the quantiles of
-# the normal distribution instead, so that the values are used more evenly. (Not quite evenly: real
-# weights are divided by the largest of a group, not by their spread. How evenly, we count below.) Zero
-# gets a value of its own.
+# in the middle often, the outer ones rarely. NF4, "normal float with 4 bits", uses *quantiles* of the
+# normal distribution instead: points that cut it into equal shares. So the values are used more evenly.
+# (Not quite evenly: real weights are divided by the largest of a group, not by their spread. How evenly,
+# we count below.) Zero gets a value of its own. We compute the values, and compare them with those of
+# `bitsandbytes`, the library that QLoRA uses.
 
 # %%
 import torch
@@ -59,17 +62,17 @@ print(f"largest difference from the table of bitsandbytes: {(levels - theirs).ab
 assert torch.allclose(levels, theirs, atol=2e-7)
 
 # %% [markdown]
-# <details><summary>Why 1/30 and 1/32?</summary>If sixteen values share all weights, the outermost ends
-# half a share before infinity: 1/32. With a zero in the middle a table is symmetric only if it has
+# <details><summary>Why 1/30 and 1/32?</summary>If sixteen values share all weights, the outermost stands
+# half a share before the end: 1/32. With a zero in the middle a table is symmetric only if it has
 # fifteen values, which makes it 1/30. The library takes the mean of the two.</details>
 #
 # ## Exercise 1: the nearest code
 #
 # *Goal: weights to codes. 15 minutes, medium.*
 #
-# The values lie between -1 and 1, the weights do not. So 64 neighbouring weights are divided
-# by the largest absolute value among them, *absmax*. (Such a group is called a block of weights; it is
-# no block of the transformer.) Then each takes the nearest value.
+# The values lie between -1 and 1, the weights do not. So 64 neighbouring weights are divided by the
+# largest absolute value among them, *absmax*. (Such a group is called a block of weights; it is not a
+# block of the transformer.) Then each weight takes the nearest value.
 #
 # Write `quantized(blocks, levels)`. `blocks` has a row for each block. Return the codes (0 to 15, in
 # the shape of `blocks`) and absmax (one for each block).
@@ -155,7 +158,9 @@ decoded = ftlab.exercise(
 # %% [markdown]
 # ## A layer of the model
 #
-# Your two functions on a feed-forward layer, against the library. Two codes share a byte.
+# *Goal: check your codes for a real layer, bit for bit, against `bitsandbytes`.*
+#
+# It is a feed-forward layer. Two codes share a byte.
 
 # %%
 from ftlab.show import four_bits, show
@@ -183,8 +188,8 @@ by_hand = ftlab.claim(
 
 # %% [markdown]
 # Are these sixteen values better than others? *int4* has equal distances and no value at +1; where the
-# largest weight of a block is positive, all its signs are turned, so that this weight takes -1. (The
-# histogram is drawn without that turn.) *FP4* is a tiny floating-point format. (Error: length of the
+# largest weight of a block is positive, all signs of the block are flipped, so that it takes -1. (The
+# histogram is drawn without that flip.) *FP4* is a tiny floating-point format. (Error: length of the
 # difference over the length of the weights; lower is better.)
 
 # %%
@@ -211,6 +216,8 @@ print(evidence)
 # FP4. That depends on the size of the block: in the next figure, small blocks favour int4.
 #
 # ## How large a block?
+#
+# *Goal: see what a smaller block gains, and what its constants cost.*
 #
 # Each block stores its largest absolute value (its *absmax*); we call it the block's *constant*. A
 # small block fits its weights better, but fewer weights share its constant: 32 bits over 64 weights
@@ -273,8 +280,10 @@ saves = ftlab.claim(
 # %% [markdown]
 # ## What does the rounding alone cost?
 #
-# Nothing has been trained yet. We only store the base model in four bits: the linear layers of its
-# blocks. Embeddings, norms and the head stay as they are.
+# *Goal: measure what four bits cost a model before you train it.*
+#
+# We store the linear layers of the base's blocks in four bits. Embeddings, norms and the head stay as
+# they are.
 
 # %%
 guess = ftlab.predict(
@@ -317,7 +326,7 @@ _ = ftlab.claim(
 )
 
 # %% [markdown]
-# In words? SmolLM2 before and after rounding, nothing trained:
+# In words? SmolLM2 before and after rounding:
 
 # %% tags=["nbval-check-output"]
 from ftlab.show import said_table
@@ -328,7 +337,7 @@ show(said_table("in four bits, untrained"))
 # The facts shown here are still right; only the wording has changed. What was lost shows in the table
 # above: in facts and arithmetic, and in the loss on text. It is lost *before* the first training step,
 # so it is not forgetting. But it must be counted. So from here on there are two baselines: what is
-# retained of the base *that was trained on*, and what is left of the *plain* one.
+# retained of the base *that was trained on*, and what is left of the *plain* one, not rounded.
 #
 # Why does SmolLM2 lose so much? We have not tested it, and there are two reasons to be careful. A
 # model of 135 million weights may have little to spare: published results, where rounding costs
@@ -338,9 +347,11 @@ show(said_table("in four bits, untrained"))
 #
 # ## Training through the codes
 #
-# A code cannot be moved a little, so the base is frozen. But a gradient can go *through* a frozen
-# layer: it only needs the weights, and they are read from the codes when they are needed. The adapters
-# $A$ and $B$ stay in full precision. It is your layer of notebook 04, with one line changed:
+# *Goal: know how a gradient gets through a frozen layer of codes.*
+#
+# A code cannot be changed a little, so the base is frozen. But a gradient can go *through* a frozen
+# layer: for that it needs only the weights, and they are computed from the codes when they are needed.
+# The adapters $A$ and $B$ stay in full precision. It is your layer of notebook 04, with one line changed:
 
 # %%
 from torch import nn
@@ -410,6 +421,8 @@ for name, model in (("LoRA", plain_lora), ("QLoRA", run.model)):
 # %% [markdown]
 # ## LoRA against QLoRA
 #
+# *Goal: compare LoRA and QLoRA in pairs that differ only in the base.*
+#
 # Three seeds, recorded. Within a pair the adapters are the same, and so are the notes and their order:
 # rank 4 on all linear layers of nano-gpt2, the *thin* LoRA of notebook 04 on SmolLM2, Q and V on
 # nano-t5. So compare within a pair only. *Retained of its own base* is the fair measure of forgetting;
@@ -464,8 +477,10 @@ print(f"SmolLM2, after QLoRA less is left of the plain base: {told} ({less})")
 #
 # ## Merging, and three ways to do it
 #
-# An adapter can be added into the weights, so that one ordinary model is left. But into *which*
-# weights? It was trained beside the rounded ones.
+# *Goal: find out into which base a QLoRA adapter should be merged.*
+#
+# Merging adds the adapter into the weights, so that one ordinary model is left. But into *which* weights?
+# It was trained beside the rounded ones.
 
 # %%
 import copy
@@ -516,16 +531,18 @@ merging = ftlab.claim(
 
 # %% [markdown]
 # Only the first is the model that you trained. But it is no longer in four bits, so it takes the
-# memory again that you had saved. To serve in four bits, leave the adapter beside the codes. The
-# other two are other models, better or worse: measure before you ship one.
+# memory again that you had saved. To use the model in four bits, leave the adapter beside the codes.
+# The other two are other models, better or worse: measure before you ship one.
 #
 # ## Where the memory goes
 #
-# Memory is what QLoRA is for. This lies on the card during a training step:
+# *Goal: know what fills the card in a training step, and what QLoRA saves.*
+#
+# During a training step this lies on the card:
 #
 # - the **weights**, and the constants of a 4-bit base,
-# - the **adapters** in 32 bits, with a half-precision copy to multiply with, and a **gradient** for
-#   every trained parameter,
+# - the **adapters** in 32 bits, with a half-precision copy (16 bits) to multiply with, and a **gradient**
+#   for every trained parameter,
 # - the **optimiser's states**: for each of these AdamW stores two running averages (of the gradient,
 #   and of its square), in 32 bits,
 # - the **activations**: what the layers computed and the backward pass needs again,
@@ -533,9 +550,9 @@ merging = ftlab.claim(
 #
 # `ftlab` adds them up from the shape of a model. The bars show the fullest moment of a step: that is at
 # the loss, when there are no gradients yet. Here: 7 billion weights, four texts of 512 tokens, fp16
-# (numbers of 16 bits). The *T4* is the card that Colab lends for free, with about 15 GB to use.
-# *Gradient checkpointing* saves only each block's input and computes the rest again: less memory,
-# more time. *Paged* comes below.
+# (16 bits). The *T4* is the card that Colab lends for free, with about 15 GB to use. *Gradient
+# checkpointing* stores only each block's input and computes the rest again: less memory, more time.
+# *Paged* comes below.
 
 # %%
 from ftlab.memory import CARDS, MemoryPlan, estimate, size
@@ -557,9 +574,9 @@ full = MemoryPlan("full", **BIG)
 print(f"full fine-tuning would need {size(estimate('llama-7b', full).total)}")
 
 # %% [markdown]
-# Compare the blue part, the weights: that is most of what the codes save. (A 4-bit layer also keeps
-# fewer activations; with checkpointing that hardly counts.) With checkpointing the blue part
-# decides which card is large enough. Which size fits the 15 GB of a T4?
+# Compare the blue part, the weights: that is most of what the codes save. (A 4-bit layer also stores
+# fewer activations; with checkpointing that hardly counts.) With checkpointing the blue part decides
+# which card is large enough. Which models fit into the 15 GB of a T4?
 
 # %%
 FITS = {"full": full} | {n: plans[n] for n in ("LoRA, checkpointing", "QLoRA, checkpointing")}
@@ -576,8 +593,7 @@ rows = [(model, *(fit(model, wanted) for wanted in FITS.values())) for model in 
 show(Table(("model", *FITS), rows, "predicted peak of a step, 4 texts of 512 tokens, fp16"))
 
 # %% [markdown]
-# If the card is full in any of these notebooks, you get such a sum, with the one change that makes it
-# fit:
+# If the card is full in any of these notebooks, you get such a sum, with one change that makes it fit:
 
 # %%
 from ftlab.memory import out_of_memory_message
@@ -587,10 +603,11 @@ print(out_of_memory_message("llama-3b", MemoryPlan("lora", base="fp16", **BIG), 
 # %% [markdown]
 # ## Paged optimisers
 #
+# *Goal: see what paging moves off the card, and when that makes room.*
+#
 # The peak is short (at the loss, or in the backward pass if few tokens are learned), and during it the
-# optimiser's states only wait. *Paging* lets them wait elsewhere:
-# CUDA moves them to the computer's memory, page by page, and back when the update needs them. (A
-# drawing; heights are not to scale.)
+# optimiser's states only wait. *Paging* lets them wait elsewhere: CUDA moves them to the computer's
+# memory, page by page, and back when the update needs them. (A drawing, not to scale.)
 
 # %%
 from ftlab.show import paging
@@ -601,9 +618,9 @@ show(paging())
 # This needs a CUDA card; on a CPU the library says so and continues without. So models with the
 # shapes of 3 and 7 billion parameters (random weights: memory does not depend on their values) were
 # trained for a few steps on a large card, where torch was allowed only 15 GB, as on a T4: fp16, rank
-# 64, 4 texts of 512 tokens. Then the limit was made tight: midway between the two measured peaks.
-# This shows what torch's own share needs. Paged states are not counted in it, and on so large a card
-# they may never have left. What moving them costs on a T4 was not measured.
+# 64, 4 texts of 512 tokens. Then the limit was made tight: midway between the peaks measured without
+# and with paging. These peaks do not count paged states, and on so large a card the states may never
+# have left it. What moving them costs on a T4 was not measured.
 
 # %%
 from ftlab.memory import measured_on_a_card
@@ -641,15 +658,16 @@ for where, verdict in paging_helps.items():
     print(f"a step fits with paging, and does not without: {verdict} ({where})")
 
 # %% [markdown]
-# These peaks count tensors. torch's allocator reserves more, since freed pieces leave gaps; and the
-# card's own software takes some, too. That is why a model can fail although its tensors alone would
-# fit: for the smaller model the limit left little room above the paged peak, and the gaps needed more.
-# So leave a margin.
+# The peaks count tensors. torch's allocator reserves more, since freed tensors leave gaps; and the card's
+# own software takes some, too. That is why a model can fail although its tensors alone would fit: for the
+# smaller model the limit left little room above the paged peak, and the gaps needed more. So leave a
+# margin.
 #
-# <details><summary>fp16 or bf16?</summary>Both take 16 bits. fp16 has the finer steps and ends at
-# 65,504; bf16 reaches as far as fp32, with coarse steps. Large models often have a few very large
-# activations, so bf16 is the safer one. But a T4 has no circuits for it, and torch says yes if you ask
-# (it can emulate it, slowly). So ftlab asks for the card's generation, 8.0 or later.</details>
+# <details><summary>fp16 or bf16?</summary>Both take 16 bits. fp16 has finer steps and ends at 65,504;
+# bf16 reaches as far as fp32, with coarse steps. Large models often have a few very large activations,
+# so bf16 is the safer one. But a T4 has no circuits for it, and yet torch says yes if you ask (it can
+# emulate it, slowly). So ftlab asks for the card's generation (*compute capability*, 8.0 or
+# later).</details>
 #
 # ## Exercise 4: 13 billion weights on a T4
 #
@@ -659,14 +677,14 @@ for where, verdict in paging_helps.items():
 # Start from "QLoRA, checkpointing", make the texts long, and see which part is in the way. There is
 # more than one way out. Which would cost you the least time?
 #
-# <details><summary>Hint 1</summary>Print your plan's `estimate`: the last column is the peak, part
-# by part.</details>
+# <details><summary>Hint 1</summary>The cell prints the estimate of your plan, part by part: the last
+# column is what lies on the card at the peak.</details>
 #
 # <details><summary>Hint 2</summary>Which part only waits at that moment, and may wait elsewhere
 # (`optimizer="paged_adamw"`)? And must the loss be computed at every token, or only at those of the
 # answer (`learned=64`: the last 64 tokens of each text)? The second costs no time at all, if your
-# answers are that short. But alone it is not enough here: then the optimiser's
-# states are in the way.</details>
+# answers are that short. But alone it is not enough here: then the optimiser's states are in the
+# way.</details>
 
 # %%
 # <solution>

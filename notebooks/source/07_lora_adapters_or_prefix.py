@@ -4,8 +4,8 @@
 # <!-- for: those who choose between kinds of adapters -->
 # <!-- seen: eight ways to leave every weight alone, a switch, and what is forgotten while it is on -->
 #
-# **The question:** if the base stays as it is and only something new is trained beside it,
-# which of the many ways should you take, and what is forgotten?
+# **The question:** if the base stays as it is and only something new is trained beside it, which of the
+# many ways should you take, and what is forgotten?
 #
 # You will
 #
@@ -30,10 +30,12 @@ ftlab.hello()
 # %% [markdown]
 # ## Where something new can stand
 #
+# *Goal: know eight ways to adapt a model, and how much each trains.*
+#
 # Each block of the model has an attention layer and a feed-forward part. Eight ways to train something
 # beside them (a prefix counts twice, for its two starts):
 #
-# - **LoRA**: two small matrices beside a large one. What they do is added to it.
+# - **LoRA**: two small matrices beside a large one. Their output is added to its output.
 # - **Bottleneck adapter** (Houlsby and others, 2019): two small layers *behind* the attention and
 #   behind the feed-forward.
 # - **Prefix**: in every block, keys and values that stand before those of the text, as if *virtual
@@ -44,8 +46,8 @@ ftlab.hello()
 # - **OFT**, orthogonal fine-tuning (Qiu and others, 2023): the input of a layer is multiplied by a
 #   trained rotation, so its length stays the same.
 # - **OSF**, orthogonal subspace fine-tuning (Nayak and others, 2025): each matrix is written as a sum
-#   of *directions*, sorted by strength (its singular value decomposition). In a copy the strongest
-#   stay, the rest is trained. It was made against forgetting.
+#   of *directions*, sorted by strength (its singular value decomposition). In a copy of it the strongest
+#   directions stay and the rest is trained. It was made against forgetting.
 #
 # How much does each train?
 
@@ -73,7 +75,8 @@ show(
 # %% [markdown]
 # The first four and OFT have about the same size, on purpose. IA3's size is fixed by the model, and a
 # prompt as large as the prefix would be longer than the 256 tokens that nano-gpt2 reads. OSF is shown
-# as it comes by default: half of the directions are protected, so most weights train.
+# as it comes by default: half of the directions are protected, so most weights train. The last row is
+# LoRA at twice the rank.
 #
 # ## Exercise 1: the bottleneck adapter
 #
@@ -124,7 +127,7 @@ bottleneck = ftlab.exercise(
 )  # fmt: skip
 
 # %% [markdown]
-# Around it, the module: `up` starts at zero, so that at first nothing has changed; and a switch.
+# Around it comes the module. `up` starts at zero, so that at first nothing changes. And it has a switch.
 
 # %%
 from ftlab.methods import put_behind
@@ -145,10 +148,9 @@ class BottleneckAdapter(nn.Module):
 
 
 # %% [markdown]
-# And its places: behind the attention and behind the feed-forward of every block, before the
-# result is added to the stream that runs through the model. (`put_behind` hangs the adapter there.)
-# The base is frozen. With the same weights it gives the same output as the package's own
-# adapter:
+# Its places: behind the attention and behind the feed-forward of every block, before the result is
+# added to the stream that runs through the model. (`put_behind` puts the adapter there.) The base is
+# frozen. With the same weights it gives the same output as `ftlab`'s own adapter:
 
 # %%
 from ftlab.methods import count
@@ -177,6 +179,8 @@ assert apart < 1e-4
 # %% [markdown]
 # ## Guess, then train
 #
+# *Goal: train your adapters, and see what is retained while they are on.*
+#
 # (The curve asks only a sample of the questions, so it jumps, and its last point can be far off. The
 # result below it asks all of them.)
 
@@ -204,8 +208,10 @@ print(f"Learned {on['target_score']:.0%}, retained {on['retention']:.0%}, with t
 # %% [markdown]
 # ## The switch
 #
-# We ask the same model three times: with the adapters on, off, and on again. First a note of the
-# new task, then facts that the base knew.
+# *Goal: find out whether lost facts come back when the adapters are off.*
+#
+# We ask the same model three times: with the adapters on, off, and on again. First notes of the new
+# task, then facts that the base knew.
 
 # %%
 from ftlab.evaluate import generate
@@ -251,10 +257,10 @@ for name, part in (("notes", range(len(notes))), ("facts", range(len(notes), len
     print(f"{name}, correct of {len(part)}: {rights}")
 
 # %% [markdown]
-# (The table shows only items that changed; the two lines under it count all.) On: the model can do
-# triage, though not always, and a few facts are lost. Off: the facts are back, and the triage is
-# gone. So the facts never left the weights; the adapters only drown them out. Is it *all* back?
-# Measured on everything:
+# (The table shows some of the items that changed; the two lines under it count all items.) On: the model
+# can do triage, though not always, and a few facts are lost. Off: the facts are back, and the triage is
+# gone. So the facts never left the weights; the adapters only cover them. Is it *all* back? Measured on
+# everything:
 
 # %%
 switch(False)
@@ -279,14 +285,20 @@ same_scores = off["skills"] == lab.baseline["skills"] and off["forgotten"] == 0
 # %% [markdown]
 # ## Every one of them has this switch
 #
+# *Goal: check this switch on every method, and compare what each costs.*
+#
 # `ftlab.methods.adapter_off` is that switch for all of them. Each method is trained for three steps, so
-# that it does something, and asked for its logits on 16 notes, on and off. *Off* must be the base bit
-# for bit, not nearly. While we are at it, we measure what each costs: the file that is saved, and the
-# time of a forward pass with the adapter on. (Each is timed in turn with the others, and the fastest of
-# six counts. LoRA, IA3, OFT and OSF can be *merged* into the weights and then cost no time; a
-# bottleneck, a prefix and a prompt cannot. On so small a model the extra calls weigh heavily: on a
-# large one expect ratios nearer to 1. Small differences may be noise. A prompt makes every text longer;
-# these notes are short, so that shows.)
+# that it does something. Then we compare its *logits* (the scores of each possible next token) on 16
+# notes, on and off, with the base's. *Off* must be the base bit for bit, not nearly.
+#
+# We also measure what each costs: what training stores besides the weights (for each trained parameter a
+# gradient and AdamW's two averages), the file that is saved, and the time of a forward pass with the
+# adapter on. LoRA, IA3, OFT and OSF can be *merged* into the weights and then cost no time; a
+# bottleneck, a prefix and a prompt cannot. Small differences in time may be noise.
+#
+# <details><summary>How to read the times</summary>The methods are timed in turn, six times, and the
+# fastest time of each counts. On so small a model the extra calls weigh heavily: on a large one expect
+# ratios nearer to 1. A prompt makes every text longer; these notes are short, so that shows.</details>
 
 # %%
 import math
@@ -352,8 +364,10 @@ bit_for_bit = ftlab.claim(
 #
 # ## Zero keys are not zero effect
 #
-# LoRA and the bottleneck start as the base: one of their layers is zero. So let a prefix start at
-# zero? In attention a query compares itself with every key, and the scores become shares by
+# *Goal: see why keys of zero still take attention from the text.*
+#
+# LoRA and the bottleneck start as the base: one of their layers is zero. Could a prefix start at zero,
+# too? In attention a query compares itself with every key, and the scores become shares by
 # *softmax*. A key of zero has the score 0, and $e^0 = 1$: it gets a share, and the text's keys get
 # less.
 
@@ -421,9 +435,9 @@ print(f"three zero keys take {taken:.0%}; left for the text: {1 - taken:.3f}")
 assert torch.allclose(with_zeros, (1 - taken) * without, atol=1e-5)
 
 # %% [markdown]
-# So it shrinks by exactly the share that the zero keys take, in every attention of every block. Now
-# on the model, *before the first training step*. (Of `init_weights="zero"` peft's documentation says
-# that "the activations will be a no-op".)
+# So the output shrinks by exactly the share that the zero keys take, in every attention of every block.
+# Now on the model, *before the first training step*. (peft's documentation says of such a start,
+# `init_weights="zero"`, that "the activations will be a no-op", that is, change nothing.)
 
 # %%
 from ftlab.methods import Prefix
@@ -453,20 +467,21 @@ zero_prefix = ftlab.claim(
 )
 
 # %% [markdown]
-# A prefix has no neutral start. One from real words does least harm: such keys and values are what
-# the model is used to. One at random starts with a broken model, and training must first repair it.
-# So "before" is always measured with the adapter *off*; else a method that repairs its own damage
+# A prefix has no neutral start. One from real words does least harm: such keys and values are what the
+# model is used to. One of zeros or at random starts with a broken model, and training must first repair
+# it. So "before" is always measured with the adapter *off*; else a method that repairs its own damage
 # would seem to improve the model.
 #
 # ## Three columns
 #
+# *Goal: read each method's result in three columns, at its own best rate.*
+#
 # *Learned* and *retained, on* were recorded, on nano-gpt2 and on the real model SmolLM2-135M, with
-# LoRA of twice the size and full fine-tuning beside them. The column *retained, off* repeats the test
-# of the switch above, which was made on nano-gpt2. Each method stands at the best rate that we ran
-# (largest learned x retained; rates lie about a factor of 3 apart), after equally many
-# steps for all. Where that is the
-# lowest or the highest of them, a better one may lie beyond; the line below the figures names these.
-# Do not call such a method weak.
+# LoRA of twice the rank and full fine-tuning beside them. The column *retained, off* repeats the test
+# of the switch above, which was made on nano-gpt2. Each method is shown at the best rate that we ran
+# (largest learned x retained; rates lie about a factor of 3 apart), after equally many steps for all.
+# Where that is the lowest or the highest rate that we ran, a better one may lie beyond; the lines below
+# the figures name these. Do not call such a method weak.
 
 # %%
 from ftlab import analysis
@@ -531,16 +546,16 @@ for model, found in MODELS.items():
     print(f"{model}, best rate at an end of what was run, so a better one may lie beyond: {names}")
 
 # %% [markdown]
-# Before you call a method bad, ask what its makers would say. For a prefix and for a prompt: "that
-# few steps? We train for many times as long." They are right, and these columns say nothing of what
-# a prefix can do with ten thousand steps, or on a model of billions of parameters. They say what
-# you get for the same small budget. And Li and Liang train a prefix through a small network of its
-# own, because it is hard to train directly; the plain one is what most people run today.
+# Before you call a method bad, ask what its makers would say. For a prefix and for a prompt: "So few
+# steps? We train for many times as long." They are right, and these columns say nothing about what a
+# prefix can do with ten thousand steps, or on a model of billions of parameters. They say what you get
+# for the same small budget. And the makers of the prefix, Li and Liang, train it through a small network
+# of its own, because it is hard to train directly; the plain one is what most people run today.
 #
 # On an encoder-decoder model a prefix has one more handicap. In peft it reaches a single place of T5,
 # the decoder's attention to what it has written itself; it touches neither what the encoder reads nor
-# how the decoder looks at it. Beside it, LoRA at that same place, and LoRA where the decoder looks at
-# the encoder (notebook 05), each at its own best rate:
+# how the decoder looks at it. Beside it, LoRA at that same place (*decoder's own*), and LoRA where the
+# decoder looks at the encoder (*cross*, see notebook 05), each at its own best rate:
 
 # %% tags=["nbval-check-output"]
 T5 = {"prefix": "adapters", "lora_decoder": "nano-t5", "lora_cross": "nano-t5"}
@@ -566,12 +581,14 @@ show(Table(head, rows, "nano-t5, means of 3 seeds (lowest to highest)"))
 #
 # ## At the same learning
 #
-# Often a method that learns less also forgets less. So, as in the other notebooks, compare at the same
-# learning. (Only runs as long as those above count here. Notebooks 03 and 04 also used longer ones, so
-# more methods got there, and some forgot less.) We watch the loss on the new task until it first falls
-# to a fixed level, and read off what was forgotten by then. The right-hand level is half the loss of a
-# model that knows the form of an answer and only guesses how urgent the note is; the left-hand one is
-# 1.3 times that, so it is easier. In so few steps many methods never get there, so this table compares
+# *Goal: compare what the methods have forgotten at the same loss.*
+#
+# A method that learns less usually also forgets less. So, as in the other notebooks, we compare at the
+# same learning. (Only runs as long as those above count here. Notebooks 03 and 04 also used longer ones,
+# so more methods got there, and some forgot less.) We follow the loss on the new task until it first
+# falls to a fixed level, and read off what was forgotten by then. The right-hand level is half the loss
+# of a model that knows the form of an answer and only guesses how urgent the note is; the left-hand one
+# is 1.3 times that, so it is easier. In so few steps many methods never get there, so the tables compare
 # only the others.
 
 # %% tags=["nbval-check-output"]
@@ -590,8 +607,10 @@ show(matched_table(MODELS["SmolLM2-135M"], SWEEPS, levels["SmolLM2-135M"], model
 # %% [markdown]
 # ## The verdicts
 #
-# A verdict is read from the seeds: *holds* or *does not hold* if the 95 % interval of the paired
-# difference leaves out zero, else *not decided*. (From two seeds an interval is so wide that even a
+# *Goal: know when the seeds decide a question, and when they do not.*
+#
+# A verdict is read from the seeds: *holds* or *does not hold* if the 95 % interval of the difference,
+# paired by seed, leaves out zero, else *not decided*. (From two seeds an interval is so wide that even a
 # large difference may stay open.)
 
 
@@ -627,8 +646,8 @@ def against(model, first, second, key):
 # **Do adapters make forgetting harmless?** The README of peft says that with many data sets, each with
 # its adapter, you can "not have to worry about catastrophic forgetting or overfitting the backbone or
 # base model" ([huggingface/peft,
-# README](https://github.com/huggingface/peft#save-compute-and-storage)). Off, that is true. But the
-# adapter is on when you use it, and peft's own [method
+# README](https://github.com/huggingface/peft#save-compute-and-storage)). With the adapter off, that is
+# true. But it is on when you use it, and peft's own [method
 # comparison](https://github.com/huggingface/peft/tree/main/method_comparison/MetaMathQA) has a column
 # `forgetting` (what we call *forgotten*), measured with the adapter on. It is not zero there either,
 # and largest for a prefix with a random start.
@@ -700,18 +719,20 @@ osf_holds = settle(
 )
 
 # %% [markdown]
-# OSF keeps its *gradients* out of the protected directions. But AdamW divides each gradient by its
-# own recent size, value by value, and so its step points elsewhere, in part back into what was to
-# be protected. Look at both models' lines before you believe either: they need not agree. And by the
-# share of parameters that it trains (first table), OSF is closer to full fine-tuning than to an adapter,
-# in memory and in its file, too.
+# OSF keeps its *gradients* out of the protected directions. But AdamW divides each gradient by its own
+# recent size, value by value. So its step points elsewhere, in part back into what was to be protected.
+# Look at both models' lines before you believe either: they need not agree. And by the share of
+# parameters that it trains (first table), OSF is closer to full fine-tuning than to an adapter, in
+# memory and in its file, too.
 #
 # ## Choose one yourself
 #
-# A method, its size, its rate, on either model. A filled bar was recorded for exactly this choice; a
-# dashed one belongs to the nearest that was, which the line above names. Try SmolLM2-135M:
-# which method reaches 70 % learned with the fewest parameters? What does it retain there, and what
-# happens to both if you raise its rate?
+# *Goal: find the smallest adapter that learns enough, and see what it retains.*
+#
+# Choose a method, its size and its rate, on either model. A filled bar was recorded for exactly this
+# choice; a dashed one belongs to the nearest choice that was, which the line above names. Try
+# SmolLM2-135M: which method reaches 70 % learned with the fewest parameters? What does it retain there,
+# and what happens to both if you raise its rate?
 
 # %%
 from ftlab.show import adapter_panel
@@ -722,7 +743,9 @@ adapter_panel(both).show()
 # %% [markdown]
 # ## Two adapters on one base
 #
-# The switch has more than two positions. Here is a second task, *helpdesk*, learned by an adapter of
+# *Goal: switch between two adapters, and find out whether they can be merged.*
+#
+# The switch can have more than two positions. Here is a second task, *helpdesk*, learned by an adapter of
 # its own on the same base. Both are LoRA on the feed-forward layers. We save them and load them
 # side by side into one model.
 
@@ -760,7 +783,7 @@ with tempfile.TemporaryDirectory() as folder:
 # cross terms, too. The papers merge the whole change $BA$; peft calls that *ties_svd* and
 # *dare_linear_svd*. So do not judge the papers by this table.
 #
-# Each gets a *weight* for either adapter. We try 1 (both changes in full) and one half.
+# Each way gets a *weight* for either adapter. We try 1 (both changes in full), one half, or both.
 
 # %%
 MERGES = {
@@ -808,11 +831,12 @@ print(f"in the best merge, the weaker of the two tasks reaches {both_tasks:.0%}"
 # compare each merge with the two rows at the top, task by task, and look at what is retained. The exact
 # sum (*cat*) guarantees nothing, since each adapter was trained without the other. And *linear* is, in
 # the words of peft's documentation, "a very rough approximation": both adapters started from the same
-# seed, and their As still point much the same way (the cosine above). So the cross terms are no small
-# matter, and with weights of 1 too much is added. If you need both tasks at once, train one adapter on
-# both.
+# seed, and their As still point much the same way (the cosine above). So the cross terms are large, and
+# with weights of 1 too much is added. If you need both tasks at once, train one adapter on both.
 #
 # ## When to choose which
+#
+# *Goal: know which method to try first for your own case.*
 #
 # - **Full fine-tuning at a gentle rate** if you need no switch and have the memory: see its place
 #   in both tables of three columns.

@@ -30,9 +30,11 @@ ftlab.hello()
 # %% [markdown]
 # ## Half of the weights to zero
 #
-# The oldest rule: the smallest weights matter least, so set those to zero (*magnitude pruning*).
-# Here it is on one matrix, and by the package on all matrices of all blocks. Embeddings and norms
-# are left alone.
+# *Goal: set the smallest weights to zero, and see what that alone costs.*
+#
+# The oldest rule: the smallest weights matter least, so set those to zero (*magnitude pruning*). First
+# by hand on one matrix, then with the package on every matrix of every block. Embeddings and norms stay
+# as they are.
 
 # %%
 import torch
@@ -96,27 +98,27 @@ show(Table(header, rows, "pruned by magnitude, nothing trained"))
 
 # %% [markdown]
 # Why does SmolLM2 lose more? Size alone is not the reason: nano-gpt2 is far smaller and loses less.
-# Perhaps what counts is how much a model has to hold for its size: nano-gpt2 knows a small world,
-# SmolLM2 a large one. A second suspect: the file that our SmolLM2 comes from had already been rounded
-# to four bits. We tested neither. Larger models can lose less: the authors of Wanda (Sun et al.,
-# 2023) prune LLaMA models of 7 billion weights and more by half, with a better score than magnitude
-# (below), and the larger the model, the less it loses.
+# There are two suspects, and we tested neither. SmolLM2 knows a large world, nano-gpt2 a small one, so
+# it may have more to hold for its size. And the file that our SmolLM2 comes from had already been
+# rounded to four bits. Larger models can lose less: the authors of Wanda (Sun et al., 2023) prune LLaMA
+# models of 7 billion weights and more by half, with a better score than magnitude (below), and the
+# larger the model, the less it loses.
 
 # %% [markdown]
 # ## Three orders
 #
-# Now with training: equally many steps in all, three orders.
+# *Goal: compare pruning after, before and halfway through a training of fixed length.*
 #
 # - **last**: all steps, then pruned;
 # - **first**: pruned, then all steps, while the zeros are held at zero (the list of these weights is
 #   called the *mask*);
-# - **halfway**: half of the steps, pruned, then the same half again with the zeros held. AdamW starts
-#   afresh. (On SmolLM2 this reads 240 of the 400 notes, each twice; the other orders read all of
-#   them.)
+# - **halfway**: half of the steps, pruned, then as many again on the same notes, with the zeros held.
+#   AdamW starts afresh. (On SmolLM2 this reads 240 of the 400 notes, each twice; the other orders read
+#   all of them.)
 #
-# Two rates were recorded on each model (on nano-gpt2 only the gentler one for *first* and
-# *halfway*). Each line is at the better of these rates, that is, with the larger product of learned and
-# retained. (Unpruned, nano-gpt2 does better at a lower rate still; you will see it below.)
+# Two rates were recorded on each model (on nano-gpt2 only the gentler one for *first* and *halfway*).
+# Shown is the better of them, the one with the larger product of learned and retained. (Unpruned,
+# nano-gpt2 does better at a lower rate still, as you will see below.)
 
 # %%
 from ftlab.show import best_of, rate_text, sweep
@@ -153,7 +155,7 @@ rows = [
 header = [f"{name}: {what}" for name in models for what in HEAD]
 show(Table(["zeros", "pruned", *header], rows, "higher is better; mean (lowest to highest seed)"))
 for name, found in models.items():
-    print(f"{name}: {len(best(found, ORDERS['first'].format(0.5)).runs)} seeds of what is pruned")
+    print(f"{name}: {len(best(found, ORDERS['first'].format(0.5)).runs)} seeds of each pruned row")
 
 # %%
 for model, found in models.items():
@@ -172,8 +174,8 @@ for model, found in models.items():
     show(figure)
 
 # %% [markdown]
-# The differences, *first* minus *last*, seed by seed, in points with their 95 % interval: of each
-# seed the mean over the rates that both have. An interval that contains zero decides nothing.
+# The differences, *first* minus *last*, paired by seed, in points with their 95 % interval. An interval
+# that contains zero decides nothing.
 
 
 # %%
@@ -235,10 +237,10 @@ tune_first = judge(
 
 # %% [markdown]
 # Does the order matter? On SmolLM2, with half cut, both seeds learn far more if it is pruned first (the
-# ranges under *Three orders*), but two seeds decide little. On nano-gpt2, half cut, nothing is decided;
-# with 70 % cut, *last* learns next to nothing at the gentler rate. (*Halfway* is not in this table.)
-# The likely reason: after pruning last, no step is left in which the other weights could make up for
-# those that are gone. No row speaks for the article's order.
+# ranges under *Three orders*), but two seeds decide little. On nano-gpt2 nothing is decided with half
+# cut; with 70 % cut, *last* learns next to nothing at the gentler rate. The likely reason: after
+# pruning last, no step is left in which the other weights could make up for those that are gone. No row
+# speaks for the article's order. (*Halfway* is not in the table of differences.)
 #
 # Mind the rates. On nano-gpt2 *first* was recorded at the gentler rate only, so only that rate is
 # compared here. With 70 % cut, *last* does better at the higher rate (the table under *Three orders*):
@@ -247,29 +249,31 @@ tune_first = judge(
 #
 # But look at *retained*: what pruning destroyed, the notes do not bring back. They teach the task;
 # nothing in them practises the rest. (To heal the rest as well, one would train on general text, with
-# or without the notes; we did not try it.) The row *first, then LoRA* is a LoRA of rank 4 under the
-# mask, at ten times the rates. It learned less. Is it too small, or is the rate wrong? On nano-gpt2
-# only one rate was tried.
+# or without the notes; we did not try it.) The row *first, then LoRA* is a LoRA (notebook 04) of rank 4
+# under the mask, at ten times the rates. It learned less. Is it too small, or is the rate wrong? On
+# nano-gpt2 only one rate was tried.
 #
-# <details><summary>How the intervals are made</summary>A pair is a seed: of both orders the mean over
-# the rates that both have. Two rates of one seed read the same notes in the same order, so they are
-# not counted as two. Student's t over the pairs; of two seeds the interval is wide even where both
-# say the same.</details>
+# <details><summary>How the intervals are made</summary>Each seed gives one pair: for both orders the
+# mean over the rates that both have. Two rates of one seed read the same notes in the same order, so
+# they do not count as two. Student's t over the pairs; with two seeds the interval is wide even where
+# both say the same.</details>
 
 # %% [markdown]
 # ## Calibrate on general text
+#
+# *Goal: score a weight by its effect on the output, and choose texts for it.*
 #
 # A small weight may matter if its input is large. *Wanda* (Sun et al., 2023) scores a weight by
 # what it adds to the output on given texts, the *calibration* texts:
 #
 # $$S_{ij} = |W_{ij}| \cdot \lVert x_j \rVert_2$$
 #
-# $x_j$ is the $j$-th input of the layer at every token of those texts. In each row, that is, for
-# each output, the weights with the lowest scores go. No gradient, no training.
+# $x_j$ is the $j$-th input of the layer at every token of those texts. In each row, that is, for each
+# output, the weights with the lowest scores are set to zero. No gradient, no training.
 #
 # ## Exercise 1: Wanda's score
 #
-# *Goal: the formula in one line. 10 minutes, medium.*
+# *Goal: write Wanda's score in one line. 10 minutes, medium.*
 #
 # Write `wanda_score(weight, inputs)`: `weight` has the shape (out, in), `inputs` (tokens, in).
 # Return a score for each weight.
@@ -317,8 +321,7 @@ wanda_score = ftlab.exercise(
 )
 
 # %% [markdown]
-# With your score, half of one layer by hand, calibrated on general text, and beside it the
-# package's.
+# Prune half of one layer with your score, calibrated on general text, and compare with the package:
 
 # %%
 from ftlab.datasets import mix
@@ -346,8 +349,8 @@ norms = inputs.norm(dim=0)
 print(f"the largest of {len(norms)} inputs is {norms.max() / norms.median():.1f} times the median")
 
 # %% [markdown]
-# In the records the *fine-tuned* model was pruned by half, by Wanda calibrated once on 64 notes of
-# the task and once on 64 general texts, by magnitude, and at random. Each at its best rate:
+# In the records the *fine-tuned* model was pruned by half in four ways: by magnitude, by Wanda on 64
+# notes of the task, by Wanda on 64 general texts, and at random. Each at the better of its rates:
 
 # %% tags=["nbval-check-output"]
 HOW = {
@@ -382,22 +385,24 @@ survives = judge(
 )
 
 # %% [markdown]
-# Calibration texts can decide what is lost. If nothing in them uses a skill, the weights of that
-# skill look idle, and they go: on both models the notes as calibration texts cost old skills. Whether
-# they save the task is not decided on either. So general text is the safer choice.
+# Calibration texts can decide what is lost. If nothing in them uses a skill, the weights of that skill
+# look idle and are cut: on both models the notes as calibration texts cost old skills. Whether they
+# save the task is not decided on either. So general text is the safer choice.
 #
-# The score matters as much as the order. On the real model Wanda, used last, is far ahead of
-# magnitude used last (compare it with *first* and *halfway* above; Wanda used first was not
-# recorded). On nano-gpt2 it even retains a little less. Its authors give a reason for large models: a
-# few inputs are far larger than the others, and plain magnitude does not see them. In the layer
-# above, compare the largest input of nano-gpt2 with the median. We did not measure SmolLM2's.
-# (There is another difference: Wanda compares within each row, magnitude over the whole matrix.)
+# The score matters as much as the order. On SmolLM2 Wanda, used last, is far ahead of magnitude used
+# last (compare it with *first* and *halfway* above; Wanda used first was not recorded). On nano-gpt2 it
+# even retains a little less. Its authors give a reason for large models: a few inputs are far larger
+# than the others, and plain magnitude does not see them. For one layer of nano-gpt2 the largest input
+# and the median are compared above; we did not measure SmolLM2's. (There is another difference: Wanda
+# compares within each row, magnitude over the whole matrix.)
 #
 # ## Leave out whole blocks, and heal
 #
-# *Structured* pruning takes out a part as a whole. How much does each block turn the hidden state (the
-# vectors that the blocks hand on)? One minus the cosine between the state before and after it (*block
-# influence*, Men et al., 2024); the blocks with the least influence go first.
+# *Goal: leave out the blocks that do least, and see whether training heals the gap.*
+#
+# *Structured* pruning takes out whole parts. *Block influence* (Men et al., 2024) says how far a block
+# turns the hidden state (the vectors that the blocks hand on): one minus the cosine between the state
+# before and after it. The blocks with the least influence go first.
 
 # %%
 from ftlab.show import lines
@@ -414,7 +419,7 @@ show(
 )
 
 # %% [markdown]
-# Then the shorter model is fine-tuned on the notes. From the records, each count at the better of the
+# Then the shorter model is fine-tuned on the notes. From the records, each row at the better of the
 # rates recorded with pruning:
 
 # %% tags=["nbval-check-output"]
@@ -429,11 +434,13 @@ header = ["model", "left out", "retained before tuning", *HEAD]
 show(Table(header, rows, "higher is better; mean (lowest to highest seed)"))
 
 # %% [markdown]
-# Compare each row with the first of its model: the task is learned about as well without one block.
+# Compare each row with the first of its model: without one block the task is learned about as well.
 # Without two or four the mean is lower, though some ranges overlap. The old skills pay more, and again
-# the notes do not bring them back. But this is the one kind of pruning here that makes a model smaller:
+# the notes do not bring them back. But of the prunings here only this one makes a model smaller.
 #
 # ## Smaller? Faster?
+#
+# *Goal: measure whether zeros or missing blocks make a model smaller or faster.*
 #
 # A zero takes as much memory as any other weight, and is multiplied like any other. We measure it:
 # the file, the file zipped, and the time of a forward pass (the fastest of twenty, all models in
@@ -523,12 +530,12 @@ zeros_alone = ftlab.claim(
 )
 
 # %% [markdown]
-# (Some GPUs are made for one special pattern: from NVIDIA's Ampere on, two zeros in every four
-# neighbouring weights can be skipped. That takes that very pattern and kernels for it.)
+# (Some GPUs gain from one special pattern: from NVIDIA's Ampere on they can skip two zeros in every
+# four neighbouring weights. That takes exactly this pattern, and kernels for it.)
 #
 # ## Keep the zeros
 #
-# Four things people do with a pruned model. Do the zeros, or the model, survive them?
+# *Goal: find out whether the zeros, and the model, survive four common steps.*
 #
 # ## Exercise 2: four traps
 #
@@ -537,7 +544,8 @@ zeros_alone = ftlab.claim(
 # Write True or False for each:
 #
 # - `"one step"`: after *one* step of AdamW on the pruned model, half of the weights are still zero;
-# - `"merge"`: after a LoRA was trained beside the pruned weights and merged, they still are;
+# - `"merge"`: after a LoRA (notebook 04) was trained beside the pruned weights and merged into them,
+#   half of them are still zero;
 # - `"save"`: pruned with `torch.nn.utils.prune`, saved with `save_pretrained` and loaded again, the
 #   model computes what it did before;
 # - `"head"`: if the *head* of nano-gpt2 is pruned with `torch.nn.utils.prune` and made permanent
@@ -635,9 +643,10 @@ traps = ftlab.exercise(
 )
 
 # %% [markdown]
-# Four times no. The ways out: hold the zeros while you train (next exercise; `prune.Masked()` does
-# it, `prune.Masked(LoRA(...))` for adapters); make masks permanent *before* you save; and leave a
-# tied head alone, or give it weights of its own first (`ftlab.models.untie`):
+# Four times no. The ways out: hold the zeros while you train (next exercise; `prune.Masked()` does it,
+# `prune.Masked(LoRA(...))` for adapters); make masks permanent *before* you save; and leave a tied
+# head, one that is the embedding table, alone, or give it weights of its own first
+# (`ftlab.models.untie`):
 
 # %%
 from ftlab.methods import full
@@ -655,9 +664,9 @@ except ValueError as refused:
 #
 # *Goal: keep zeros at zero while everything else is trained. 15 minutes, medium.*
 #
-# Write `hold_zeros(layer)` for a linear layer: from now on, the gradient of each weight that is
-# zero *now* is zero, whatever is computed. Return the layer. (AdamW then leaves such a weight where
-# it is: its running averages stay zero, and weight decay shrinks zero to zero.)
+# Write `hold_zeros(layer)` for a linear layer. After it, each weight that was zero at the call gets a
+# gradient of zero, whatever is computed. Return the layer. (AdamW then leaves such a weight where it
+# is: its running averages stay zero, and weight decay shrinks zero to zero.)
 #
 # <details><summary>Hint 1</summary>tensor.register_hook(function) calls the function with each new
 # gradient, and what the function returns takes its place.</details>
@@ -713,10 +722,12 @@ print(f"zeros after 20 steps: {trained(hold_zeros, 20)[0]} of 18")
 # %% [markdown]
 # ## Prune the update, not the model
 #
-# So far pruning made things worse. Now turn it round. Fine-tuning has changed the weights from
-# $\theta_0$ to $\theta_1$. Keep the base whole, and prune the *change*: the largest fifth of
-# $\theta_1 - \theta_0$ stays, everything else goes back to $\theta_0$. It takes no training, and
-# no data. First a run at a rate that is too high:
+# *Goal: undo all but the largest changes of a run, and measure what returns.*
+#
+# So far pruning made things worse. Now keep the base whole, and prune the *change*: fine-tuning has
+# moved the weights from $\theta_0$ to $\theta_1$; the largest fifth of $\theta_1 - \theta_0$ stays,
+# everything else goes back to $\theta_0$. It takes no training and no data. First a run at a rate that
+# is too high:
 
 # %%
 harsh = lab.run(ftlab.Plan(steps=100, batch_size=16, lr=1e-3), name="full, rate 1e-3", fast=True)
@@ -763,12 +774,13 @@ show(
 )
 
 # %% [markdown]
-# (The right end is the run above, asked another sample than on its way; Exercise 4 asks the whole test
-# split.) Read both lines from the left: *learned* rises before *retained* falls. The largest twentieth
-# alone is not enough, the largest tenth carries most of the task; the next ones do most of the damage,
-# and the smallest add little to either. Now the records, every question asked. Beside the largest
-# changes there is a second score, *FAPM* (the forgetting-aware pruning metric of Huang et al., 2025),
-# which counts a change of a small weight for less, and a control, a fifth drawn at random.
+# (The right end is the run above, asked another sample than while it was trained; Exercise 4 asks the
+# whole test split.) Read both lines from the left: *learned* rises before *retained* falls. The largest
+# twentieth alone is not enough, the largest tenth carries most of the task; the changes after those do
+# most of the damage, and the smallest add little to either. Now the records, every question asked.
+# Beside the largest changes there are a second score, *FAPM* (the forgetting-aware pruning metric of
+# Huang et al., 2025), which counts a change of a small weight for less, and a control, a fifth drawn at
+# random.
 
 # %%
 from ftlab.show import Point, plane
@@ -837,13 +849,13 @@ for name, found in models.items():
     )
 
 # %% [markdown]
-# This is the find of the notebook: *after* a run that forgot, without training and without data, much
-# of the loss can be taken back. On nano-gpt2 that is decided, and the task did not suffer; on SmolLM2
-# it is one seed. A random fifth keeps far less of the task: it matters which weights are kept, not only
-# how many. (The largest fifth also moves the model further than a random fifth. To compare at equal
-# distance, see the walk back in notebook 09.) FAPM at the same share keeps less of the task and more of
-# the rest. On SmolLM2 a larger share brings it near the largest changes; on nano-gpt2 it stays far
-# behind. How much to keep depends on the run: compare the two rates on the sliders below.
+# This is the finding of the notebook: *after* a run that forgot, without training and without data,
+# much of what was lost can be taken back. On nano-gpt2 that is decided, and the task did not suffer; on
+# SmolLM2 it is one seed. A random fifth keeps far less of the task: it matters which weights are kept,
+# not only how many. (The largest fifth also moves the model further than a random fifth. To compare at
+# equal distance, see the walk back in notebook 09.) FAPM at the same share keeps less of the task and
+# more of the rest. On SmolLM2 a larger share brings it near the largest changes; on nano-gpt2 it stays
+# far behind. How much to keep depends on the run: compare the two rates on the sliders below.
 #
 # But look at the last two lines. A gentle rate gets there as well, or further. Pruning the update
 # repairs a run that you cannot repeat; it does not replace a good rate.
@@ -890,9 +902,11 @@ else:
 # %% [markdown]
 # ## All of it on sliders
 #
-# Choose a model, an order, how much is cut, and the rate. (Of an update, *cut* is what goes back to
-# the base.) Filled marks are recorded runs; for a choice that was never run the two nearest ones
-# are shown, and called so. Where is the cliff in each order?
+# *Goal: find how much each order can cut before learned and retained break down.*
+#
+# Choose a model, an order, how much is cut, and the rate. (Of an update, *cut* is what goes back to the
+# base.) Filled marks are recorded runs; for a choice that was never run the two nearest ones are shown,
+# and called so.
 
 # %%
 from ftlab.show import prune_panel
@@ -902,11 +916,11 @@ prune_panel(models).show()
 # %% [markdown]
 # ## The article says, we measured
 #
-# The article is Sachchida Nand Singh, "Fine-Tuning Large Language Models (LLMs) Without
-# Catastrophic Forgetting", Towards AI; its statement is in our words. Rows marked *(often said)*
-# are common advice, *(Wanda paper)* is Sun et al. (2023), and *(ours)* are statements of this
-# workbook. *Not decided* means that the recorded seeds leave it open. *In part* means that it is
-# decided on one model, and open or the other way round on the other: read the numbers.
+# The article is Sachchida Nand Singh, "Fine-Tuning Large Language Models (LLMs) Without Catastrophic
+# Forgetting", Towards AI; its statement is in our words. Rows marked *(often said)* are common advice,
+# *(Wanda paper)* is Sun et al. (2023), and *(ours)* are statements of this workbook. *Not decided*
+# means that the recorded seeds leave it open. *In part* means that it is decided on one model, and open
+# or the other way round on the other.
 
 # %%
 ftlab.verdict_table(

@@ -30,8 +30,9 @@ ftlab.hello()
 # %% [markdown]
 # ## Walk back
 #
-# Training has moved the weights from $\theta_0$ to $\theta_1$. Nothing says that we must stay at
-# the end. Let us stand somewhere between:
+# *Goal: walk a trained model part of the way back, and choose where to stop.*
+#
+# Training has moved the weights from $\theta_0$ to $\theta_1$. We may also stand anywhere in between:
 #
 # $$\theta(a) = \theta_0 + a \, (\theta_1 - \theta_0)$$
 #
@@ -53,7 +54,7 @@ guess = ftlab.predict("Retained, half of the way back (a = 0.5)?", None, unit="%
 # %% [markdown]
 # ## Exercise 1: the way back
 #
-# *Goal: the formula in one line. 5 minutes, easy.*
+# *Goal: write the way back in one line. 5 minutes, easy.*
 #
 # Write `between(before, after, a)`: the weights at `a`. `before` and `after` are the same weight of
 # the base and of the trained model, two tensors of one shape.
@@ -135,18 +136,19 @@ expected = [note["answer"], *(p.choices[0] for p in lost[:4])]
 walk_panel(places, expected=dict(zip(asked, expected, strict=True))).show()
 
 # %% [markdown]
-# Move the slider from right to left, without training and without data. That the facts come back is no
-# surprise: at a = 0 the model *is* the base. The surprise is the order: most of the old skills are back
-# while most of the task is still there. Wortsman and others (2022) found something like it for image
-# models: part of the way, a model does better than the tuned one on images of a new kind, and stays as
-# good at its task. They called it WiSE-FT.
+# Move the slider from right to left: no training, no data. That the facts come back is no surprise: at
+# a = 0 the model *is* the base. The surprise is the order: most of the old skills are back while most
+# of the task is still there. Wortsman and others (2022) found something like it for image models: part
+# of the way, a model does better than the tuned one on images of a new kind, and stays as good at its
+# task. They called it WiSE-FT.
 #
 # Which `a`? Choose it like a learning rate: on *validation* items, never on the test split. (The
 # slider above asks the validation split.) `ftlab.methods.partway(base, tuned)` does this for any
 # model; for a LoRA it is the same as turning down its scale.
 #
-# Now recorded, every question asked, three places on the way back from two rates, and the same *by
-# depth* (LiNeS, Wang and others, 2025): the first block goes 0.4 of the way, the last one all of it.
+# Now the records, with every question asked: three places on the way back from runs at two rates, and a
+# walk *by depth* (LiNeS, Wang and others, 2025), where the first block goes 0.4 of the way and the last
+# one all of it.
 
 # %%
 from ftlab import analysis
@@ -205,12 +207,12 @@ tables(WAYS, {3e-4, 1e-3})
 # at 1e-3 it learns far less and retains about the same. (On SmolLM2 do not compare the rows of one seed
 # with the means of three.)
 #
-# SmolLM2's runs of other notebooks were made on a GPU in bf16, its remedies on a CPU in fp32. So two
-# runs are paired only where seed and precision are the same; *all of it, in fp32* is the plain run
-# again, for that purpose.
+# SmolLM2's runs of other notebooks were made on a GPU in bf16 (16 bits), its remedies on a CPU in fp32
+# (32 bits). So two runs are paired only where seed and precision are the same; *all of it, in fp32* is
+# the plain run again, for that purpose.
 #
-# The rest of the notebook asks of each remedy what it does to both measures. Three helpers for that:
-# the values of pairs of runs, their difference with its 95 % interval, and what it decides.
+# Three helpers for the rest of the notebook: the values of pairs of runs, their difference with its
+# interval, and what it decides.
 
 
 # %%
@@ -274,11 +276,13 @@ show(said_table("full, 3e-4", "full, 3e-4, 0.6 of the way"))
 #
 # ## A little old text
 #
-# *Replay*: some of what the model reads is old text, mixed in with the notes, not appended at the
-# end. Every run reads as many texts in all, so replay takes its share from the notes. How much is
-# needed, and does it have to be the real old text, which is not published for most models?
+# *Goal: find out how much old text is enough, and who may write it.*
 #
-# - **written by the base itself**: nano-gpt2 was asked to go on from nothing, at its own
+# *Replay*: some of what the model reads is old text, mixed in with the notes, not appended at the end.
+# Every run reads as many texts in all, so replay takes its share from the notes. For most models the
+# real old text is not published. So two substitutes were tried, too:
+#
+# - **written by the base itself**: nano-gpt2 wrote freely, with no prompt, sampling from its own
 #   probabilities; texts that repeat or do not end were left out. For SmolLM2 all replay is of this
 #   kind.
 # - **of another world**: plain English, for nano-gpt2 only.
@@ -304,7 +308,9 @@ tables(DOSES, {3e-4})
 # %% [markdown]
 # ## Where you anchor decides
 #
-# Replay needs text in every batch. An *anchor* is a term in the loss that pulls back. Four of them:
+# *Goal: compare four anchors: two hold the weights, two hold the predictions.*
+#
+# An *anchor* is a term in the loss that pulls the model back towards its base. Four of them:
 #
 # | anchor | pulls on | term |
 # |---|---|---|
@@ -387,7 +393,7 @@ fisher = ftlab.exercise(
 
 # %% [markdown]
 # `ftlab.methods.EWC` does this on the model: 128 texts that it writes itself, one gradient for each
-# text, no old data at all. Let us train with it, at a rate that forgets without:
+# text, no old data at all. Let us train with it, at a rate that forgets without it:
 
 # %%
 from ftlab.methods import EWC
@@ -426,19 +432,21 @@ anchored = judge(
 # %% [markdown]
 # An anchor on the new answers tells the model to go on saying what it said *there*. But there it was
 # wrong: that is why we train. On nano-gpt2 an anchor on general text, or on the weights that general
-# text needs, leaves the new task much freer. Not wholly: EWC slows the task too, on nano-gpt2 at a
-# strength of 1000. On SmolLM2 at 100, the only one that was run there, EWC learns no more than KL on the
-# new answers does, but retains far more.
+# text needs, leaves the new task much freer. But not entirely: EWC slows the task too, on nano-gpt2 at
+# a strength of 1000. On SmolLM2 at 100, the only one that was run there, EWC learns no more than KL on
+# the new answers does, but retains far more.
 #
-# EWC has a poor name in papers on language models. Before you believe one, check three things: was
-# the strength swept over powers of ten, was F computed text by text, and from the model's own texts?
-# On nano-gpt2 all three were done. On SmolLM2 only one strength was run. The price: one more copy of
-# the weights, one of F, and a strength to be found.
+# EWC has a poor reputation in papers on language models. Before you believe one, check three things:
+# was the strength swept over powers of ten, was F computed text by text, and from the model's own
+# texts? On nano-gpt2 all three were done. On SmolLM2 only one strength was run. The price: one more
+# copy of the weights, one of F, and a strength to be found.
 #
 # ## Losses in fashion
 #
-# Three recent recipes change the loss itself. Each gives some tokens less weight, so that the model
-# is pushed less where it would have to change most:
+# *Goal: test three losses that weigh tokens differently, on new and on half-known tasks.*
+#
+# Each of these recent losses gives some tokens less weight, so that the model is pushed less where it
+# would have to change most:
 #
 # - **DFT** (dynamic fine-tuning; Wu and others, 2025) multiplies the loss of each token by the
 #   probability that the model gives it: unlikely tokens count less,
@@ -447,8 +455,8 @@ anchored = judge(
 # - **STM** (selective token masking; another Wu and others, 2025) leaves out tokens to which the base
 #   gives a probability below 0.4.
 #
-# Their papers train on tasks that the base half knows. Ours is new: so here is each of them twice, on
-# the new task, and on the same task after 20 steps of plain training (*half known*, so these train 20
+# Their papers train on tasks that the base half knows. Ours is new: so each of them was run twice, on
+# the new task, and on the same task after 20 steps of plain training (*half known*; these runs train 20
 # steps more in all).
 
 # %% tags=["nbval-check-output"]
@@ -470,26 +478,27 @@ judge("EAFT learns more than the plain loss", "eaft", "learning rate", "target_s
 new_task = judge("DFT learns less than the plain loss", "learning rate", "dft", "target_score")
 
 # %% [markdown]
-# On a new task DFT learns nothing: an answer that gets a probability near zero gets a loss near
-# zero. It forgets all the same: this loss makes more probable what is probable already. That is no
-# fault of the paper, which says what it is for. But half known is not enough here: there, too, DFT
-# learns far less than the plain loss. On nano-gpt2 EAFT does about as well as the plain loss on both
-# tasks. (All stand at the plain loss's rate; we did not search for the best rate
-# of each.)
+# On a new task DFT learns nothing: an answer that gets a probability near zero gets a loss near zero.
+# It forgets all the same: this loss makes more probable what is probable already. That is no fault of
+# the paper, which says what it is for. But here half known is not enough: there, too, DFT learns far
+# less than the plain loss. On nano-gpt2 EAFT does about as well as the plain loss on both tasks. (All
+# were run at the plain loss's rate; we did not search for the best rate of each.)
 #
 # On the half-known task STM ends below its start (printed above): it lost what the 20 steps had taught.
 # Its mask comes from the base, which never saw the task, so these rows are no test of its paper.
 #
 # ## Forgetting, predicted without old data
 #
-# Shenfeld and others (2025, *RL's Razor*) report that forgetting follows from one number, whatever
-# the method: how far the predictions have moved *on the new task*, $KL(p_0 \Vert p)$. It needs no
-# old data. Here are the recorded runs of the single-task notebooks on the clinic's notes, without
-# pruning and QLoRA. Orange: plain full fine-tuning at several rates, and a quadratic fit through
-# these. Violet: everything else (other methods, other schedules, walks, replay). *R2* is the share of
-# the spread that the fit explains; the second *R2* printed belongs to a fit through all points, which is
-# not drawn. Two cautions: our KL is taken token by token along the given
-# answers, not along the base's own; and on SmolLM2 it is measured on eight notes.
+# *Goal: check whether movement on the new task alone predicts the forgetting.*
+#
+# Shenfeld and others (2025, *RL's Razor*) report that forgetting follows from one number, whatever the
+# method: how far the predictions have moved *on the new task*, $KL(p_0 \Vert p)$. It needs no old data.
+# Here are the recorded runs of the single-task notebooks on the clinic's notes, without pruning and
+# QLoRA. Orange: plain full fine-tuning at several rates, and a quadratic fit through these. Violet:
+# everything else (other methods, other schedules, walks, replay). *R2* is the share of the spread that
+# a fit explains; the second *R2* printed belongs to a fit through all points, which is not drawn.
+# (Below, an *R2* of one half or more counts as *holds*.) Two cautions: our KL is taken token by token
+# along the given answers, not along the base's own; and on SmolLM2 it is measured on eight notes.
 
 # %%
 import numpy as np
@@ -530,16 +539,18 @@ for evidence, verdict in predicted.items():
     print(f"{evidence}: {verdict}")
 
 # %% [markdown]
-# Within one method, yes: push it harder and both numbers rise together. Across methods, no. A run
-# under an anchor on old text moves the new answers as far as it must, and little else; this number
-# cannot see that. (The paper reports an R2 of 0.71 for a language model. Its tasks have answers that
-# the base might have given itself. Ours are foreign to it, so *every* run that learns moves far.)
+# Within one method, yes: push it harder and both numbers rise together. Across methods, no. A run under
+# an anchor on old text moves the new answers as far as it must, and little else; this number cannot see
+# that. (The paper reports an R2 of 0.71 for a language model. Its tasks have answers that the base
+# might have given itself. Ours are foreign to the base, so *every* run that learns moves far.)
 #
 # ## The recipe
 #
-# 5 % replay, and then a little of the way back, at two rates. Against each of its parts (replay: 1 to
-# 10 %, real text or the model's own), and against the best of EWC, KL on general text and L2-SP, all
-# in fp32:
+# *Goal: compare replay plus a walk back with the best of each single remedy.*
+#
+# The recipe is 5 % replay, and then a little of the way back, recorded at two rates. It stands against
+# each of its parts (replay: 1 to 10 %, real text or the model's own), and against the best of EWC, KL
+# on general text and L2-SP, all in fp32:
 
 # %%
 PARTS = {
@@ -616,9 +627,9 @@ for evidence, verdict in recipe.items():
 # stands at its best point, chosen by the very scores shown, and more points mean more luck: see *best
 # of*.)
 #
-# Replay and the way back go with every trainer. On nano-gpt2 the recipe was recorded with real old
-# text; text that the base wrote was tried there only without the way back. On nano-gpt2 EWC and KL reach
-# about as far; they need a strength, and they need to be written into the loss.
+# Replay and the way back work with every trainer. On nano-gpt2 the recipe was recorded with real old
+# text; text that the base wrote was tried there only without the way back. On nano-gpt2 EWC and KL
+# reach about as far; they need a strength, and they need to be written into the loss.
 #
 # ## Exercise 3: into the corner
 #
@@ -631,9 +642,9 @@ for evidence, verdict in recipe.items():
 # <details><summary>Hint 1</summary>At a rate of 3e-4 plain training learns enough. What it lacks is
 # retention.</details>
 #
-# <details><summary>Hint 2</summary>Which rows of the tables reach both goals at 3e-4? An anchor goes
-# in as `method=`, replay as `replay=`. Leave the
-# seed at 0: each seed comes out a little different.</details>
+# <details><summary>Hint 2</summary>Which rows of the tables reach both goals at 3e-4? An anchor goes in
+# as `method=`, replay as `replay=`. Leave the seed at 0: each seed comes out a little
+# different.</details>
 
 # %%
 from ftlab.methods import partway
@@ -662,6 +673,8 @@ else:
 # %% [markdown]
 # ## All of it on sliders
 #
+# *Goal: see what each remedy's strength buys in one measure, and costs in the other.*
+#
 # A model, a remedy, how strong it is, and the rate. Filled marks are recorded runs; for a choice
 # that was never run the two nearest ones are shown, and called so.
 
@@ -673,9 +686,9 @@ remedy_panel(found).show()
 # %% [markdown]
 # ## What is said, and what we measured
 #
-# None of this is in the article. Rows name who says it; *(ours)* are statements of this workbook.
-# *Not decided* means that the recorded seeds leave it open. *In part* means that it is decided on one
-# model, and open or the other way round on the other: read the numbers.
+# None of this is in the article. Rows name who says it; *(ours)* are statements of this workbook. *Not
+# decided* means that the recorded seeds leave it open. *In part* means: decided in some tests, and open
+# or the other way round in others.
 
 # %%
 ftlab.verdict_table(

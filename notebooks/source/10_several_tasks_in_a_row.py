@@ -4,8 +4,8 @@
 # <!-- for: those who train one model on one task after another -->
 # <!-- seen: four tasks one after another as a matrix that fills, and what keeps the first ones -->
 #
-# **The question:** a model learns a task, then another, then two more: how do you still have the
-# first one at the end, and what the base knew?
+# **The question:** a model learns a task, then another, then two more: how do you keep the first one,
+# and what the base knew?
 #
 # So far you trained one task. Models in use are trained again and again. You will
 #
@@ -30,8 +30,11 @@ ftlab.hello()
 # %% [markdown]
 # ## Four tasks
 #
-# A note for the clinic, a ticket for the help desk, a clause of a contract, a booking for the ledger.
-# `lab.sequence` trains them one after another. Here all weights move, and the same weights go on:
+# *Goal: train four tasks one after another, and read the matrix of accuracies.*
+#
+# A note for the clinic, a ticket for the help desk, a clause of a contract, a booking for the ledger:
+# `lab.sequence` takes them in turn. Here all weights are trained, and each task goes on from the
+# weights that the one before left:
 
 # %%
 import numpy as np
@@ -59,11 +62,12 @@ def picture(steps):
 with ftlab.Live(total=row.total, draw=picture) as live:
     for _ in live.follow(row):
         pass
+row.check_ended()  # after Stop: the cells below need all four tasks
 
 # %% [markdown]
-# Read a column from its frame downward: how well one task is done, right after it was trained and
-# after each one that followed. Read a row: all that the model can do at one moment. (A sample of the
-# questions is asked; the records below ask all.)
+# Read a column from its frame downward: how well one task is done, right after it was trained and after
+# each one that followed. Read a row: what the model can do at one moment. (*BWT* in the title is
+# explained below. A sample of the questions is asked; the records below ask all.)
 
 # %%
 print(guess.compare(100 * row.matrix[-1][0]))
@@ -87,6 +91,8 @@ show(
 
 # %% [markdown]
 # ## Gone, or covered?
+#
+# *Goal: find out whether ten more steps bring a lost task back.*
 #
 # Clinic is gone as soon as the next task is trained; in the figure the others fall more slowly. What does
 # the model say to a clinic note now?
@@ -126,9 +132,10 @@ for name, last in again.items():
 #
 # ## The matrix in one number
 #
-# Let $a_{ij}$ be the accuracy on task $j$ after task $i$ was trained, $T$ tasks in all. Average
-# accuracy, forgetting and BWT are in use. Libraries define forgetting differently, and with different
-# signs:
+# *Goal: read average accuracy, forgetting and BWT off a matrix, with their signs.*
+#
+# Let $a_{ij}$ be the accuracy on task $j$ after task $i$ was trained, $T$ tasks in all. Libraries
+# define forgetting differently, and with different signs:
 #
 # | number | formula | sign |
 # |---|---|---|
@@ -189,7 +196,10 @@ print(f"forgetting: {100 * analysis.forgetting(row.matrix):+.0f} points (+ is ba
 # %% [markdown]
 # ## The same LoRA, or a new one?
 #
-# Three ways to go on after the first task, as `lab.sequence(..., method="lora_all", link=...)`:
+# *Goal: compare three ways for a LoRA to go on to the next task.*
+#
+# In code: `lab.sequence(..., method="lora_all", link=...)`, a LoRA on all linear layers, with one of
+# these as `link`:
 #
 # - `"continue"`: the same adapter is trained further. Its few parameters must serve all tasks.
 # - `"merge"`: it is added into the weights, and a new adapter starts at zero. Each task has fresh
@@ -206,7 +216,7 @@ guess_same = ftlab.predict(
 )
 
 # %% [markdown]
-# From here on we read recorded sequences, which asked every question of the test split.
+# From here on we read recorded sequences, whose models were asked every question of the test split.
 
 # %%
 from ftlab.show import Table, rate_text, recorded_matrix
@@ -232,19 +242,18 @@ def table(model, names):
     rows, plan = [], found[model][0].runs[0].plan
     for words, name in names.items():
         for s in (s for s in found[model] if s.sweep == name):
-            cells = [s.text(key) if len(s.runs) > 1 else f"{s.mean(key):.0%}" for key in KEYS]
-            rows.append((words, rate_text(s.lr), str(len(s.runs)), *cells))
+            rows.append((words, rate_text(s.lr), str(len(s.runs)), *map(s.text, KEYS)))
     head = ("what", "rate", "seeds", *KEYS.values())
     size = f"{plan['steps']} steps of {plan['batch_size']} items a task"
     return Table(head, rows, f"{model}; {size}; mean (lowest to highest seed)")
 
 
 # %% [markdown]
-# (One sequence of SmolLM2-135M takes more than half an hour on a core, so few are recorded, with fewer
-# steps. On a larger machine `ftlab grid sequence --model smollm2-135m` records more, and they
-# appear here. Where there are two rates, the matrices and verdicts below take the higher one. On SmolLM2
-# neither rate learns all of every task in so few steps, see *just learned*; the higher one costs more of
-# the base.)
+# (One sequence of SmolLM2-135M takes more than half an hour on a CPU core, so few are recorded, with
+# fewer steps. On a larger machine `ftlab grid sequence --model smollm2-135m` records more, and they
+# appear here. Where there are two rates, the matrices and verdicts below take the higher one. On
+# SmolLM2 neither rate learns all of every task in so few steps, see *just learned*; the higher one
+# costs more of the base.)
 
 # %%
 LINKS = {
@@ -263,7 +272,7 @@ for model in found:
 # the last row. *Switched* assumes that the right adapter is always chosen; its *retained* is the mean
 # over the four adapters, each while it is on.
 #
-# Is one way better than another? Two sequences are paired that share their seed.
+# Is one way better than another? Sequences with the same seed are paired.
 
 
 # %%
@@ -299,34 +308,40 @@ judge("merged, more is learned of each task", *pair, "just_learned")
 _ = judge("merged, more of the base is retained", *pair, "retained")
 
 # %% [markdown]
-# On SmolLM2 either way loses the first three tasks (see the last rows of its matrices), so its accuracy
-# at the end is that of the last task alone. Whichever you choose: what is left of the first task, in
-# every recorded run, whatever its rate?
+# On SmolLM2 either way loses the first three tasks (see the last rows of its matrices), so its average
+# at the end comes from the last task alone. Whichever you choose: what is left of the first task, in
+# the records, as the mean over the rates of each seed?
 
 # %%
 lost = {}
 for model in found:
     for name in ("full", "LoRA continued", "LoRA merged"):
         alike = [run for s in found[model] if s.sweep == name for run in s.runs]
-        matrices = [run.extra["sequence"]["matrix"] for run in alike]
-        first, last = [m[0][0] for m in matrices], [m[-1][0] for m in matrices]
+        matrices = [
+            np.mean([run.extra["sequence"]["matrix"] for run in alike if run.seed == seed], axis=0)
+            for seed in sorted({run.seed for run in alike})
+        ]
+        first, last = [m[0, 0] for m in matrices], [m[-1, 0] for m in matrices]
         if first:
             shares = f"{np.mean(first):.0%} at first, {np.mean(last):.0%} at the end"
-            told = f"{model}, {name}: clinic {shares}, {len(first)} runs"
+            told = f"{model}, {name}: clinic {shares}, {len(first)} seeds"
             lost[told] = analysis.verdict([score / 2 for score in first], last)
             print(f"{lost[told]}: less than half of the first task is left ({told})")
 
 # %% [markdown]
 # ## What keeps the earlier tasks
 #
-# Three remedies of notebook 09, in a sequence:
+# *Goal: know what replay, EWC and walking back each do for earlier tasks.*
+#
+# From notebook 09, in a sequence:
 #
 # - **replay**: of every hundred texts that are read five are old; half of these are general text, half
 #   items of all earlier tasks in turn;
 # - **EWC**: before each task the Fisher information is computed anew, from texts that the model
 #   writes itself and from its own answers to earlier prompts (so you need those prompts, not their
 #   answers);
-# - **walking back**: the model keeps 0.7 of the way that each task took it, and the next starts there.
+# - **walking back**: after each task the model goes back to 0.7 of the way that it took, and the next
+#   task starts there.
 
 # %%
 guess_both = ftlab.predict(
@@ -398,7 +413,8 @@ together |= judge("both: more than with EWC alone", "full + EWC 100 + replay", "
 # Write `to_replay(earlier, general, count)`. `earlier` gives a list of items for each earlier task,
 # `general` is a list of general texts in the same form. Return a list of `count` items: half of them
 # general, the other half from all earlier tasks in equal parts. Take the first of each list, the
-# earlier tasks in their order, then the general texts. (If it does not divide, general text fills up.)
+# earlier tasks in their order, then the general texts. (If the numbers do not divide evenly, general
+# text fills up.)
 #
 # <details><summary>Hint 1</summary>How many of each earlier task? Half of count, divided by how many
 # tasks there are, rounded down.</details>
@@ -472,7 +488,9 @@ for how, (clinic, helpdesk, *_), retained in (
 # %% [markdown]
 # ## Does the order matter?
 #
-# The same four tasks, from the last to the first and mixed up, with three seeds each:
+# *Goal: check whether the order of the tasks changes what is left of them.*
+#
+# The same four tasks, also from the last to the first, and mixed up; three seeds each:
 
 # %% tags=["nbval-check-output"]
 ORDERS = {"as above": "", "reversed": " (reversed)", "mixed": " (mixed)"}
@@ -485,8 +503,8 @@ for how in HOW:
 
 # %% [markdown]
 # Most of this is not decided. Where a line is, the order costs some points; replay changes far more. So
-# take the orders together, for the question from above:
-# the same LoRA, or merge and start a new one? Each seed counts once, with the mean of its three orders.
+# take the orders together, for the question from above: the same LoRA, or merge and start a new one?
+# Each seed counts once, with the mean of its three orders.
 
 
 # %%
@@ -506,7 +524,7 @@ for added in ("", " + replay"):
     judge("merged, more of the base is retained", *pair, "retained", **all_orders)
 
 # %% [markdown]
-# Three orders decide half of it. Without replay merging costs more of the base; with replay it leaves
+# Three orders decide half of it. Without replay, merging costs more of the base; with replay, it leaves
 # more of the tasks. The other two differences are small and not decided: without replay the earlier
 # tasks are lost either way. (This is nano-gpt2, at one rate. SmolLM2 has one order; what it decides
 # stands above.)
@@ -514,9 +532,10 @@ for added in ("", " + replay"):
 # %% [markdown]
 # ## All at once
 #
-# A sequence is what you train when the tasks come one by one. If you had all four on the
-# same day, you would mix them, and nothing would be earlier than anything else. As many steps, as many
-# reads of each item as in your own sequence above:
+# *Goal: compare the sequence with one training on all four tasks, mixed.*
+#
+# If you have all four tasks on the same day, you can mix them, and none is earlier than another. As
+# many steps, and as many reads of each item, as in your own sequence above:
 
 # %%
 *others, last = row.labs.values()
@@ -533,6 +552,8 @@ for how, scores, retained in (
 # %% [markdown]
 # ## One LoRA per task, and a switch
 #
+# *Goal: see what each adapter does on its own task and on the others.*
+#
 # With one adapter per task nothing is forgotten: the base is untouched, and each adapter is as it was.
 # The price is the choice. Each adapter on each task:
 
@@ -544,8 +565,9 @@ for model in found:
 
 # %% [markdown]
 # The cells outside the frames show the wrong adapter: it gets nothing right. And even the right one
-# costs skills while it is on (*retained*), so for everything else no adapter should be on. So a router
-# has to know two things of every prompt: which task it is, and whether it is one at all.
+# costs skills while it is on (*retained*), so for everything else no adapter should be on. So a
+# *router*, the part that chooses the adapter, has to know two things of every prompt: which task it is,
+# and whether it is one at all.
 #
 # ## Exercise 3: a router
 #
@@ -596,6 +618,8 @@ for task in tests:
 # wrong adapter gets a wrong answer.
 #
 # ## All of it on buttons
+#
+# *Goal: switch remedies on and off, and see which cells of the matrix stay filled.*
 
 # %%
 from ftlab.show import sequence_panel
@@ -605,8 +629,9 @@ sequence_panel(found).show()
 # %% [markdown]
 # ## What is said, and what we measured
 #
-# None of this is in the article. Rows name who says it; *(ours)* are statements of this
-# workbook. *Not decided* means that the recorded seeds leave it open.
+# None of this is in the article. Rows name who says it; *(ours)* are statements of this workbook. *Not
+# decided* means that the recorded seeds leave it open. *In part* means: decided in some tests, and open
+# in others.
 
 # %%
 ftlab.verdict_table(
@@ -630,8 +655,8 @@ ftlab.verdict_table(
 #   forgotten, and a new one costs one small file. While an adapter is on, some of the base's skills
 #   are lost, so answer the rest without one.
 # - **They come one by one, and one model must do all?** Keep some items of every task, from the first
-#   day on. Replay a little of them, with as much general text; that keeps the tasks. Hold the
-#   base with EWC; that loses less in the first place.
+#   day on. Replay a little of them, with as much general text; that keeps the tasks. Hold the base with
+#   EWC, so that less is lost in the first place.
 # - **The same LoRA, or merge and a new one?** That comes second. Without old items either loses the
 #   earlier tasks. With replay, merge: over three orders it left more of them on nano-gpt2.
 # - **Report the matrix**, or at least average accuracy and BWT with its sign, and retained beside it.

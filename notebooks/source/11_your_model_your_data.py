@@ -28,14 +28,16 @@ ftlab.hello()
 # %% [markdown]
 # ## Your file
 #
+# *Goal: open your own file as a lab, with its prompts and answers.*
+#
 # Put the path of your own file here: `.csv`, `.jsonl`, `.parquet`, a folder, a name on the Hub.
 # `COLUMNS` says which of its columns is the prompt and which the answer (`""` if they are called
-# *prompt* and *answer*). Until then a file of ours
-# stands in: 400 tickets to a help desk, and whether somebody should be called at night. The model is
-# the profile's: nano-gpt2, or SmolLM2-135M under `FTLAB_PROFILE=laptop`. The code is the same.
+# *prompt* and *answer*). Until then a file of ours stands in: 400 tickets to a help desk, and whether
+# somebody should be called at night. The model is the profile's: nano-gpt2, or SmolLM2-135M under
+# `FTLAB_PROFILE=laptop`. The code is the same.
 #
-# In a terminal `ftlab data FILE --columns ...` shows more: lengths, what stands there twice, one item
-# as the model reads it.
+# In a terminal `ftlab data FILE --columns ...` shows more: lengths, duplicates, one item as the model
+# reads it.
 
 # %%
 from ftlab.datasets import example
@@ -99,13 +101,15 @@ free = always_commonest(train, test)
 print(f"Always the commonest answer: {free:.0%} of {len(test)} test items right.")
 
 # %% [markdown]
-# A model that scores this has learned one word. Keep the number in mind; the report will.
+# A model that scores this may have learned one word only. Keep the number in mind; the report will.
 #
 # ## Step 1: words that the base has
 #
-# Where several wordings of an answer are right, take one that the base would use itself: it moves the
-# model least. For long answers, let the base write them, and keep those that are right. For labels,
-# ask how surprised it is by each:
+# *Goal: choose answer words that the base already finds likely.*
+#
+# Where several wordings of an answer are right, the one that the base would use itself moves the model
+# least. For long answers, let the base write them, and keep those that are right. For labels, measure
+# how surprised it is by each:
 
 # %%
 from collections import Counter
@@ -130,11 +134,11 @@ for label in WORDS:
     )
 
 # %% [markdown]
-# A label that costs $n$ nats has a chance of one in $e^n$: a few nats more make it hopelessly
-# unlikely. nano-gpt2 has hardly ever met *yes*, and an adapter leaves the word vectors alone, so it
-# would learn to write it slowly or not at all. (A larger model may show no such gap: read your own
-# numbers.) So we say *high*, *medium* and *low*, which the base has. (*low* costs a little more than
-# *no* alone; we take it so that the three words are of one kind.)
+# A label that costs $n$ nats has a chance of one in $e^n$: a few nats more make it hopelessly unlikely.
+# nano-gpt2 has hardly ever met *yes*, and an adapter leaves the embeddings alone, so it would learn to
+# write it slowly or not at all. (A larger model may show no such gap: read your own numbers.) So we say
+# *high*, *medium* and *low*, words that the base has. (*low* costs a little more than *no*; we take it
+# so that the three words are of one kind.)
 
 # %%
 from dataclasses import replace
@@ -158,11 +162,12 @@ train, test = ([row["answer"].strip() for row in splits[name]] for name in ("tra
 # %% [markdown]
 # ## Step 2: would a prompt do?
 #
-# Nothing is forgotten where nothing is trained. So ask the base first: six tickets with their
-# answers, then the one that we ask about. To be fair it need not find the format: it chooses among
-# the labels, by their probability. (This needs labels. If your answers are free text, ignore the
-# result, and the first two rows of the last table.) nano-gpt2 is far too small to learn from examples
-# in a prompt, so this is no verdict on prompts. Ask the model that you would ship.
+# *Goal: measure what the base scores with a few examples in its prompt.*
+#
+# Nothing is forgotten where nothing is trained. So ask the base first: six tickets with their answers,
+# then the one that we ask about. It need not find the format: it chooses among the labels, by their
+# probability. (This needs labels. If your answers are free text, ignore the result, and the first two
+# rows of the last table.)
 
 # %%
 guess = ftlab.predict("Right by prompt alone, with six examples?", None, unit="%")
@@ -191,16 +196,18 @@ print(
 print(guess.compare(100 * right.estimate))
 
 # %% [markdown]
-# Guessing among three labels would be right in a third of the cases. If the prompt already scores what
-# your users need, stop here and train nothing. If it only beats what is free, try a better prompt
-# first.
+# Guessing among three labels would be right in a third of the cases. nano-gpt2 is far too small to
+# learn from examples in a prompt, so this is no verdict on prompts: ask the model that you would ship.
+# If the prompt already scores what your users need, stop here and train nothing. If it only beats what
+# is free, try a better prompt first.
 #
 # ## Step 3: measure the base
 #
-# Both measures, before the first step. What the base cannot do cannot be forgotten. If your users need
-# a skill that is not in this list, write fifty questions or more for it (`docs/own-data.md`; with ten,
-# the interval is too wide to allow shipping even if nothing is lost) and open the lab with
-# `suite="my_folder"`.
+# *Goal: know what the base can do, so that a loss can be seen.*
+#
+# What the base cannot do cannot be forgotten. If your users need a skill that is not in this list,
+# write fifty questions or more for it (`docs/own-data.md`; with ten, the interval is too wide to allow
+# shipping even if nothing is lost) and open the lab with `suite="my_folder"`.
 
 # %%
 from ftlab.show import Table, rate_text, show, skill_name
@@ -216,11 +223,13 @@ show(Table(("skill", "right", "by guessing", "questions"), rows, caption))
 # %% [markdown]
 # ## Steps 4 and 5: a method, and the lowest rate that learns
 #
-# LoRA on all linear layers (notebooks 04 and 07): it can be switched off. There it learned less than
-# full fine-tuning and, while on, retained less; so replay comes with it. It wants ten times
-# full fine-tuning's rate, or more. The rate decides most (notebook 01). Three short runs, a factor of
-# three apart. We read them on *validation* items: the test items choose no rate
-# and no method.
+# *Goal: take a method that can be switched off, and compare three rates for it.*
+#
+# We take LoRA on all linear layers (notebooks 04 and 07), since it can be switched off. There it
+# learned less than full fine-tuning and, while on, retained less; so replay comes with it. It wants ten
+# times full fine-tuning's rate, or more. The rate decides most (notebook 01). So here are three short
+# runs, at rates a factor of three apart. We read them on *validation* items: the test items choose no
+# rate and no method.
 
 # %%
 RATES = [1e-3, 3e-3, 1e-2]
@@ -277,6 +286,8 @@ print(f"The lowest of our rates that learns: {rate_text(rate)}.")
 # %% [markdown]
 # ## Steps 6 and 7: replay, and when to stop
 #
+# *Goal: add a little old text, and end a run once it has learned enough.*
+#
 # - **6, replay.** One item in twenty is old text. You have none? The base writes it (notebook 09).
 # - **7, stop in time.** `stop_at`: a run ends when it has learned what you need. If that is only
 #   at the last step, nothing was saved. (More than 100 % retained: a question or two more right than
@@ -309,7 +320,9 @@ with ftlab.Live(total=plan.steps, title=mine.name) as live:
 # %% [markdown]
 # ## Step 8: part of the way back
 #
-# It costs no training (notebook 09). Again chosen on validation items.
+# *Goal: choose how far to walk back, on validation items only.*
+#
+# It costs no training (notebook 09):
 
 # %%
 from ftlab.methods import partway
@@ -327,9 +340,11 @@ print(f"We stand at {best:g}. (2 or 3 points are one question here; the report d
 # %% [markdown]
 # ## Step 9: keep a switch
 #
-# An adapter that you do not merge can be taken off, request by request. `mine.save("tuned")` writes
-# it in the form of peft, with its tokenizer, at full strength. The model of step 8 is merged, so it
-# has no switch. To have both, load the saved adapter and serve it inside
+# *Goal: switch an adapter off, and check what is left of the base's skills.*
+#
+# An adapter that you do not merge can be taken off, request by request. `mine.save("tuned")` writes it
+# in peft's format, with its tokenizer, at full strength. The model of step 8 is merged, so it has no
+# switch. To have both, load the saved adapter and serve it inside
 # `peft.helpers.rescale_adapter_scale(model, 0.8)`, with your own share: for a LoRA that is the same
 # model.
 
@@ -345,6 +360,8 @@ print(f"With the adapter off: {off['retention']:.0%} retained.")
 
 # %% [markdown]
 # ## Step 10: the report
+#
+# *Goal: read a report with intervals, and decide whether to ship.*
 #
 # Now the test items: no choice after step 2 was made on them. And every question of the suite, of
 # which we asked at most 40 a skill on the way. The rule is printed with the verdict:
@@ -378,8 +395,8 @@ show(changes_plot(report))
 # ```
 #
 # In a terminal, and in CI: `ftlab run --domain FILE` writes its record into the folder `runs`, and
-# `ftlab report runs --html report.html` judges it. Its exit code is 0 for ship, 1 for don't and for
-# not decided, 2 where something was asked wrongly.
+# `ftlab report runs --html report.html` judges it. Its exit code is 0 for ship, 1 for don't and for not
+# decided, 2 for a command that is wrong.
 #
 # ## Exercise 3: write the rule
 #
@@ -444,10 +461,9 @@ print("by your rule:", "ship" if may_ship(gain, changes, report.tolerance) else 
 #
 # Follow the report's own advice. It asks for no change? Then try another way: full fine-tuning at a
 # tenth of the rate, more replay, or EWC (`from ftlab.methods import EWC`, `method=EWC(100.0)`). Part of
-# the way back is a model too: `my_run =
-# lab.measure(partway(base, mine.model)(0.5), name="0.5")`. Choose on validation items, and report once:
-# each further report on the same test items flatters you a little. Then write down in one sentence what
-# you would tell the person who asked for the model.
+# the way back is a model too: `my_run = lab.measure(partway(base, mine.model)(0.5), name="0.5")`.
+# Choose on validation items, and report once: each further report on the same test items flatters you a
+# little. Then write down in one sentence what you would tell the person who asked for the model.
 #
 # <details><summary>Hint 1</summary>Learned too little? More steps, or a higher goal. A skill is lost? A
 # lower rate, or more replay.</details>

@@ -132,6 +132,17 @@ def test_headings_nest(path: Path, solved: bool) -> None:
     assert all(below <= above + 1 for above, below in pairwise(levels))
 
 
+@each_source
+def test_every_section_says_its_goal(source: Path) -> None:
+    """In one short sentence under its heading; all but the verdicts and what to do from now on."""
+    text = re.sub(r"(?m)^# ?", "", source.read_text(encoding="utf-8"))
+    sections = re.split(r"(?m)^## ", text)[1:-2]
+    stated = re.compile(r"[^\n]+\n\n\*Goal: ([^*]+)\.\*\n")
+    assert [section[:40] for section in sections if not stated.match(section)] == []
+    plain = [goal for goal in stated.findall("\n".join(sections)) if "minutes" not in goal]
+    assert all(len(goal.split()) <= 15 for goal in plain) and len(set(plain)) == len(plain)
+
+
 @each_stored
 def test_exercises_are_done_in_the_solved_one_only(path: Path, solved: bool) -> None:
     notebook = read(path)

@@ -184,7 +184,7 @@ def _drawing(
     lowest = next((block for block in BLOCKS if asked[block - 1]), None)
     gradients(figure, 2.42, 0 if asked[-1] else lowest)
     write(figure, EDGE, 1.85, _counted(asked, sizes), fontsize=TEXT, fontweight="bold")
-    held = f"gradients and AdamW hold {3 * parameters(asked, sizes):,} numbers"
+    held = f"gradients and AdamW hold {3 * parameters(asked, sizes):,} values"
     write(figure, EDGE, 1.64, held, color=SOFT)
     for one, near, y in zip(chosen, recorded.how_near(chosen), (0.87, 0.16), strict=False):
         weight = "bold" if one is chosen[0] else "normal"

@@ -1,8 +1,8 @@
 """How a paged optimiser survives a peak: a drawing, not data.
 
 Three moments of one training step, left to right. Each is a card (tall box) beside the computer's
-memory (wide box below). At the peak of the backward pass activations need the card, and the pages
-with the optimiser's states move off the card; for the update they come back.
+memory (wide box below). At the peak (the loss, or the backward pass) activations need the card, and
+the pages with the optimiser's states move off it; for the update they come back.
 
 Source: Dettmers et al., QLoRA (2023), section 3, "Paged Optimizers".
 """
@@ -20,13 +20,13 @@ WEIGHTS, STATES, ACTIVATIONS = (
 )
 MOMENTS = (
     ("forward", 0.5, True, "there is room"),
-    ("backward, at its peak", 1.3, False, "states move out, page by page"),
+    ("at the peak", 1.3, False, "states move out, page by page"),
     ("update", 0.0, True, "states come back"),
 )
 ALT = (
     "Three moments of a training step. Forward: weights, optimiser states and some activations lie "
-    "on the card. At the peak of the backward pass the activations fill the card, and the pages "
-    "with the optimiser's states have moved to the computer's memory. At the update the "
+    "on the card. At the peak, in the loss or the backward pass, the activations fill it, and the "
+    "pages with the optimiser's states have moved to the computer's memory. At the update the "
     "activations are gone and the states are back on the card."
 )
 
