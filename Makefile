@@ -32,7 +32,7 @@ EXTRAS_all := lab,laptop,quant,test
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help lab test campaign notebooks book style unit execute colab lanes bench gpu constraints
+.PHONY: help lab test campaign notebooks book style rules unit execute colab lanes bench gpu constraints
 
 # $(call timed,name,command): run it, then print the wall seconds it took.
 timed = @begin=$$(date +%s); $(2); status=$$?; \
@@ -45,13 +45,17 @@ lab: $(VENV)/.installed-lab  ## make the environment, check it, open notebook 00
 	$(BIN)/ftlab check
 	$(BIN)/jupyter lab $(LAB_FLAGS) notebooks/00_start_here.ipynb
 
-test: style unit execute  ## everything: style, types, unit tests, README commands, all notebooks
+test: rules unit execute  ## everything: style, types, unit tests, README commands, all notebooks
 
-style: $(VENV)/.installed-test  ## ruff on code and notebooks, the order of imports, the types
+style: rules  ## ruff on code and notebooks, the order of imports, the types
+	$(call timed,pyright,$(BIN)/pyright --pythonpath $(BIN)/python)
+
+# The types take a minute of one core, so that `make test` looks at them beside the unit tests
+# (tests/tools/test_types.py).
+rules: $(VENV)/.installed-test
 	$(call timed,ruff check,$(BIN)/ruff check .)
 	$(call timed,ruff format,$(BIN)/ruff format --check .)
 	$(call timed,import order,$(BIN)/lint-imports --no-cache)
-	$(call timed,pyright,$(BIN)/pyright --pythonpath $(BIN)/python)
 
 # The network is off in the tests: everything that ships runs without it.
 unit execute: export HF_HUB_OFFLINE := 1

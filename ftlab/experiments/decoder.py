@@ -82,15 +82,14 @@ DOMAINS: Rates = {
 REAL_DOMAINS: Rates = {"learning rate": (3e-5, 1e-4, 3e-4), "lora_all": (3e-4, 1e-3, 3e-3)}
 OTHERS = ("helpdesk", "contracts", "ledger")
 LONGER: Rates = {
-    "learning rate": (3e-5, 1e-4),
+    "learning rate": (1e-5, 3e-5, 1e-4),
     "replay": (3e-5, 1e-4),
     "replay 25": (1e-4, 3e-4),
-    "freeze": (3e-4, 1e-3),
-    "freeze_low": (1e-4, 3e-4),
-    "freeze_top": (1e-4, 3e-4),
-    **dict.fromkeys(
-        "lora_all lora_ff lora_attention lora_qv lora_even lora_band".split(), (1e-3, 3e-3)
-    ),
+    "freeze": (1e-4, 3e-4, 1e-3),
+    "freeze_low": (3e-5, 1e-4, 3e-4),
+    "freeze_top": (3e-5, 1e-4, 3e-4),
+    **dict.fromkeys(("lora_all", "lora_ff"), (3e-4, 1e-3, 3e-3)),
+    **dict.fromkeys("lora_attention lora_qv lora_even lora_band".split(), (1e-3, 3e-3)),
     "lora_head": (3e-4, 1e-3),
 }
 """On nano up to 400 steps, until the target loss is at `LEVEL`: who has learned equally much?"""

@@ -31,7 +31,8 @@ ftlab.hello()
 # *Goal: check your own guess of what one plain run forgets.*
 #
 # The model reads 1,600 triage notes: 100 steps of 16. (There are 400 different ones, so it reads each
-# four times.) The learning rate is 1e-3, the default of torch's AdamW.
+# four times.) The learning rate is 1e-3, the default of torch's AdamW. (The Trainer of transformers takes
+# 5e-5. You will see what that changes.)
 #
 # How much of what it knew will it still know afterwards? Put your guess in place of `None`.
 
@@ -627,8 +628,8 @@ ftlab.verdict_table(
     ),
     ftlab.says('A "small data set" makes it forget more', decided=fewer),
     ftlab.says(
-        "(often said) Distance alone decides how much is lost, whatever the direction",
-        contradicted_by=[direction],
+        "(ours) The direction of the move decides how much is lost, not its length alone",
+        supported_by=[direction],
     ),
 )
 

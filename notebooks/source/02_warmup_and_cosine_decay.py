@@ -433,7 +433,8 @@ else:
 ftlab.verdict_table(
     ftlab.says("Warmup and cosine decay reduce forgetting (at one peak, 1e-3)", decided=same_peak),
     ftlab.says(
-        "(often said) It is the shape of the schedule that protects", contradicted_by=[equal_area]
+        "(often said) It is the shape of the schedule that protects (equal area, a peak of 1e-3)",
+        contradicted_by=[equal_area],
     ),
     ftlab.says("(often said) Warmup avoids large blind steps at the start", supported_by=[blind]),
     ftlab.says("(often said) A short warmup retains more than none", decided=warmup_helps),
@@ -442,10 +443,12 @@ ftlab.verdict_table(
 # %% [markdown]
 # ## From now on
 #
-# - **First choose a peak that is low enough**, then add the schedule.
-# - **Still use a short warmup**: it removes the blind first steps and takes away hardly any area.
+# - **First choose a peak that is low enough**, then add the schedule. Where each may choose its own rate,
+#   schedule and constant rate are close (`docs/measured.md`, "Most learned with most retained").
+# - **A short warmup costs little**: it removes the blind first steps and takes away hardly any area. That
+#   it retains more is not decided here.
 # - **When somebody shows you a remedy, ask what else changed.** Here the schedule had also lowered the
-#   mean rate (its area); at equal area the constant rate did better.
+#   mean rate (its area); at equal area the constant rate retained more.
 #
 # <details><summary>Further reading</summary>
 #

@@ -440,8 +440,8 @@ for s in analysis.settings(analysis.shipped("laptop")):  # all, also those of on
 # enough by then, so the table shows them at higher ones. Longer gentle runs learn nearly all and retain
 # nearly all (the last lines), but have too few seeds to decide anything. In the table, look at the
 # article's plan (*layers frozen*): it retains as much as full fine-tuning, but the loss on general text
-# rose far more. The questions hardly show it, ordinary text does. It is the same surprise as in the
-# answers above.
+# rose far more. (That text was written by SmolLM2 itself.) The questions hardly show it, the text does.
+# It is the same surprise as in the answers above.
 #
 # What freezing gives you is *room*: a rate that is too high does less damage.
 #

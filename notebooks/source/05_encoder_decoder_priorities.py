@@ -364,19 +364,22 @@ for task, settings in found.items():
 
 # %% [markdown]
 # A plan that learns less usually also forgets less. So we compare at *equal learning*: when the loss on
-# the new task has fallen to a level that all of them reach, each at its best rate.
+# the new task has fallen to a level that all of them reach, each at its best rate. (The slowest plan gets
+# there with its last steps. So we look at a level a third higher as well.)
 
 # %%
-matched, cost = {}, {}
+matched, cost, higher = {}, {}, {}
 for task, settings in found.items():
-    matched[task] = analysis.best_at(settings, analysis.common_level(settings, NAMES))
-    full = matched[task]["learning rate"].retained
-    for name in ("lora_article", *ALONE):
-        plan_kept = matched[task][name].retained
-        gap = analysis.points_text(analysis.paired(plan_kept, full))
-        cost[f"{task}, {called(name)} minus full: {gap}"] = analysis.verdict(plan_kept, full)
-for evidence, verdict in cost.items():
-    print(f"retains more than full fine-tuning? {verdict} ({evidence})")
+    level = analysis.common_level(settings, NAMES)
+    matched[task] = analysis.best_at(settings, level)
+    for at, told in ((matched[task], cost), (analysis.best_at(settings, 4 / 3 * level), higher)):
+        for name in ("lora_article", *ALONE):
+            pair = at[name].retained, at["learning rate"].retained
+            gap = analysis.points_text(analysis.paired(*pair))
+            told[f"{task}, {called(name)} minus full: {gap}"] = analysis.verdict(*pair)
+for where, verdicts in (("", cost), (", a third higher", higher)):
+    for evidence, verdict in verdicts.items():
+        print(f"retains more than full fine-tuning{where}? {verdict} ({evidence})")
 quiet, loud = (matched["new words"][name] for name in ("lora_encoder", "lora_decoder"))
 with_encoder = {}
 for task in TASKS:
@@ -393,9 +396,9 @@ quiet_encoder = ftlab.claim(
 )
 
 # %% [markdown]
-# Full fine-tuning at its gentle rate is hard to beat here, too. To be fair to the article: on the new
-# format its plan retains most of these four LoRA plans, but the interval is wide, and it has more
-# parameters.
+# Full fine-tuning at its gentle rate is hard to beat here, too, at either level. To be fair to the
+# article: on the new format its plan retains most of these four LoRA plans, but the interval is wide,
+# and it has more parameters.
 #
 # ## Freeze the encoder, or the decoder?
 #

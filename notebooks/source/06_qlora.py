@@ -719,7 +719,7 @@ else:
 # %%
 ftlab.verdict_table(
     ftlab.says(
-        "(QLoRA paper) NF4 suits weights better than int4 and FP4 (in blocks of 64)",
+        "(QLoRA paper) NF4 rounds the weights with a smaller error than int4 and FP4 (blocks of 64)",
         decided=best_levels,
     ),
     ftlab.says("(QLoRA paper) Double quantization saves 0.37 bits a weight", supported_by=[saves]),
@@ -735,12 +735,16 @@ ftlab.verdict_table(
         "(often said) It retains as much of its own base (within 10 points)", decided=retains
     ),
     ftlab.says(
-        "(often said) It does not matter into which base a QLoRA adapter is merged",
+        "(often said) Into whichever base a QLoRA adapter is merged, it is the same model",
         contradicted_by=[merging],
     ),
-    ftlab.says("Paged optimisers fit where others run out of memory", decided=paging_helps),
     ftlab.says(
-        "(ours) The peak of the tensors can be predicted by adding up", supported_by=[card_peak]
+        "Paged optimisers fit where others run out of memory (as torch counts it)",
+        decided=paging_helps,
+    ),
+    ftlab.says(
+        "(ours) The peak of the tensors can be predicted by adding up (QLoRA, checkpointing)",
+        supported_by=[card_peak],
     ),
 )
 
@@ -750,7 +754,7 @@ ftlab.verdict_table(
 # - Does LoRA in fp16 fit your card? Then use LoRA. QLoRA is for when it does not.
 # - Measure the rounded base *before* you train. What is lost there is not forgetting,
 #   but your users will miss it all the same.
-# - The adapter belongs to the base that it was trained on: dequantize, then merge.
+# - Dequantize, then merge: that is the model that you measured. Any other merge must be measured again.
 # - Do the sum before you rent the card.
 #
 # <details><summary>Further reading</summary>

@@ -17,7 +17,8 @@
 #
 # You need notebook 04 (LoRA), or this: a LoRA is a pair of small matrices beside a large frozen
 # one. *Learned* is the share of correct answers on the new task, *retained* the share of the base's
-# skills that is still there, *forgotten* the rise of the loss on general text.
+# skills that is still there, *forgotten* the rise of the loss on general text (for SmolLM2, on text that
+# it wrote itself).
 
 # %%
 try:

@@ -851,11 +851,12 @@ for name, found in models.items():
 # %% [markdown]
 # This is the finding of the notebook: *after* a run that forgot, without training and without data,
 # much of what was lost can be taken back. On nano-gpt2 that is decided, and the task did not suffer; on
-# SmolLM2 it is one seed. A random fifth keeps far less of the task: it matters which weights are kept,
-# not only how many. (The largest fifth also moves the model further than a random fifth. To compare at
-# equal distance, see the walk back in notebook 09.) FAPM at the same share keeps less of the task and
-# more of the rest. On SmolLM2 a larger share brings it near the largest changes; on nano-gpt2 it stays
-# far behind. How much to keep depends on the run: compare the two rates on the sliders below.
+# SmolLM2 it is one seed. (TIES, in notebook 07, keeps the largest fifth as well: Yadav and others,
+# 2023.) A random fifth keeps far less of the task, but it also moves the model less far: DARE, in
+# notebook 07, multiplies it by five for that reason. So this does not tell apart *which* weights are
+# kept and *how far* the model moves. FAPM at the same share keeps less of the task and more of the
+# rest. On SmolLM2 a larger share brings it near the largest changes; on nano-gpt2 it stays far behind.
+# How much to keep depends on the run: compare the two rates on the sliders below.
 #
 # But look at the last two lines. A gentle rate gets there as well, or further. Pruning the update
 # repairs a run that you cannot repeat; it does not replace a good rate.

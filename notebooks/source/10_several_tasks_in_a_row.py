@@ -125,10 +125,10 @@ for name, last in again.items():
     )
 
 # %% [markdown]
-# Compare the two. If the task were only covered, ten steps should bring back all of it. A better
-# score than from the base can have two causes: something of clinic is left, or the other tasks taught
-# how short answers look. To tell them apart, one would start from a model that was trained on the
-# other three tasks and never saw clinic. (One run each: a hint, no more.)
+# Compare the two, and both with the frame of clinic above. A better score than from the base can have
+# two causes: something of clinic is left, or the other tasks taught how short answers look. To tell
+# them apart, one would start from a model that was trained on the other three tasks and never saw
+# clinic. (One run each: a hint, no more.)
 #
 # ## The matrix in one number
 #
