@@ -719,7 +719,7 @@ else:
 # %%
 ftlab.verdict_table(
     ftlab.says(
-        "(QLoRA paper) NF4 rounds the weights with a smaller error than int4 and FP4 (blocks of 64)",
+        "(QLoRA paper) NF4 rounds weights with a smaller error than int4 and FP4 (blocks of 64)",
         decided=best_levels,
     ),
     ftlab.says("(QLoRA paper) Double quantization saves 0.37 bits a weight", supported_by=[saves]),
