@@ -851,8 +851,8 @@ for name, found in models.items():
 # %% [markdown]
 # This is the finding of the notebook: *after* a run that forgot, without training and without data,
 # much of what was lost can be taken back. On nano-gpt2 that is decided, and the task did not suffer; on
-# SmolLM2 it is one seed. (TIES, in notebook 07, keeps the largest fifth as well: Yadav and others,
-# 2023.) A random fifth keeps far less of the task, but it also moves the model less far: DARE, in
+# SmolLM2 it is one seed. (The paper of TIES keeps the largest fifth as well: Yadav and others,
+# 2023; see notebook 07.) A random fifth keeps far less of the task, but it also moves the model less far: DARE, in
 # notebook 07, multiplies it by five for that reason. So this does not tell apart *which* weights are
 # kept and *how far* the model moves. FAPM at the same share keeps less of the task and more of the
 # rest. On SmolLM2 a larger share brings it near the largest changes; on nano-gpt2 it stays far behind.

@@ -510,31 +510,27 @@ fits, OLD = {}, ("replay", "ewc", "kl", "l2sp", "walk", "known")
 for model, folder in MODELS.items():
     runs = analysis.shipped(folder) + remedies + analysis.shipped("adapters")
     every = [run for run in runs if run.model == model.lower() and run.domain == "clinic"]
-    points = {"full": [], "other methods": []}
+    points, new = {"full": [], "other methods": []}, []
     for run in every:
-        kind = "full" if run.extra["sweep"] == "learning rate" else "other methods"
-        points[kind].append((run.final["kl_target"], run.final["forgotten"]))
+        sweep, both = run.extra["sweep"], (run.final["kl_target"], run.final["forgotten"])
+        points["full" if sweep == "learning rate" else "other methods"].append(both)
+        new += [] if any(word in sweep for word in OLD) else [both]
     within, across = razor(points["full"]), razor(points["full"] + points["other methods"])
     fits[model] = within, across
     x, y = zip(*points["full"], strict=True)
-    fitted, ends = np.polynomial.Polynomial.fit(x, y, 2), (min(x), max(x))
+    fitted = np.polynomial.Polynomial.fit(x, y, 2)
     show(
         scatter(
             dict(reversed(points.items())),
             curve=fitted,
-            ends=ends,
+            ends=(min(x), max(x)),
             name=f"{model}: forgetting against KL on the new task",
             reading="forgotten, nats per token (lower is better); the line is fitted to the orange",
             xlabel="KL(base, tuned) on the new task's answers, nats per token",
         )
     )
-    new = [run for run in every if not any(word in run.extra["sweep"] for word in OLD)]
-    rest = razor([(run.final["kl_target"], run.final["forgotten"]) for run in new])
-    print(
-        f"{model}: R2 {within:.2f} of full fine-tuning, {across:.2f} of all {len(every)} runs, ",
-        end="",
-    )
-    print(f"{rest:.2f} of the {len(new)} without old text, anchors and walks")
+    told = f"{across:.2f} of all {len(every)} runs, {razor(new):.2f} of the {len(new)} without"
+    print(f"{model}: R2 {within:.2f} of full fine-tuning, {told} old text, anchors and walks")
 
 # %%
 predicted = {}
